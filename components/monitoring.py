@@ -1,0 +1,34 @@
+"""Monitoring: exporter container, scrape configuration, dashboard, alert rules."""
+
+from pydantic import Field
+
+from components.settings import DomainName, IPv4, Settings
+
+
+class MonitoringSettings(Settings):
+    """What watches the mail, beside the Prometheus and Grafana that already run."""
+
+    exporter_image: str = Field(pattern=r"^[a-z0-9./-]+@sha256:[0-9a-f]{64}$")
+    """Image of the Prometheus exporter, by digest."""
+    exporter_port: int = Field(9099, ge=1024, le=65535)
+    """Port of the exporter on the host's loopback."""
+    prometheus_directory: str = Field("/opt/po-shared/prometheus", pattern=r"^/[\w./-]+$")
+    """Directory into which scrape configuration and alert rules are written."""
+    grafana_directory: str = Field(
+        "/opt/po-shared/grafana/dashboards", pattern=r"^/[\w./-]+$"
+    )
+    """Directory of provisioned dashboards."""
+    textfile_directory: str = Field(
+        "/var/lib/node_exporter/textfile_collector", pattern=r"^/[\w./-]+$"
+    )
+    """Directory from which the node exporter reads metrics that scripts write."""
+    dnsbl: tuple[DomainName, ...] = ("zen.spamhaus.org",)
+    """Block lists asked about the host's address, through the host's own resolver."""
+    dnsbl_resolver: IPv4 = "172.22.1.254"
+    """Resolver for those questions: Mailcow's Unbound, never a public one."""
+    backup_age_hours: int = Field(30, ge=24)
+    """Age of the last good backup, in hours, beyond which an alert is raised."""
+    queue_length: int = Field(50, ge=1)
+    """Deferred messages beyond which an alert is raised."""
+    disk_percent: int = Field(85, ge=50, le=99)
+    """Disk use, in per cent, beyond which an alert is raised."""

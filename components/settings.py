@@ -1,0 +1,98 @@
+"""What all settings have in common: frozen, camel-case in YAML, unknown keys refused."""
+
+import ipaddress
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+_LABEL = re.compile(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
+_LOCAL_PART = re.compile(r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$")
+
+
+class Settings(BaseModel):
+    """Base of every settings class.
+
+    Keys are written in camel case in `Pulumi.<stack>.yaml` and read in snake case here.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+        str_strip_whitespace=True,
+    )
+
+
+def _label(value: str) -> str:
+    if not _LABEL.fullmatch(value):
+        msg = f'"{value}" is not a host label: lower-case letters, digits and inner hyphens'
+        raise ValueError(msg)
+    return value
+
+
+def _domain(value: str) -> str:
+    if value.endswith("."):
+        msg = f'"{value}" ends in a dot; write the name without it'
+        raise ValueError(msg)
+    labels = value.split(".")
+    if len(labels) < 2 or len(value) > 253 or not all(_LABEL.fullmatch(one) for one in labels):
+        msg = f'"{value}" is not a domain name in lower case, such as example.com'
+        raise ValueError(msg)
+    return value
+
+
+def _local_part(value: str) -> str:
+    if not _LOCAL_PART.fullmatch(value) or ".." in value:
+        msg = (
+            f'"{value}" is not a local part: what stands before the @, in lower case, '
+            "letters, digits, dots, hyphens and underscores"
+        )
+        raise ValueError(msg)
+    return value
+
+
+def _ipv4(value: str) -> str:
+    try:
+        return str(ipaddress.IPv4Address(value))
+    except ValueError:
+        msg = f'"{value}" is not an IPv4 address'
+        raise ValueError(msg) from None
+
+
+def _ipv6(value: str) -> str:
+    try:
+        return str(ipaddress.IPv6Address(value))
+    except ValueError:
+        msg = f'"{value}" is not an IPv6 address'
+        raise ValueError(msg) from None
+
+
+def _network(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value))
+    except ValueError as error:
+        msg = f'"{value}" is not an address or a network in CIDR notation: {error}'
+        raise ValueError(msg) from None
+
+
+HostLabel = Annotated[str, AfterValidator(_label)]
+"""One label of a host name (RFC 1123 section 2.1), lower case."""
+
+DomainName = Annotated[str, AfterValidator(_domain)]
+"""A fully qualified name without the trailing dot, lower case."""
+
+LocalPart = Annotated[str, AfterValidator(_local_part)]
+"""The part of an address before the `@`. Mailcow keeps it in lower case."""
+
+IPv4 = Annotated[str, AfterValidator(_ipv4)]
+"""An IPv4 address in dotted decimal."""
+
+IPv6 = Annotated[str, AfterValidator(_ipv6)]
+"""An IPv6 address in its shortest form."""
+
+Network = Annotated[str, AfterValidator(_network)]
+"""An address or a network, in CIDR notation."""
