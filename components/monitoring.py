@@ -8,8 +8,10 @@ from components.settings import DomainName, IPv4, Settings
 class MonitoringSettings(Settings):
     """What watches the mail, beside the Prometheus and Grafana that already run."""
 
-    exporter_image: str = Field(pattern=r"^[a-z0-9./-]+@sha256:[0-9a-f]{64}$")
-    """Image of the Prometheus exporter, by digest."""
+    exporter_image: str = Field(
+        "ghcr.io/mailcow/prometheus-exporter:2", pattern=r"^[a-z0-9./-]+:[\w.-]+$"
+    )
+    """Image of the Prometheus exporter, by tag; `mail:exporterDigest` pins what the tag is."""
     exporter_port: int = Field(9099, ge=1024, le=65535)
     """Port of the exporter on the host's loopback."""
     prometheus_directory: str = Field("/opt/po-shared/prometheus", pattern=r"^/[\w./-]+$")

@@ -1,0 +1,1 @@
+"""The rehearsal: the unmodified program, run on one machine against a world on loopback."""

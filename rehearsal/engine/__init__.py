@@ -1,0 +1,1 @@
+"""A small deployment engine that speaks Pulumi's own protocol."""

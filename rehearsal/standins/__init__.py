@@ -1,0 +1,1 @@
+"""Providers that stand in for the official plugins, on the official Python clients."""

@@ -1,0 +1,1 @@
+"""Services on loopback that stand where the real ones would."""

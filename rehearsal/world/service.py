@@ -1,0 +1,103 @@
+"""What every service of the world is, and what it may ask of the world it stands in."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from aiohttp import web
+
+from rehearsal.world.authority import CertificateAuthority
+
+LOOPBACK = "127.0.0.1"
+"""The only address that anything in the world listens on."""
+
+
+@dataclass
+class AddressBook:
+    """Where the public addresses of the rehearsed internet are found on loopback.
+
+    Names are not in it: a name is resolved by the world's DNS first, as on the real internet.
+    """
+
+    _places: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    def publish(self, address: str, port: int, local_port: int) -> None:
+        """Let `address:port` of the rehearsed internet be reached at `local_port` of loopback."""
+        self._places[address, port] = local_port
+
+    def withdraw(self, address: str, port: int) -> None:
+        """Close `address:port` again; connecting to it is then refused."""
+        self._places.pop((address, port), None)
+
+    def reach(self, address: str, port: int) -> tuple[str, int]:
+        """Return the loopback address and port behind `address:port`.
+
+        Raises:
+            ConnectionRefusedError: nothing in the world listens there.
+        """
+        try:
+            return LOOPBACK, self._places[address, port]
+        except KeyError:
+            msg = f"nothing listens on {address} port {port}"
+            raise ConnectionRefusedError(msg) from None
+
+
+@dataclass
+class Surroundings:
+    """What a service may know of the world: its folder, its certificate authority, its neighbours.
+
+    Attributes:
+        folder: Folder of this world; whatever a service keeps lies below it.
+        root: Scratch root of the rehearsed host: what would be `/` there.
+        authority: Issues the certificates that the world's own public would trust.
+        addresses: The address book of the rehearsed internet.
+        config: The stack's declaration, by key with the `mail:` prefix left off, before overlay.
+        secrets: Secrets invented for this world, by name, the same for as long as it stands.
+        services: The running services by name.
+    """
+
+    folder: Path
+    root: Path
+    authority: CertificateAuthority
+    addresses: AddressBook
+    config: dict[str, Any]
+    secrets: dict[str, str]
+    services: dict[str, "Service"] = field(default_factory=dict)
+
+
+class Service(ABC):
+    """One service of the world: small, speaking the real protocol, able to fail when told.
+
+    `faults` is set through the world's control address (`PUT /<name>/faults`); each service says
+    in its docstring which faults it knows.
+    """
+
+    name: ClassVar[str]
+    """Short name, as in the report: `cloudflare`, `smarthost`, ..."""
+    stands_for: ClassVar[str]
+    """What stands there in reality, in a few words."""
+    genuine: bool = False
+    """True where the real thing runs instead of a stand-in."""
+
+    def __init__(self) -> None:
+        self.faults: dict[str, Any] = {}
+
+    @abstractmethod
+    async def start(self, world: Surroundings) -> None:
+        """Listen on free ports of loopback, and publish them in the address book."""
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """Close every port and end every task and child process."""
+
+    def overlay(self) -> dict[str, Any]:
+        """Return configuration that the program needs to find this service, by key without
+        `mail:`; values under `endpoints` are merged."""
+        return {}
+
+    def control(self) -> Iterable[web.RouteDef]:
+        """Return further control routes, mounted below `/<name>/`: what a test or the report
+        wants to see or do."""
+        return ()
