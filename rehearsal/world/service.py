@@ -1,5 +1,7 @@
 """What every service of the world is, and what it may ask of the world it stands in."""
 
+import asyncio
+import socket
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -22,6 +24,7 @@ class AddressBook:
     """
 
     _places: dict[tuple[str, int], int] = field(default_factory=dict)
+    _origins: dict[int, str] = field(default_factory=dict)
 
     def publish(self, address: str, port: int, local_port: int) -> None:
         """Let `address:port` of the rehearsed internet be reached at `local_port` of loopback."""
@@ -42,6 +45,31 @@ class AddressBook:
         except KeyError:
             msg = f"nothing listens on {address} port {port}"
             raise ConnectionRefusedError(msg) from None
+
+    async def connect(self, address: str, port: int, *, origin: str) -> socket.socket:
+        """Connect to `address:port` as a host whose public address is `origin`.
+
+        Every host of the rehearsed internet shares one loopback address; the local port tells
+        the other side, through `origin_of`, who is calling.
+
+        Raises:
+            ConnectionRefusedError: nothing listens there.
+        """
+        place = self.reach(address, port)
+        caller = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        caller.setblocking(False)
+        try:
+            caller.bind((LOOPBACK, 0))
+            self._origins[caller.getsockname()[1]] = origin
+            await asyncio.get_running_loop().sock_connect(caller, place)
+        except BaseException:
+            caller.close()
+            raise
+        return caller
+
+    def origin_of(self, local_port: int) -> str:
+        """Return the public address behind a caller's local port; loopback for anyone else."""
+        return self._origins.get(local_port, LOOPBACK)
 
 
 @dataclass
