@@ -1,0 +1,486 @@
+"""The Docker engine of the rehearsed host: its HTTP API, without containers behind it."""
+
+import asyncio
+import hashlib
+import json
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
+from typing import Any, ClassVar
+
+from aiohttp import web
+
+from rehearsal.world.docker_containers import (
+    ContainerStore,
+    EngineRefusalError,
+    published_ports,
+    split_reference,
+)
+from rehearsal.world.mail_exporter import Exporter
+from rehearsal.world.service import LOOPBACK, Service, Surroundings
+
+API_VERSION = "1.47"
+"""Version of the Engine API that is spoken; older ones are accepted."""
+
+_EXPORTER_IMAGE = "ghcr.io/mailcow/prometheus-exporter:2"
+_PUBLIC = re.compile(
+    r"^(docker\.io/|library/)*(ghcr\.io/mailcow/[a-z-]+|mariadb|redis|memcached|mcuadros/ofelia)$"
+)
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def made_up_digest(repository: str) -> str:
+    """Return the digest under which the rehearsed registries offer an image."""
+    return "sha256:" + hashlib.sha256(f"rehearsed image {repository}".encode()).hexdigest()
+
+
+class DockerEngine(Service):
+    """The Docker Engine API on loopback.
+
+    Containers are entries in a store, not processes: what the services in them would do is done
+    by the world's other services, which ask `running`. Only the exporter answers for itself.
+    Memory, swap, ports, labels and restart policy read back as the genuine engine gives them.
+
+    Faults: `fail` (true: every change answers 500), `pull_refused` (true, or a part of the
+    image's name), `container_exits` ({name: exit code}: it ends as soon as it starts).
+    """
+
+    name = "docker"
+    stands_for: ClassVar[str] = "Docker engine of the host"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._runner: web.AppRunner | None = None
+        self._exporters: dict[str, Exporter] = {}
+        self._published: dict[str, list[tuple[str, int]]] = {}
+        self._changed = asyncio.Condition()
+        self.port = 0
+
+    async def start(self, world: Surroundings) -> None:
+        """Read the store and listen; containers that ran go on running."""
+        self._world = world
+        self.store = ContainerStore(world.folder / "docker", world.root)
+        monitoring = world.config.get("monitoring") or {}
+        self._exporter = split_reference(monitoring.get("exporterImage", _EXPORTER_IMAGE))[0]
+        application = web.Application(middlewares=[self._guard], client_max_size=2**26)
+        application.add_routes(self._routes())
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, LOOPBACK, 0).start()
+        self.port = self._runner.addresses[0][1]
+        for container in self.store.containers.values():
+            if container["State"]["Running"]:
+                await self._serve(container)
+
+    async def stop(self) -> None:
+        """Close the engine and every exporter; the store stays."""
+        for identity in list(self._exporters):
+            await self._unserve(identity)
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    @property
+    def exporter_digest(self) -> str:
+        """Digest under which the exporter's image can be pulled."""
+        return made_up_digest(self._exporter)
+
+    def overlay(self) -> dict[str, Any]:
+        """Tell where the engine listens, and the digest of the exporter."""
+        return {
+            "endpoints": {"docker": f"tcp://{LOOPBACK}:{self.port}"},
+            "exporterDigest": self.exporter_digest,
+        }
+
+    def running(self, project: str, service: str) -> bool:
+        """Return whether this service of this compose project runs."""
+        return self.store.running(project, service)
+
+    def control(self) -> Iterable[web.RouteDef]:
+        """Show containers and events; end a container as if it had crashed."""
+        return (
+            web.get("/containers", self._show_containers),
+            web.get("/events", self._show_events),
+            web.post("/containers/{id}/exit", self._crash),
+        )
+
+    async def _show_containers(self, _request: web.Request) -> web.Response:
+        return web.json_response([_summary(one) for one in self.store.containers.values()])
+
+    async def _show_events(self, _request: web.Request) -> web.Response:
+        return web.json_response(self.store.events)
+
+    async def _crash(self, request: web.Request) -> web.Response:
+        try:
+            container = self.store.container(request.match_info["id"])
+        except EngineRefusalError as refusal:
+            return web.json_response({"message": str(refusal)}, status=refusal.status)
+        await self._end(container, int(request.query.get("code", "1")), "die")
+        return web.json_response({"State": container["State"]})
+
+    def _routes(self) -> list[web.RouteDef]:
+        get, post, delete = web.get, web.post, web.delete
+        routes = [
+            get("/_ping", self._ping), get("/version", self._version), get("/info", self._info),
+            get("/events", self._events),
+            post("/images/create", self._pull), get("/images/json", self._images),
+            get(r"/images/{name:.+}/json", self._image), delete(r"/images/{name:.+}", self._rmi),
+            get("/containers/json", self._list), post("/containers/create", self._create),
+            get("/containers/{id}/json", self._inspect), get("/containers/{id}/logs", self._logs),
+            post("/containers/{id}/start", self._start), post("/containers/{id}/stop", self._stop),
+            post("/containers/{id}/restart", self._restart),
+            post("/containers/{id}/kill", self._kill), post("/containers/{id}/wait", self._wait),
+            post("/containers/{id}/rename", self._rename),
+            post("/containers/{id}/update", self._update),
+            delete("/containers/{id}", self._remove),
+            get("/networks", self._networks), post("/networks/create", self._new_network),
+            get("/networks/{id}", self._network), delete("/networks/{id}", self._rm_network),
+            post("/networks/{id}/connect", self._connect),
+            post("/networks/{id}/disconnect", self._disconnect),
+            get("/volumes", self._volumes), post("/volumes/create", self._new_volume),
+            get("/volumes/{id}", self._volume), delete("/volumes/{id}", self._rm_volume),
+        ]  # fmt: skip
+        # The same paths again below their version: `/v1.47/containers/json`.
+        versioned = [
+            web.RouteDef(one.method, r"/v{api:1\.\d+}" + one.path, one.handler, one.kwargs)
+            for one in routes
+        ]
+        return routes + versioned
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+        """Turn refusals into the engine's words, and obey the faults."""
+        if self.faults.get("fail") and request.method not in {"GET", "HEAD"}:
+            return web.json_response({"message": "rehearsed failure of the engine"}, status=500)
+        try:
+            response = await handler(request)
+        except EngineRefusalError as refusal:
+            return web.json_response({"message": str(refusal)}, status=refusal.status)
+        except web.HTTPNotFound:
+            return web.json_response({"message": "page not found"}, status=404)
+        except (json.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+            text = f"invalid request: {type(error).__name__}"
+            return web.json_response({"message": text}, status=400)
+        return response
+
+    # The engine itself
+
+    async def _ping(self, _request: web.Request) -> web.Response:
+        headers = {"Api-Version": API_VERSION, "Ostype": "linux", "Docker-Experimental": "false"}
+        return web.Response(text="OK", headers=headers)
+
+    async def _version(self, _request: web.Request) -> web.Response:
+        return web.json_response(
+            {
+                "Platform": {"Name": "Rehearsed Docker engine"}, "Version": "27.5.1",
+                "ApiVersion": API_VERSION, "MinAPIVersion": "1.24", "Os": "linux",
+                "Arch": "amd64", "KernelVersion": "rehearsed", "GitCommit": "rehearsed",
+                "GoVersion": "none", "BuildTime": "2026-01-01T00:00:00+00:00", "Components": [],
+            }
+        )  # fmt: skip
+
+    async def _info(self, _request: web.Request) -> web.Response:
+        host = self._world.config.get("host") or {}
+        running = sum(one["State"]["Running"] for one in self.store.containers.values())
+        return web.json_response(
+            {
+                "ID": "rehearsed", "Name": "rehearsed", "ServerVersion": "27.5.1",
+                "OSType": "linux", "Architecture": "x86_64", "OperatingSystem": "Rehearsed Linux",
+                "Driver": "overlay2", "CgroupVersion": "2", "CgroupDriver": "systemd",
+                "NCPU": host.get("cpus", 4), "MemTotal": host.get("memoryMib", 8192) * 2**20,
+                "Containers": len(self.store.containers), "ContainersRunning": running,
+                "ContainersPaused": 0, "ContainersStopped": len(self.store.containers) - running,
+                "Images": len(self.store.images), "MemoryLimit": True, "SwapLimit": True,
+                "Swarm": {"LocalNodeState": "inactive"}, "Plugins": {}, "SecurityOptions": [],
+                "DockerRootDir": "/var/lib/docker", "RegistryConfig": {}, "Warnings": None,
+            }
+        )  # fmt: skip
+
+    async def _events(self, request: web.Request) -> web.Response:
+        wanted = _filters(request)
+        lines = [
+            json.dumps(event)
+            for event in self.store.events
+            if not wanted.get("type") or event["Type"] in wanted["type"]
+        ]
+        return web.Response(text="".join(f"{line}\n" for line in lines))
+
+    # Images
+
+    async def _pull(self, request: web.Request) -> web.Response:
+        repository, tag = split_reference(request.query["fromImage"])
+        tag = request.query.get("tag") or tag
+        refused = self.faults.get("pull_refused")
+        if refused and (refused is True or str(refused) in repository):
+            raise EngineRefusalError(
+                500, f"Head {repository}: received unexpected HTTP status: 503"
+            )
+        if not (_PUBLIC.match(repository) or repository == self._exporter):
+            message = (
+                f"pull access denied for {repository}, repository does not exist or may require "
+                "'docker login': denied: requested access to the resource is denied"
+            )
+            raise EngineRefusalError(404, message)
+        digest = made_up_digest(repository if repository == self._exporter else
+                                f"{repository}:{tag}")  # fmt: skip
+        if tag.startswith("sha256:") and tag != digest:
+            message = f"manifest for {repository}@{tag} not found: manifest unknown"
+            raise EngineRefusalError(404, message)
+        self.store.add_image(repository, tag, digest)
+        separator = "@" if tag.startswith("sha256:") else ":"
+        progress = (
+            {"status": f"Pulling from {repository}", "id": tag},
+            {"status": f"Digest: {digest}"},
+            {"status": f"Status: Downloaded newer image for {repository}{separator}{tag}"},
+        )
+        return web.Response(
+            text="".join(json.dumps(line) + "\r\n" for line in progress),
+            content_type="application/json",
+        )
+
+    async def _images(self, request: web.Request) -> web.Response:
+        wanted = _filters(request).get("reference", [])
+        listed = []
+        for image in self.store.images.values():
+            names = [*image["RepoTags"], *image["RepoDigests"]]
+            if not wanted or any(split_reference(n)[0] in w for n in names for w in wanted):
+                entry = {key: image[key] for key in ("Id", "RepoTags", "RepoDigests", "Size")}
+                users = sum(o["Image"] == image["Id"] for o in self.store.containers.values())
+                rest = {"ParentId": "", "Created": 1767225600, "SharedSize": -1, "Labels": None}
+                listed.append(entry | rest | {"Containers": users})
+        return web.json_response(listed)
+
+    async def _image(self, request: web.Request) -> web.Response:
+        return web.json_response(self.store.image(request.match_info["name"]))
+
+    async def _rmi(self, request: web.Request) -> web.Response:
+        force = _flag(request, "force")
+        return web.json_response(self.store.remove_image(request.match_info["name"], force=force))
+
+    # Containers
+
+    def _container(self, request: web.Request) -> dict[str, Any]:
+        return self.store.container(request.match_info["id"])
+
+    async def _list(self, request: web.Request) -> web.Response:
+        wanted = _filters(request)
+        everything = _flag(request, "all") or "status" in wanted
+        listed = [
+            _summary(one)
+            for one in self.store.containers.values()
+            if (everything or one["State"]["Running"]) and _passes(one, wanted)
+        ]
+        return web.json_response(listed)
+
+    async def _create(self, request: web.Request) -> web.Response:
+        name = request.query.get("name", "").removeprefix("/")
+        container = self.store.create(name, await request.json())
+        return web.json_response({"Id": container["Id"], "Warnings": []}, status=201)
+
+    async def _inspect(self, request: web.Request) -> web.Response:
+        return web.json_response(self._container(request))
+
+    async def _logs(self, request: web.Request) -> web.Response:
+        container = self._container(request)
+        text = f"rehearsed: {container['Name'].removeprefix('/')} has nothing to say\n".encode()
+        if not container["Config"]["Tty"]:
+            text = b"\x01\0\0\0" + len(text).to_bytes(4, "big") + text
+        return web.Response(body=text, content_type="application/vnd.docker.raw-stream")
+
+    async def _start(self, request: web.Request) -> web.Response:
+        container = self._container(request)
+        started = await self._begin(container)
+        return web.Response(status=204 if started else 304)
+
+    async def _begin(self, container: dict[str, Any]) -> bool:
+        started = self.store.started(container)
+        name = container["Name"].removeprefix("/")
+        exits = self.faults.get("container_exits") or {}
+        if started and name in exits:
+            self.store.stopped(container, int(exits[name]))
+        elif started:
+            await self._serve(container)
+        return started
+
+    async def _end(self, container: dict[str, Any], code: int, action: str) -> bool:
+        await self._unserve(container["Id"])
+        ended = self.store.stopped(container, code, action)
+        await self._tell()
+        return ended
+
+    async def _stop(self, request: web.Request) -> web.Response:
+        stopped = await self._end(self._container(request), 0, "stop")
+        return web.Response(status=204 if stopped else 304)
+
+    async def _restart(self, request: web.Request) -> web.Response:
+        container = self._container(request)
+        await self._end(container, 0, "stop")
+        await self._begin(container)
+        return web.Response(status=204)
+
+    async def _kill(self, request: web.Request) -> web.Response:
+        container = self._container(request)
+        if not await self._end(container, 137, "kill"):
+            identity = container["Id"]
+            raise EngineRefusalError(409, f"cannot kill container: {identity} is not running")
+        return web.Response(status=204)
+
+    async def _wait(self, request: web.Request) -> web.Response:
+        container = self._container(request)
+        async with self._changed:
+            await self._changed.wait_for(
+                lambda: (
+                    not container["State"]["Running"]
+                    or container["Id"] not in self.store.containers
+                )
+            )
+        return web.json_response({"StatusCode": container["State"]["ExitCode"]})
+
+    async def _rename(self, request: web.Request) -> web.Response:
+        self.store.rename(self._container(request), request.query["name"])
+        return web.Response(status=204)
+
+    async def _update(self, request: web.Request) -> web.Response:
+        container = self._container(request)
+        container["HostConfig"].update(await request.json())
+        self.store.save()
+        return web.json_response({"Warnings": []})
+
+    async def _remove(self, request: web.Request) -> web.Response:
+        container = self._container(request)
+        self.store.remove(container, force=_flag(request, "force"))
+        await self._unserve(container["Id"])
+        await self._tell()
+        return web.Response(status=204)
+
+    async def _tell(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    # What runs
+
+    async def _serve(self, container: dict[str, Any]) -> None:
+        """Start what answers for a container: only the exporter has something of its own."""
+        if split_reference(container["Config"]["Image"])[0] != self._exporter:
+            image = self.store.images.get(container["Image"], {})
+            if not any(name.startswith(self._exporter) for name in image.get("RepoDigests", ())):
+                return
+        pairs = (entry.partition("=") for entry in container["Config"]["Env"] or [])
+        environment = {name: value for name, _, value in pairs}
+        exporter = Exporter(environment, lambda: self._world.services.get("mailcow"))
+        await exporter.start()
+        self._exporters[container["Id"]] = exporter
+        for address, port, _protocol in published_ports(container):
+            self._world.addresses.publish(address, int(port), exporter.port)
+            self._published.setdefault(container["Id"], []).append((address, int(port)))
+
+    async def _unserve(self, identity: str) -> None:
+        for address, port in self._published.pop(identity, ()):
+            self._world.addresses.withdraw(address, port)
+        exporter = self._exporters.pop(identity, None)
+        if exporter is not None:
+            await exporter.stop()
+
+    # Networks and volumes
+
+    async def _networks(self, request: web.Request) -> web.Response:
+        names = _filters(request).get("name", [])
+        listed = [
+            one
+            for one in self.store.networks.values()
+            if not names or any(name in one["Name"] for name in names)
+        ]
+        return web.json_response(listed)
+
+    async def _network(self, request: web.Request) -> web.Response:
+        return web.json_response(self.store.network(request.match_info["id"]))
+
+    async def _new_network(self, request: web.Request) -> web.Response:
+        network = self.store.create_network(await request.json())
+        return web.json_response({"Id": network["Id"], "Warning": ""}, status=201)
+
+    async def _rm_network(self, request: web.Request) -> web.Response:
+        self.store.remove_network(request.match_info["id"])
+        return web.Response(status=204)
+
+    async def _connect(self, request: web.Request) -> web.Response:
+        network = self.store.network(request.match_info["id"])
+        container = self.store.container((await request.json())["Container"])
+        networks = container["NetworkSettings"]["Networks"]
+        networks.setdefault(network["Name"], {"NetworkID": network["Id"], "Aliases": None})
+        self.store.save()
+        return web.Response()
+
+    async def _disconnect(self, request: web.Request) -> web.Response:
+        network = self.store.network(request.match_info["id"])
+        container = self.store.container((await request.json())["Container"])
+        container["NetworkSettings"]["Networks"].pop(network["Name"], None)
+        self.store.save()
+        return web.Response()
+
+    async def _volumes(self, _request: web.Request) -> web.Response:
+        return web.json_response({"Volumes": list(self.store.volumes.values()), "Warnings": None})
+
+    async def _volume(self, request: web.Request) -> web.Response:
+        name = request.match_info["id"]
+        if name not in self.store.volumes:
+            raise EngineRefusalError(404, f"get {name}: no such volume")
+        return web.json_response(self.store.volumes[name])
+
+    async def _new_volume(self, request: web.Request) -> web.Response:
+        return web.json_response(self.store.create_volume(await request.json()), status=201)
+
+    async def _rm_volume(self, request: web.Request) -> web.Response:
+        name = request.match_info["id"]
+        if name not in self.store.volumes:
+            raise EngineRefusalError(404, f"get {name}: no such volume")
+        self.store.remove_volume(name)
+        return web.Response(status=204)
+
+
+def _flag(request: web.Request, name: str) -> bool:
+    return request.query.get(name, "").lower() in ("1", "true")
+
+
+def _filters(request: web.Request) -> dict[str, list[str]]:
+    # Older clients write {"label": {"a=b": true}}, newer ones {"label": ["a=b"]}.
+    given = json.loads(request.query.get("filters") or "{}")
+    return {name: list(values) for name, values in given.items()}
+
+
+def _passes(container: dict[str, Any], wanted: dict[str, list[str]]) -> bool:
+    labels = container["Config"]["Labels"] or {}
+    for label in wanted.get("label", []):
+        name, equals, value = label.partition("=")
+        if name not in labels or (equals and labels[name] != value):
+            return False
+    names = wanted.get("name", [])
+    if names and not any(re.search(name, container["Name"]) for name in names):
+        return False
+    identities = wanted.get("id", [])
+    if identities and not any(container["Id"].startswith(one) for one in identities):
+        return False
+    states = wanted.get("status", [])
+    return not states or container["State"]["Status"] in states
+
+
+def _summary(container: dict[str, Any]) -> dict[str, Any]:
+    ports = []
+    for port, bindings in (container["NetworkSettings"]["Ports"] or {}).items():
+        private, _, protocol = port.partition("/")
+        entry = {"PrivatePort": int(private), "Type": protocol or "tcp"}
+        ports += [
+            entry | {"IP": one["HostIp"], "PublicPort": int(one["HostPort"] or 0)}
+            for one in bindings or []
+        ] or [entry]
+    state = container["State"]
+    status = "Up 1 second" if state["Running"] else f"Exited ({state['ExitCode']})"
+    return {
+        "Id": container["Id"], "Names": [container["Name"]], "Image": container["Config"]["Image"],
+        "ImageID": container["Image"], "Command": container["Path"], "Created": 1767225600,
+        "Ports": ports, "Labels": container["Config"]["Labels"] or {}, "State": state["Status"],
+        "Status": "Created" if state["Status"] == "created" else status,
+        "HostConfig": {"NetworkMode": container["HostConfig"]["NetworkMode"]},
+        "NetworkSettings": {"Networks": container["NetworkSettings"]["Networks"]},
+        "Mounts": container["Mounts"],
+    }  # fmt: skip
