@@ -1,0 +1,312 @@
+"""HTTP client of Mailcow's API. It knows nothing of Pulumi.
+
+Mailcow answers 200 to nearly everything, and a body says what happened; sometimes there is none.
+Its manners are read here once, and everything else deals in answers and typed errors.
+"""
+
+import asyncio
+import json
+import ssl
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import httpx
+
+from pulumi_mailcow.errors import (
+    DeniedError,
+    MailcowError,
+    RefusedError,
+    UnauthorizedError,
+    UncertainError,
+    UnreachableError,
+    UnreadableError,
+)
+from pulumi_mailcow.scrub import Scrubber, secrets_in
+
+CONNECT_SECONDS = 10.0
+READ_ATTEMPTS = 3
+"""How often a question is asked before giving up. Writes are never repeated."""
+BACKOFF_SECONDS = 0.3
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How Mailcow is reached.
+
+    Attributes:
+        endpoint: Such as `https://mail-admin.example.org`.
+        api_key: Key with read and write access.
+        connect_to: `address:port` to connect to instead, as curl's `--connect-to`: name, Host
+            header, SNI and certificate check stay those of the endpoint.
+        ca_bundle: Certificate authorities to trust, in PEM; otherwise the system's.
+        concurrency: Greatest number of requests at a time.
+        timeout: Seconds to wait for an answer.
+    """
+
+    endpoint: str
+    api_key: str = field(repr=False)
+    connect_to: str | None = None
+    ca_bundle: str | None = field(default=None, repr=False)
+    concurrency: int = 8
+    timeout: float = 60.0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of an answer to a write.
+
+    Attributes:
+        kind: `success`, `danger`, `warning`, `error` or `info`.
+        code: Message code, such as `domain_added`.
+        arguments: What the code's text speaks of.
+    """
+
+    kind: str
+    code: str
+    arguments: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return " ".join((self.code, *self.arguments)) if self.arguments else self.code
+
+
+@dataclass
+class Count:
+    """How many requests were made, for whoever wants to know."""
+
+    reads: int = 0
+    writes: int = 0
+
+
+class Client:
+    """One connection pool to one Mailcow. Keeps no cookies: a session replays earlier errors."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.count = Count()
+        self._scrubber = Scrubber([settings.api_key])
+        self._gate = asyncio.Semaphore(settings.concurrency)
+        self._unauthorized: str | None = None
+        self._base, self._headers, self._extensions = _address(settings)
+        self._http = httpx.AsyncClient(
+            verify=_trust(settings),
+            timeout=httpx.Timeout(
+                settings.timeout, connect=min(CONNECT_SECONDS, settings.timeout), pool=None
+            ),
+            limits=httpx.Limits(
+                max_connections=settings.concurrency,
+                max_keepalive_connections=settings.concurrency,
+            ),
+            follow_redirects=False,
+            trust_env=settings.connect_to is None,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._http.aclose()
+
+    def keep_secret(self, values: Iterable[str]) -> None:
+        """Never show these values, whatever Mailcow echoes."""
+        self._scrubber.learn(values)
+
+    def clean(self, message: str) -> str:
+        """Return `message` without any secret that went through this client."""
+        return self._scrubber.clean(message)
+
+    async def get(self, path: str) -> Any:
+        """Return what Mailcow answers at `get/<path>`; `{}` is what it says for nothing.
+
+        Raises:
+            UnauthorizedError: the key or the address is not accepted.
+            DeniedError: there is no such route.
+            UnreadableError: no usable answer, after a few attempts.
+        """
+        for attempt in range(READ_ATTEMPTS):
+            try:
+                return await self._get(path)
+            except (UnreadableError, UnreachableError):
+                if attempt + 1 == READ_ATTEMPTS:
+                    raise
+                await asyncio.sleep(BACKOFF_SECONDS * 3**attempt)
+        raise AssertionError  # pragma: no cover - the loop returns or raises
+
+    async def _get(self, path: str) -> Any:
+        self.count.reads += 1
+        try:
+            response = await self._request("GET", f"get/{path}", None)
+        except httpx.HTTPError as error:
+            if _never_sent(error):
+                raise UnreachableError(self._no_connection(error)) from None
+            msg = f"reading {path}: {_what(error)}"
+            raise UnreadableError(msg) from None
+        self._refuse_status(response)
+        answer = _decoded(response)
+        if answer is None:
+            msg = f"reading {path}: {_strange(response)}"
+            raise UnreadableError(self.clean(msg))
+        if isinstance(answer, dict) and answer.get("type") in {"error", "danger"}:
+            msg = f"reading {path}: Mailcow says {self.clean(str(answer.get('msg')))}"
+            raise UnreadableError(msg)
+        return answer
+
+    async def write(self, path: str, body: Any) -> list[Entry]:
+        """Send a write and return the entries of the answer. Believe it only once read back.
+
+        Raises:
+            UnauthorizedError: the key or the address is not accepted; nothing was done.
+            DeniedError: turned away before anything was done.
+            UnreachableError: nothing was sent.
+            RefusedError: Mailcow says `danger`; other parts may have been done.
+            UncertainError: the answer says nothing of what was done.
+        """
+        self.count.writes += 1
+        self._scrubber.learn(secrets_in(body))
+        what = path.split("/tag/", maxsplit=1)[0]
+        try:
+            response = await self._request("POST", path, body)
+        except httpx.HTTPError as error:
+            if _never_sent(error):
+                raise UnreachableError(self._no_connection(error)) from None
+            msg = f"{what}: {_what(error)}; whether it was carried out is not known"
+            raise UncertainError(msg) from None
+        self._refuse_status(response)
+        entries = self._entries(_decoded(response))
+        if not entries:
+            msg = f"{what}: {_strange(response)}; whether it was carried out is not known"
+            raise UncertainError(self.clean(msg))
+        refusals = [entry for entry in entries if entry.kind in {"danger", "error"}]
+        if refusals:
+            said = ", ".join(dict.fromkeys(map(str, refusals)))
+            msg = f"{what}: Mailcow refuses: {said}"
+            raise RefusedError(msg, [entry.code for entry in refusals])
+        return entries
+
+    async def _request(self, method: str, path: str, body: Any) -> httpx.Response:
+        async with self._gate:
+            if self._unauthorized:
+                raise UnauthorizedError(self._unauthorized)
+            # The pool's own jar is emptied rather than trusted: nothing may come back.
+            self._http.cookies.clear()
+            return await self._http.request(
+                method,
+                f"{self._base}/api/v1/{path}",
+                headers=self._headers,
+                content=None if body is None else json.dumps(body),
+                extensions=self._extensions,
+            )
+
+    def _refuse_status(self, response: httpx.Response) -> None:
+        said = self.clean(_message(response))
+        if response.status_code == httpx.codes.UNAUTHORIZED:
+            self._unauthorized = (
+                f"Mailcow answers 401 ({said}): the API key is wrong, or this address is not in "
+                "API_ALLOW_FROM. Nothing more is sent in this run, because ten such answers in "
+                "ten minutes ban the address"
+            )
+            raise UnauthorizedError(self._unauthorized)
+        if response.status_code == httpx.codes.FORBIDDEN:
+            msg = f"Mailcow answers 403 ({said}): the API key may only read"
+            raise DeniedError(msg)
+        if response.status_code in {400, 404, 405} or response.is_redirect:
+            msg = (
+                f"Mailcow answers {response.status_code} ({said}) at {response.url.path}: "
+                "not its API, or a release without this part of it"
+            )
+            raise DeniedError(msg)
+
+    def _entries(self, answer: Any) -> list[Entry]:
+        items = [answer] if isinstance(answer, dict) else answer
+        if not isinstance(items, list):
+            return []
+        return [self._entry(item) for item in items if isinstance(item, dict) and item.get("type")]
+
+    def _entry(self, item: Mapping[str, Any]) -> Entry:
+        # `log` echoes the request, passwords too: it is not even looked at.
+        message = item.get("msg")
+        parts = message if isinstance(message, list) else [message]
+        words = [self.clean(part if isinstance(part, str) else json.dumps(part)) for part in parts]
+        return Entry(str(item["type"]), words[0] if words else "", tuple(words[1:]))
+
+    def _no_connection(self, error: httpx.HTTPError) -> str:
+        place = self.settings.connect_to or self.settings.endpoint
+        return self.clean(f"no connection to Mailcow at {place}: {_what(error)}")
+
+
+def _address(settings: Settings) -> tuple[str, dict[str, str], dict[str, Any]]:
+    """Return base address, headers and httpx extensions for every request."""
+    parts = urlsplit(settings.endpoint)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        msg = f"endpoint {settings.endpoint!r} is not an address such as https://mail.example.org"
+        raise MailcowError(msg)
+    base = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+    headers = {
+        "X-API-Key": settings.api_key,
+        "Content-Type": "application/json",
+        "Accept": "application/json",
+        "User-Agent": "pulumi-mailcow",
+    }
+    if not settings.connect_to:
+        return base, headers, {}
+    host, colon, port = settings.connect_to.rpartition(":")
+    if not colon or not port.isdigit():
+        msg = f"connectTo {settings.connect_to!r} is not `address:port`"
+        raise MailcowError(msg)
+    headers["Host"] = parts.netloc.rpartition("@")[2]
+    base = f"{parts.scheme}://{host}:{port}{parts.path.rstrip('/')}"
+    return base, headers, {"sni_hostname": parts.hostname}
+
+
+def _trust(settings: Settings) -> ssl.SSLContext | bool:
+    if not settings.ca_bundle:
+        return True
+    try:
+        return ssl.create_default_context(cadata=settings.ca_bundle)
+    except ssl.SSLError:
+        msg = "caBundle holds no certificate in PEM"
+        raise MailcowError(msg) from None
+
+
+def _never_sent(error: httpx.HTTPError) -> bool:
+    return isinstance(
+        error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout
+        | httpx.UnsupportedProtocol
+    )  # fmt: skip
+
+
+def _what(error: httpx.HTTPError) -> str:
+    if isinstance(error, httpx.TimeoutException):
+        return "no answer in time"
+    reason = str(error).strip()
+    return f"{reason}" if reason else "the connection was dropped"
+
+
+def _decoded(response: httpx.Response) -> Any:
+    """Return the JSON of an answer with status 200, or None."""
+    if response.status_code != httpx.codes.OK or not response.content.strip():
+        return None
+    try:
+        return response.json()
+    except ValueError:
+        return None
+
+
+def _message(response: httpx.Response) -> str:
+    try:
+        answer = response.json()
+    except ValueError:
+        return "no explanation"
+    return str(answer.get("msg", "")) if isinstance(answer, dict) else "no explanation"
+
+
+def _strange(response: httpx.Response) -> str:
+    if not response.content.strip():
+        return f"an empty answer (status {response.status_code}), Mailcow's sign of a crash"
+    kind = response.headers.get("content-type", "no type").split(";")[0]
+    return f"an answer that is not Mailcow's (status {response.status_code}, {kind})"

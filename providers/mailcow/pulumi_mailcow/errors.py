@@ -1,0 +1,83 @@
+"""What can go wrong with Mailcow, told apart by what it means for the state."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+class MailcowError(Exception):
+    """Anything this package reports to a person. Its text never holds a secret."""
+
+
+class UnreachableError(MailcowError):
+    """No connection came about, so nothing was sent."""
+
+
+class UnauthorizedError(MailcowError):
+    """Mailcow does not accept the API key or the address. Never retried: repeats are banned."""
+
+
+class UnreadableError(MailcowError):
+    """A question to Mailcow got no usable answer."""
+
+
+class UncertainError(MailcowError):
+    """A write was sent, and whether it took effect is not known from the answer."""
+
+
+class DeniedError(MailcowError):
+    """Mailcow turned the request away before looking at it: nothing was changed."""
+
+
+class RefusedError(MailcowError):
+    """Mailcow says `danger` or `error`. Some of the request may have been carried out.
+
+    Attributes:
+        codes: Message codes of the entries that were refusals, such as `domain_exists`.
+    """
+
+    def __init__(self, message: str, codes: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.codes = tuple(codes)
+
+
+class UnconfirmedError(MailcowError):
+    """What was read back is not what was written."""
+
+
+class AlreadyExistsError(MailcowError):
+    """The object to be created is there already, made by someone else."""
+
+
+class MissingError(MailcowError):
+    """The object is not there any more."""
+
+
+class InUseError(MailcowError):
+    """Removing the object would silently break others that point at it."""
+
+
+class PartlyDoneError(MailcowError):
+    """The object exists, or may exist, but is not as declared.
+
+    An engine keeps `resource_id` and `properties` as the resource's state, notes `reasons` with
+    it, and tries an update at the next run. Over gRPC this travels as `ErrorResourceInitFailed`.
+
+    Attributes:
+        resource_id: Id under which the object is found again.
+        properties: State that tells the truth, as `PropertyValue`s once it leaves the provider.
+        inputs: Inputs to remember with it.
+        reasons: One sentence for each thing that is not as declared.
+    """
+
+    def __init__(
+        self,
+        resource_id: str,
+        properties: Mapping[str, Any],
+        reasons: Sequence[str],
+        inputs: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__("; ".join(reasons))
+        self.resource_id = resource_id
+        self.properties = dict(properties)
+        self.inputs = dict(inputs or {})
+        self.reasons = tuple(reasons)

@@ -1,0 +1,125 @@
+"""What every object of Mailcow says about itself, so that one driver can deal with all of them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from pulumi_mailcow.catalogue import Listing, Row
+from pulumi_mailcow.describe import Property, Values
+from pulumi_mailcow.session import Session
+
+Mistake = tuple[str, str]
+"""A property's name and what is wrong with it."""
+
+
+class MailcowObject(ABC):
+    """One kind of object: how it is added, read, changed and removed, and what equals what."""
+
+    token: ClassVar[str]
+    """Name of the resource class."""
+    noun: ClassVar[str]
+    """What a person calls it."""
+    doc: ClassVar[str]
+    """What it is, in a sentence or two."""
+    properties: ClassVar[tuple[Property, ...]]
+    """Its properties, the identifying ones first."""
+    listing: ClassVar[Listing]
+    """Where it is read."""
+    import_id: ClassVar[str]
+    """What the id looks like that `pulumi import` takes."""
+    limits: ClassVar[tuple[str, ...]] = ()
+    """What Mailcow's API cannot do with it; for the reference page."""
+    example: ClassVar[str]
+    """A declaration that runs: Python, with `mailcow` as the package and `opts` given."""
+    taken: ClassVar[frozenset[str]] = frozenset()
+    """Codes of refusals that mean: such an object is there already."""
+    delete_first: ClassVar[bool] = False
+    """Whether a replacement stands under the same identity, so that the old one must go first."""
+    numbered: ClassVar[bool] = False
+    """Whether only a number that Mailcow gives, and does not tell, sets two of a kind apart."""
+
+    def mistakes(self, values: Values) -> Iterable[Mistake]:  # noqa: ARG002 - for overriding
+        """Return what is wrong with a declaration, beyond what the properties say themselves.
+
+        Values that are not known yet are absent.
+        """
+        return ()
+
+    @abstractmethod
+    def identity(self, values: Values) -> str:
+        """Return the id of the object that a declaration stands for."""
+
+    @abstractmethod
+    def identity_of(self, row: Row) -> str:
+        """Return the id of an object that was read."""
+
+    @abstractmethod
+    def parse(self, row: Row) -> Values:
+        """Return the properties of an object that was read, in the units of the declaration."""
+
+    @abstractmethod
+    async def add(self, session: Session, values: Values) -> None:
+        """Create the object, with every property as declared."""
+
+    @abstractmethod
+    async def change(self, session: Session, row: Row, values: Values, changed: set[str]) -> None:
+        """Bring the properties named in `changed` to what is declared."""
+
+    @abstractmethod
+    async def remove(self, session: Session, row: Row) -> None:
+        """Remove the object."""
+
+    async def find(self, session: Session, identity: str) -> Row | None:
+        """Return the object with this id, or None if there is none."""
+        return await session.catalogue.find(self.listing, identity)
+
+    async def obstacles(self, session: Session, row: Row) -> Iterable[str]:  # noqa: ARG002 - same
+        """Return why the object must not be removed: who still points at it."""
+        return ()
+
+    async def doubts(
+        self, session: Session, before: Row, after: Row, values: Values, changed: set[str]
+    ) -> Iterable[str]:
+        """Return what shows that a write of something that cannot be read back was lost."""
+        del session, before, after, values, changed
+        return ()
+
+    def named(self, name: str) -> Property:
+        """Return one property."""
+        return next(item for item in self.properties if item.name == name)
+
+    def differing(self, declared: Values, actual: Values) -> list[Property]:
+        """Return the readable properties that are declared and are not so."""
+        return [
+            item
+            for item in self.properties
+            if item.readable
+            and not item.output
+            and declared.get(item.name) is not None
+            and item.canonical(declared[item.name]) != item.canonical(actual.get(item.name))
+        ]
+
+
+def with_names(values: Values, names: Iterable[str], wanted: set[str] | None = None) -> Values:
+    """Return what of `values` is declared and, if `wanted` is given, to be written.
+
+    Truth is sent as 1 and 0, which is what Mailcow's `intval` understands.
+    """
+    sent: dict[str, Any] = {}
+    for name in names:
+        value = values.get(name)
+        if value is None or (wanted is not None and name not in wanted):
+            continue
+        sent[name] = int(value) if isinstance(value, bool) else value
+    return sent
+
+
+def by_tags(wanted: list[str], present: list[str]) -> tuple[list[str], list[str]]:
+    """Return the tags to append and those to remove.
+
+    Mailcow only ever appends, and repeating a tag of a domain ends in a database error.
+    """
+    return (
+        [tag for tag in dict.fromkeys(wanted) if tag not in present],
+        [tag for tag in dict.fromkeys(present) if tag not in wanted],
+    )

@@ -1,0 +1,51 @@
+"""One run against one Mailcow: its client, what was read, and who writes what."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pulumi_mailcow.catalogue import Catalogue, Listing
+from pulumi_mailcow.client import Client, Entry, Settings
+
+
+class Session:
+    """What the objects work with.
+
+    Attributes:
+        client: The HTTP client.
+        catalogue: What was read in this run.
+        unresolved: Kinds of which one was created in this run whose number could not be learnt.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.client = Client(settings)
+        self.catalogue = Catalogue(self.client)
+        self.unresolved: set[str] = set()
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    def lock(self, name: str) -> asyncio.Lock:
+        """Return the lock under which writes to one kind must not overlap."""
+        return self._locks[name]
+
+    @contextmanager
+    def touching(self, listing: Listing, key: str) -> Iterator[None]:
+        """Hold what is known of an object for doubtful, before and after writing to it."""
+        self.catalogue.touch(listing, key)
+        try:
+            yield
+        finally:
+            self.catalogue.touch(listing, key)
+
+    async def send(self, path: str, body: Any) -> list[Entry]:
+        """Send a write such as `add/domain`. See `Client.write` for the errors."""
+        return await self.client.write(path, body)
+
+    async def edit(self, category: str, item: str | int, attributes: dict[str, Any]) -> list[Entry]:
+        """Send an edit of one item."""
+        return await self.send(f"edit/{category}", {"items": [item], "attr": attributes})
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.client.close()
