@@ -1,0 +1,123 @@
+"""IMAP over TLS on the rehearsed host: pymap's server over the host's Maildirs."""
+
+import asyncio
+import ssl
+from argparse import Namespace
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from proxyprotocol.sock import SocketInfoLocal
+from pymap.backend.maildir import Config, FilterSet, Identity, Login, Session
+from pymap.backend.maildir.layout import MaildirLayout
+from pymap.backend.maildir.mailbox import MailboxSet, Maildir
+from pymap.exceptions import InvalidAuth
+from pymap.imap import IMAPServer
+from pysasl.creds.server import ServerCredentials
+
+from rehearsal.world.mail.store import MailStore
+from rehearsal.world.service import LOOPBACK
+
+CheckPassword = Callable[[str, str], bool]
+
+
+class _Person:
+    """What pysasl compares a login with: Mailcow's own list of people."""
+
+    def __init__(self, address: str, check: CheckPassword) -> None:
+        self.authcid = address
+        self._check = check
+
+    def compare_authcid(self, authcid: str) -> bool:
+        return authcid == self.authcid
+
+    def compare_secret(self, secret: str) -> bool:
+        return self._check(self.authcid, secret)
+
+
+class _Mailbox(Identity):
+    """A signed-in person: pymap's own identity, but the Maildir is where the host keeps it."""
+
+    store: MailStore
+
+    @asynccontextmanager
+    async def new_session(self) -> AsyncIterator[Session]:
+        path = str(self.store.home(self.name))
+        layout = MaildirLayout.get(path, self.config.layout, Maildir)
+        maildir = Maildir(path, create=False)
+        yield Session(self.name, self.config, MailboxSet(maildir, layout), FilterSet(layout.path))
+
+
+class _Logins(Login):
+    """Logins are checked against the rehearsed Mailcow, not against pymap's own files."""
+
+    def __init__(self, config: Config, store: MailStore, check: CheckPassword) -> None:
+        super().__init__(config)
+        self._store = store
+        self._check = check
+
+    def _identity(self, address: str) -> _Mailbox:
+        identity = _Mailbox(self.config, self.tokens, address, None, frozenset())
+        identity.store = self._store
+        return identity
+
+    async def authenticate(self, credentials: ServerCredentials) -> Identity:
+        address = credentials.authcid.lower()
+        person: Any = _Person(credentials.authcid, self._check)
+        if not await asyncio.to_thread(credentials.verify, person):
+            raise InvalidAuth
+        return self._identity(address)
+
+    async def authorize(self, authenticated: Any, authzid: str) -> Identity:
+        if authenticated.name != authzid.lower():
+            raise InvalidAuth
+        return self._identity(authenticated.name)
+
+
+class ImapListener:
+    """IMAPS on one port of loopback."""
+
+    def __init__(
+        self,
+        store: MailStore,
+        check: CheckPassword,
+        *,
+        tls: ssl.SSLContext,
+        admit: Callable[[], bool],
+    ) -> None:
+        """Serve the mailboxes in `store` to whom `check` knows, while `admit` says so."""
+        arguments = Namespace(
+            base_dir="", layout="++", colon=None, concurrency=4, host=LOOPBACK, port=0,
+            cert=None, key=None, tls=False, proxy_protocol=None, passlib_cfg=None, debug=False,
+            inherited_sockets=None,
+        )  # fmt: skip
+        self._config = Config.from_args(arguments)
+        self._imap = IMAPServer(_Logins(self._config, store, check), self._config)
+        self._tls = tls
+        self._admit = admit
+        self._server: asyncio.Server | None = None
+        self._conversations: set[asyncio.Task[None]] = set()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._conversations.add(task)
+            task.add_done_callback(self._conversations.discard)
+        if not self._admit():
+            writer.transport.abort()
+            return
+        self._config.apply_context()
+        await self._imap(reader, writer, SocketInfoLocal(writer.transport))
+
+    async def start(self) -> int:
+        """Listen on a free port of loopback and return it."""
+        self._server = await asyncio.start_server(self._serve, LOOPBACK, 0, ssl=self._tls)
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        """Stop listening and end every conversation."""
+        if self._server is not None:
+            self._server.close()
+        for task in list(self._conversations):
+            task.cancel()
+        await asyncio.gather(*self._conversations, return_exceptions=True)

@@ -1,0 +1,149 @@
+"""How Postfix of the rehearsed host would route, read from the files on that host alone.
+
+Only what decides where mail goes is read: `mailcow.conf`, `extra.cf` and the `texthash:` maps that
+it names. Nothing is known here of the declaration; a file that was not written has no effect.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+_CONTAINER_CONF = "/opt/postfix/conf/"
+_NEXTHOP = re.compile(r"^\[(?P<host>[^\]]+)\](?::(?P<port>\d+))?$")
+_ASSIGNMENT = re.compile(r"^(?P<name>[a-z0-9_]+)\s*=\s*(?P<value>.*)$")
+
+
+class ConfigurationError(ValueError):
+    """A file of the host says something that Postfix would refuse."""
+
+
+@dataclass(frozen=True)
+class Relay:
+    """The global relayhost.
+
+    Attributes:
+        nexthop: As written, for map look-ups: `[smtp.example.com]:587`.
+        host: Its host name.
+        port: Its TCP port.
+        login: User and password from the SASL map, if there is an entry.
+        tls: TLS level towards it: `may`, `encrypt` or `secure`.
+    """
+
+    nexthop: str
+    host: str
+    port: int
+    login: tuple[str, str] | None
+    tls: str
+
+
+@dataclass(frozen=True)
+class Routing:
+    """What the files say.
+
+    Attributes:
+        hostname: `myhostname`.
+        relay: The relayhost; without one, mail is sent straight to the recipient's host.
+        ipv4_only: Whether `inet_protocols` keeps Postfix to IPv4.
+    """
+
+    hostname: str
+    relay: Relay | None
+    ipv4_only: bool
+
+
+def read_main_cf(text: str) -> dict[str, str]:
+    """Read `name = value` lines; a line that starts with white space continues the one before.
+
+    The last assignment of a name wins (postconf(5)).
+
+    Raises:
+        ConfigurationError: a line is neither.
+    """
+    settings: dict[str, str] = {}
+    last = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        if line[0].isspace() and last:
+            settings[last] = f"{settings[last]} {line.strip()}".strip()
+            continue
+        found = _ASSIGNMENT.match(line)
+        if found is None:
+            msg = f'line {number}: missing "=" after attribute name'
+            raise ConfigurationError(msg)
+        last = found["name"]
+        settings[last] = found["value"].strip()
+    return settings
+
+
+def _read_map(directory: Path, value: str) -> dict[str, str]:
+    """Read every `texthash:` map that `value` names; other kinds of map are the database's."""
+    entries: dict[str, str] = {}
+    for table in re.split(r"[,\s]+", value):
+        kind, _, path = table.partition(":")
+        if kind != "texthash":
+            continue
+        if not path.startswith(_CONTAINER_CONF):
+            msg = f"{table}: no such file in the container"
+            raise ConfigurationError(msg)
+        file = directory / "data/conf/postfix" / path.removeprefix(_CONTAINER_CONF)
+        if not file.exists():
+            msg = f"open {path}: No such file or directory"
+            raise ConfigurationError(msg)
+        for line in file.read_text().splitlines():
+            if line.strip() and not line.startswith("#"):
+                key, _, found = line.strip().partition(" ")
+                entries.setdefault(key, found.strip())
+    return entries
+
+
+def _relay(directory: Path, settings: dict[str, str]) -> Relay | None:
+    nexthop = settings.get("relayhost", "")
+    if not nexthop:
+        return None
+    found = _NEXTHOP.match(nexthop)
+    if found is None:
+        msg = f"relayhost = {nexthop}: write the host in brackets, or its MX would be asked"
+        raise ConfigurationError(msg)
+    login: tuple[str, str] | None = None
+    # Mailcow's own main.cf switches SASL on; extra.cf may switch it off again.
+    if settings.get("smtp_sasl_auth_enable", "yes") == "yes":
+        credentials = _read_map(directory, settings.get("smtp_sasl_password_maps", ""))
+        user, _, password = credentials.get(nexthop, "").partition(":")
+        login = (user, password) if user else None
+    policies = _read_map(directory, settings.get("smtp_tls_policy_maps", ""))
+    level = policies.get(nexthop, settings.get("smtp_tls_security_level", "may")).split(" ")[0]
+    return Relay(
+        nexthop=nexthop,
+        host=found["host"],
+        port=int(found["port"] or 25),
+        login=login,
+        tls={"verify": "secure", "dane": "may", "none": "none"}.get(level, level),
+    )
+
+
+def read_environment(file: Path) -> dict[str, str]:
+    """Read `NAME=value` lines, as docker compose reads `mailcow.conf`; empty without the file."""
+    values: dict[str, str] = {}
+    if file.exists():
+        for line in file.read_text().splitlines():
+            name, separator, value = line.partition("=")
+            if separator and not name.startswith("#"):
+                values[name.strip()] = value.strip().strip("\"'")
+    return values
+
+
+def read_routing(directory: Path) -> Routing:
+    """Read what decides the routing from the release's `directory` on the host.
+
+    Raises:
+        ConfigurationError: Postfix would not start, or not route, with these files.
+    """
+    hostname = read_environment(directory / "mailcow.conf").get("MAILCOW_HOSTNAME", "")
+    extra = directory / "data/conf/postfix/extra.cf"
+    settings = read_main_cf(extra.read_text()) if extra.exists() else {}
+    return Routing(
+        hostname=settings.get("myhostname", hostname) or "localhost",
+        relay=_relay(directory, settings),
+        ipv4_only=settings.get("inet_protocols", "all") == "ipv4",
+    )

@@ -1,0 +1,304 @@
+"""Postfix and Dovecot of the rehearsed host, as one service of the world."""
+
+import asyncio
+import ssl
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+from aiohttp import web
+from aiosmtpd.smtp import AuthResult, LoginPassword
+
+from rehearsal.world.authority import self_signed
+from rehearsal.world.dns import Dns
+from rehearsal.world.handover import Envelope
+from rehearsal.world.judge import Verdict, judge
+from rehearsal.world.mail.imap import ImapListener
+from rehearsal.world.mail.queue import Queue
+from rehearsal.world.mail.queue import Surroundings as QueueSurroundings
+from rehearsal.world.mail.routing import Routing, read_environment, read_routing
+from rehearsal.world.mail.store import MailStore
+from rehearsal.world.names import Names
+from rehearsal.world.service import Service, Surroundings
+from rehearsal.world.smtp_listener import Listener
+
+_GTUBE = b"XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
+"""The generic test for unsolicited bulk mail: every spam filter calls it spam."""
+
+
+class MailServer(Service):
+    """Takes its routing from the files of the host, its people from Mailcow's API.
+
+    Ports answer only while the containers behind them run. The certificate is the one that lies in
+    `data/assets/ssl`; until there is one, a self-signed one is shown, as Mailcow does.
+
+    Faults: `inbound` (a reply to every message from outside, such as `451 4.3.0 ...`).
+    """
+
+    name: ClassVar[str] = "mail"
+    stands_for: ClassVar[str] = "Postfix, Dovecot and Rspamd of Mailcow"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stoppable: list[Listener | ImapListener] = []
+        self._queue: Queue | None = None
+
+    async def start(self, world: Surroundings) -> None:
+        """Listen for each raw port, and publish it under the host's public address."""
+        self._world = world
+        config = world.config
+        mailcow = config.get("mailcow", {})
+        self._project = str(mailcow.get("project", "po-mail"))
+        self._directory = world.root / str(mailcow.get("directory", "/opt/po-mail/mailcow")).lstrip(
+            "/"
+        )
+        self._address = str(config["host"]["address"])
+        self._names = Names(cast("Dns", world.services["dns"]).port)
+        self._people: Any = world.services["mailcow"]
+        self._store = MailStore(world.folder / "vmail")
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
+        self._shown: tuple[Path, float] | None = None
+        self._load_certificate()
+        self._queue = Queue(
+            QueueSurroundings(
+                routing=self.routing,
+                address=self._address,
+                names=self._names,
+                addresses=world.addresses,
+                trusted=world.authority.client_context(),
+                bounce=self._store.deliver,
+            )
+        )
+        await self._listen()
+
+    async def _listen(self) -> None:
+        hostname = f"mx.{self._world.config['domain']}"
+        listeners: dict[int, Listener | ImapListener] = {
+            25: Listener(
+                _Inbound(self), hostname=hostname, tls=self._tls, admit=self._admit_postfix
+            ),
+            465: Listener(
+                _Submission(self), hostname=hostname, tls=self._tls, implicit_tls=True,
+                authenticator=self.authenticate, auth_required=True, admit=self._admit_postfix,
+            ),
+            587: Listener(
+                _Submission(self), hostname=hostname, tls=self._tls, require_starttls=True,
+                authenticator=self.authenticate, auth_required=True, admit=self._admit_postfix,
+            ),
+            993: ImapListener(
+                self._store, self.check_password, tls=self._tls, admit=self._admit_dovecot
+            ),
+        }  # fmt: skip
+        for port, listener in listeners.items():
+            self._world.addresses.publish(self._address, port, await listener.start())
+            self._stoppable.append(listener)
+
+    async def stop(self) -> None:
+        """Close the ports and give up the queue."""
+        for listener in self._stoppable:
+            await listener.stop()
+        if self._queue is not None:
+            await self._queue.stop()
+
+    def control(self) -> Iterable[web.RouteDef]:
+        """Show and push the queue.
+
+        `GET /mail/queue`: outbound messages. `POST /mail/flush`: try deferred ones again.
+        `GET /mail/routing`: what the files say.
+        """
+        return [
+            web.get("/queue", self._show_queue),
+            web.post("/flush", self._flush),
+            web.get("/routing", self._show_routing),
+        ]
+
+    @property
+    def queue(self) -> Queue:
+        """The outbound queue.
+
+        Raises:
+            RuntimeError: the service has not been started.
+        """
+        if self._queue is None:
+            msg = "the mail server has not been started"
+            raise RuntimeError(msg)
+        return self._queue
+
+    def routing(self) -> Routing:
+        """Read the routing from the host's files, as they are now."""
+        return read_routing(self._directory)
+
+    # What listens
+
+    def _running(self, service: str) -> bool:
+        docker: Any = self._world.services.get("docker")
+        return docker is None or bool(docker.running(self._project, service))
+
+    def _admit_postfix(self) -> bool:
+        self._load_certificate()
+        return self._running("postfix-mailcow")
+
+    def _admit_dovecot(self) -> bool:
+        self._load_certificate()
+        return self._running("dovecot-mailcow")
+
+    def _load_certificate(self) -> None:
+        """Show the deployed certificate, whenever it changed, or Mailcow's own without one."""
+        folder = self._directory / "data/assets/ssl"
+        chain, key = folder / "cert.pem", folder / "key.pem"
+        if not (chain.exists() and key.exists()):
+            if self._shown is None:
+                folder = self._world.folder / "snake-oil"
+                folder.mkdir(parents=True, exist_ok=True)
+                made = self_signed("mail.example.org")
+                chain, key = folder / "cert.pem", folder / "key.pem"
+                chain.write_bytes(made.chain)
+                key.touch(mode=0o600)
+                key.write_bytes(made.key)
+            else:
+                return
+        state = (chain, chain.stat().st_mtime)
+        if state != self._shown:
+            self._tls.load_cert_chain(chain, key)
+            self._shown = state
+
+    # People
+
+    def check_password(self, address: str, password: str) -> bool:
+        """Ask Mailcow whether `password` opens the mailbox `address`."""
+        return bool(self._people.check_password(address.lower(), password))
+
+    def authenticate(
+        self, _server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any
+    ) -> AuthResult:
+        """Check a login for submission, for aiosmtpd."""
+        if not isinstance(data, LoginPassword):
+            return AuthResult(success=False, handled=False)
+        address = data.login.decode(errors="replace").lower()
+        right = self.check_password(address, data.password.decode(errors="replace"))
+        return AuthResult(success=right, handled=False, auth_data=address)
+
+    def may_send_as(self, login: str, sender: str) -> bool:
+        """Whether `login` may use `sender`: its own address, or an alias that leads to it."""
+        sender = sender.lower()
+        return sender == login or login in self._people.resolve_recipients(sender)
+
+    def recipients(self, address: str) -> list[str]:
+        """Return the mailboxes behind `address`; empty where there is none."""
+        return list(self._people.resolve_recipients(address.lower()))
+
+    def is_local(self, address: str) -> bool:
+        """Whether the domain of `address` is hosted here."""
+        return address.rpartition("@")[2].lower() in self._people.domains()
+
+    # Messages
+
+    async def receive(self, session: Any, envelope: Any) -> str:
+        """Take a message from outside: judge it, file it, answer."""
+        if "inbound" in self.faults:
+            return str(self.faults["inbound"])
+        message = bytes(envelope.content)
+        verdict = await asyncio.to_thread(
+            judge,
+            message,
+            address=self._world.addresses.origin_of(int(session.peer[1])),
+            sender=envelope.mail_from or "",
+            helo=session.host_name or "",
+            names=self._names,
+        )
+        if verdict.disposition == "reject":
+            return f"550 5.7.1 rejected by the DMARC policy of {verdict.from_domain}"
+        stamped = _stamp(verdict, self.routing().hostname) + message
+        junk = _GTUBE in message or verdict.disposition == "quarantine"
+        boxes = {box for address in envelope.rcpt_tos for box in self.recipients(address)}
+        for box in sorted(boxes):
+            await asyncio.to_thread(self._store.deliver, box, stamped, junk=junk)
+        return "250 2.0.0 Ok: queued"
+
+    async def submit(self, envelope: Envelope) -> str:
+        """Take a message from one of our people: file it here, send it on, or both."""
+        local = [one for one in envelope.recipients if self.is_local(one)]
+        outside = tuple(one for one in envelope.recipients if not self.is_local(one))
+        for box in sorted({box for address in local for box in self.recipients(address)}):
+            await asyncio.to_thread(self._store.deliver, box, envelope.message)
+        if not outside:
+            return "250 2.0.0 Ok: delivered here"
+        queued = self.queue.enqueue(Envelope(envelope.sender, outside, envelope.message))
+        return f"250 2.0.0 Ok: queued as {queued.identifier}"
+
+    # Control
+
+    async def _show_queue(self, _request: web.Request) -> web.Response:
+        return web.json_response([one.as_dict() for one in self.queue.messages])
+
+    async def _flush(self, _request: web.Request) -> web.Response:
+        await self.queue.flush()
+        return web.json_response([one.as_dict() for one in self.queue.messages])
+
+    async def _show_routing(self, _request: web.Request) -> web.Response:
+        routing = self.routing()
+        relay = routing.relay
+        shown = relay and {
+            "nexthop": relay.nexthop,
+            "tls": relay.tls,
+            "login": relay.login[0] if relay.login else None,
+        }
+        environment = read_environment(self._directory / "mailcow.conf")
+        return web.json_response(
+            {
+                "hostname": routing.hostname,
+                "relay": shown,
+                "ipv4_only": routing.ipv4_only,
+                "project": environment.get("COMPOSE_PROJECT_NAME"),
+            }
+        )
+
+
+def _stamp(verdict: Verdict, hostname: str) -> bytes:
+    """Return the Authentication-Results header of a judged message (RFC 8601)."""
+    return (
+        f"Authentication-Results: {hostname}; spf={verdict.spf} "
+        f"smtp.mailfrom={verdict.spf_domain}; dkim={verdict.dkim}; "
+        f"dmarc={verdict.dmarc} header.from={verdict.from_domain}\r\n"
+    ).encode()
+
+
+class _Inbound:
+    """Port 25: mail for our domains from anyone, and for nobody else."""
+
+    def __init__(self, server: MailServer) -> None:
+        self._server = server
+
+    async def handle_RCPT(  # noqa: N802  # aiosmtpd's own signature
+        self, _smtp: Any, _session: Any, envelope: Any, address: str, _options: list[str]
+    ) -> str:
+        if not self._server.is_local(address):
+            return f"554 5.7.1 <{address}>: Relay access denied"
+        if not self._server.recipients(address):
+            return f"550 5.1.1 <{address}>: Recipient address rejected: User unknown"
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 Ok"
+
+    async def handle_DATA(self, _smtp: Any, session: Any, envelope: Any) -> str:  # noqa: N802  # aiosmtpd's own name
+        return await self._server.receive(session, envelope)
+
+
+class _Submission:
+    """Ports 465 and 587: mail from our people, under their own addresses (RFC 6409)."""
+
+    def __init__(self, server: MailServer) -> None:
+        self._server = server
+
+    async def handle_MAIL(  # noqa: N802  # aiosmtpd's own signature
+        self, _smtp: Any, session: Any, envelope: Any, address: str, _options: list[str]
+    ) -> str:
+        login = str(session.auth_data)
+        if not self._server.may_send_as(login, address):
+            return f"553 5.7.1 <{address}>: Sender address rejected: not owned by user {login}"
+        envelope.mail_from = address
+        return "250 2.1.0 Ok"
+
+    async def handle_DATA(self, _smtp: Any, _session: Any, envelope: Any) -> str:  # noqa: N802  # aiosmtpd's own name
+        carried = Envelope(envelope.mail_from, tuple(envelope.rcpt_tos), bytes(envelope.content))
+        return await self._server.submit(carried)

@@ -1,0 +1,162 @@
+"""The receiver: somebody else's mail host, which judges what reaches it and can write back."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import formatdate, make_msgid
+from typing import Any, ClassVar, cast
+
+from aiohttp import web
+
+from rehearsal.world.dns import Dns
+from rehearsal.world.handover import Envelope, Nexthop, hand_over
+from rehearsal.world.judge import Verdict, judge
+from rehearsal.world.names import Names
+from rehearsal.world.service import Service, Surroundings
+from rehearsal.world.smtp_listener import Listener
+
+DOMAIN = "outside.example"
+"""Domain of the rehearsed correspondent (reserved, RFC 2606)."""
+
+ADDRESS = "203.0.113.25"
+"""Public address of its mail host (TEST-NET-3, RFC 5737)."""
+
+_HOST = f"mx.{DOMAIN}"
+
+
+class Receiver(Service):
+    """Stands where any large receiver stands: judges SPF, DKIM and DMARC by the published zone.
+
+    A message whose policy says `reject` is refused with 550; `quarantine` goes to Junk.
+
+    Faults: `data` (a reply to every message), `strict` (true: refuse what does not pass DMARC even
+    where the policy is none).
+    """
+
+    name: ClassVar[str] = "receiver"
+    stands_for: ClassVar[str] = "the mail host of a correspondent"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._listener: Listener | None = None
+        self.received: list[dict[str, Any]] = []
+
+    async def start(self, world: Surroundings) -> None:
+        """Listen on port 25 of the rehearsed internet and publish the domain's records."""
+        self._world = world
+        names = cast("Dns", world.services["dns"])
+        for name, kind, value in (
+            (DOMAIN, "MX", f"10 {_HOST}."),
+            (DOMAIN, "TXT", f"v=spf1 ip4:{ADDRESS} -all"),
+            (_HOST, "A", ADDRESS),
+        ):
+            names.add_outside(name, kind, value)
+        self._names = Names(names.port)
+        tls = world.authority.server_context([_HOST], world.folder / "receiver")
+        self._listener = Listener(self, hostname=_HOST, tls=tls)
+        world.addresses.publish(ADDRESS, 25, await self._listener.start())
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        if self._listener is not None:
+            await self._listener.stop()
+
+    def control(self) -> Iterable[web.RouteDef]:
+        """Show and write messages.
+
+        `GET /receiver/messages`: what came in and how it was judged. `POST /receiver/send` (the
+        arguments of `write`): write to somebody.
+        """
+        return [web.get("/messages", self._show), web.post("/send", self._write)]
+
+    async def handle_DATA(  # noqa: N802  # aiosmtpd's own name
+        self, _server: Any, session: Any, envelope: Any
+    ) -> str:
+        """Judge one message and answer as its sender's policy asks."""
+        if "data" in self.faults:
+            return str(self.faults["data"])
+        address = self._world.addresses.origin_of(int(session.peer[1]))
+        verdict = await asyncio.to_thread(
+            judge,
+            bytes(envelope.content),
+            address=address,
+            sender=envelope.mail_from or "",
+            helo=session.host_name or "",
+            names=self._names,
+        )
+        refused = verdict.disposition == "reject" or (
+            bool(self.faults.get("strict")) and verdict.dmarc != "pass"
+        )
+        self._record(envelope, address, verdict, tls=session.ssl is not None, refused=refused)
+        if refused:
+            return f"550 5.7.26 Unauthenticated mail from {verdict.from_domain} is not accepted"
+        return "250 2.0.0 Ok"
+
+    def _record(
+        self, envelope: Any, address: str, verdict: Verdict, *, tls: bool, refused: bool
+    ) -> None:
+        folder = "Junk" if verdict.disposition == "quarantine" else "INBOX"
+        self.received.append(
+            {
+                "at": time.time(),
+                "client": address,
+                "tls": tls,
+                "envelope": envelope.mail_from or "",
+                "to": list(envelope.rcpt_tos),
+                "folder": "refused" if refused else folder,
+                "verdict": verdict.as_dict(),
+                "message": bytes(envelope.content).decode("utf-8", "replace"),
+            }
+        )
+
+    async def _show(self, _request: web.Request) -> web.Response:
+        return web.json_response(self.received)
+
+    async def _write(self, request: web.Request) -> web.Response:
+        return web.json_response(await self.write(**await request.json()))
+
+    async def write(  # the parts of a message
+        self,
+        *,
+        to: str,
+        subject: str,
+        text: str = "",
+        sender: str = f"guest@{DOMAIN}",
+        author: str | None = None,
+        origin: str = ADDRESS,
+    ) -> dict[str, Any]:
+        """Write to somebody and return the answer of their mail host.
+
+        Args:
+            to: Recipient.
+            subject: Subject.
+            text: Body.
+            sender: Envelope sender.
+            author: From header, if not the envelope sender: how a forgery is made.
+            origin: Public address from which the message comes.
+
+        Returns:
+            `code` (0 where no reply came), `text` and `tls`.
+        """
+        message = EmailMessage()
+        message["From"] = author or sender
+        message["To"] = to
+        message["Subject"] = subject
+        message["Date"] = formatdate()
+        message["Message-ID"] = make_msgid(domain=DOMAIN)
+        message.set_content(text)
+        hosts = await self._names.exchangers(to.rpartition("@")[2])
+        if not hosts:
+            return {"code": 0, "text": "the domain has no mail host", "tls": ""}
+        answer = await hand_over(
+            Envelope(sender, (to,), message.as_bytes(policy=SMTP)),
+            Nexthop(hosts[0], 25),
+            helo=_HOST,
+            origin=origin,
+            names=self._names,
+            addresses=self._world.addresses,
+            trusted=self._world.authority.client_context(),
+        )
+        return {"code": answer.code, "text": answer.text, "tls": answer.tls}
