@@ -1,0 +1,59 @@
+# The front door. `make` alone lists what there is.
+
+STACK   ?= qual
+ENGINE  ?= rehearsal
+VENV    := .venv
+RUNS    := $(CURDIR)/.rehearsal
+PY      := $(VENV)/bin/python
+PYTHON  ?= python3
+
+# Whatever a run leaves behind lies in one ignored folder.
+export PYTHONPYCACHEPREFIX := $(RUNS)/cache/python
+export HYPOTHESIS_STORAGE_DIRECTORY := $(RUNS)/cache/hypothesis
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lock rehearse test lint types check clean stop preview up refresh destroy
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  STACK=$(STACK) chooses the declaration, ENGINE=pulumi the genuine CLI for a rehearsal."
+
+setup: $(VENV)/.ready ## Make the virtual environment with every pinned package
+
+$(VENV)/.ready: requirements.txt providers/mailcow/pyproject.toml providers/host/pyproject.toml
+	@test -x $(PY) || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=...")'
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the pinned packages into $(VENV) ..."
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+lock: setup ## Pin anew: resolve requirements.in into requirements.txt
+	$(VENV)/bin/uv pip compile --quiet --no-header --no-annotate --python-version 3.11 requirements.in -o requirements.txt
+
+rehearse: setup ## Check, plan and deploy STACK on loopback, and see mail flow
+	@$(PY) -m rehearsal run --stack $(STACK) --engine $(ENGINE)
+
+test: setup ## Run every test
+	@$(PY) -m pytest -n auto
+
+lint: setup ## Check style and mistakes
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+
+types: setup ## Check types
+	@$(VENV)/bin/mypy .
+
+check: lint types test ## Lint, types and tests
+
+preview: setup ## Preview STACK at the real host, with the genuine CLI and the policies
+	@pulumi preview --stack $(STACK) --policy-pack policies
+
+up: setup ## Deploy STACK at the real host, with the genuine CLI and the policies
+	@pulumi up --stack $(STACK) --policy-pack policies
+
+stop: setup ## Stop whatever a rehearsal left running
+	@$(PY) -m rehearsal world stop --stack $(STACK)
+
+clean: ## Remove what runs left behind
+	@if test -x $(PY); then $(PY) -m rehearsal world stop --stack $(STACK); fi
+	@rm -rf $(RUNS)
