@@ -1,6 +1,7 @@
 """What every service of the world is, and what it may ask of the world it stands in."""
 
 import asyncio
+import json
 import socket
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -93,6 +94,28 @@ class Surroundings:
     config: dict[str, Any]
     secrets: dict[str, str]
     services: dict[str, "Service"] = field(default_factory=dict)
+
+    def port(self, key: str) -> int:
+        """Return a free port of loopback for `key`, the same one at every start of this world.
+
+        A stack remembers where it was deployed to; a service that moved would look changed. If
+        another program has taken the port meanwhile, there is a new one.
+        """
+        file = self.folder / "ports.json"
+        known: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
+        for wanted in (known.get(key, 0), 0):
+            with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind((LOOPBACK, wanted))
+                except OSError:
+                    continue
+                found = int(probe.getsockname()[1])
+            if known.get(key) != found:
+                file.write_text(json.dumps({**known, key: found}, indent=1))
+            return found
+        msg = "loopback has no free port"
+        raise OSError(msg)
 
 
 class Service(ABC):
