@@ -58,7 +58,7 @@ class AddressBook:
         """
         place = self.reach(address, port)
         caller = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        caller.setblocking(False)
+        caller.settimeout(0)
         try:
             caller.bind((LOOPBACK, 0))
             self._origins[caller.getsockname()[1]] = origin
@@ -144,11 +144,15 @@ class Service(ABC):
         """Close every port and end every task and child process."""
 
     def overlay(self) -> dict[str, Any]:
-        """Return configuration that the program needs to find this service, by key without
-        `mail:`; values under `endpoints` are merged."""
+        """Return configuration that the program needs to find this service.
+
+        By key without `mail:`; values under `endpoints` are merged.
+        """
         return {}
 
     def control(self) -> Iterable[web.RouteDef]:
-        """Return further control routes, mounted below `/<name>/`: what a test or the report
-        wants to see or do."""
+        """Return further control routes: what a test or the report wants to see or do.
+
+        They are mounted below `/<name>/`.
+        """
         return ()
