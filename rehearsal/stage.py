@@ -1,0 +1,163 @@
+"""One stack on this machine: its declaration, its world, its state, all below one folder."""
+
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from components import declaration as declarations
+from components.declaration import Declaration
+from components.mistakes import PREFIX, DeclarationError
+from rehearsal.world.client import WorldClient, WorldUnreachableError
+
+if TYPE_CHECKING:
+    from pulumi.provider.experimental.provider import Provider
+
+    from rehearsal.engine import Engine
+    from rehearsal.engine.model import Event
+
+RUNS = ".rehearsal"
+"""The one folder, ignored by git, that holds whatever runs leave behind."""
+
+
+class StageError(Exception):
+    """A step cannot be taken; the message says why and what to do."""
+
+
+def _text(value: object) -> str:
+    """Return a configuration value as Pulumi's runtime hands it to a program."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _merged(values: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the declaration with what the world adds; the world never overrides a setting."""
+    clash = sorted(set(values) & set(overlay) - {"hostKey", "dkimPublicKey", "exporterDigest",
+                                                 "operatorAddresses"})  # fmt: skip
+    if clash:
+        keys = ", ".join(f"{PREFIX}{key}" for key in clash)
+        msg = f"{keys} is set by a rehearsal; take it out of the declaration"
+        raise StageError(msg)
+    return {**values, **overlay}
+
+
+class Stage:
+    """Where one stack is rehearsed."""
+
+    def __init__(self, project: Path, stack: str) -> None:
+        """Look at `Pulumi.<stack>.yaml` in `project`; nothing is read or started yet."""
+        self.project = project.resolve()
+        self.stack = stack
+        self.file = self.project / f"Pulumi.{stack}.yaml"
+        self.folder = self.project / RUNS / "stacks" / stack
+        self.backend = self.folder / "state"
+        self.logs = self.folder / "logs"
+
+    # The declaration
+
+    def values(self) -> dict[str, Any]:
+        """Read the declaration as it stands in the file.
+
+        Raises:
+            DeclarationError: the file cannot be read.
+        """
+        return declarations.load_values(self.file)
+
+    def check(self) -> dict[str, Any]:
+        """Check the declaration and return its values.
+
+        What only the operator's accounts can tell may be missing: the world supplies it.
+
+        Raises:
+            DeclarationError: there are mistakes.
+        """
+        values = self.values()
+        try:
+            declarations.read(values, source=self.file.name)
+        except DeclarationError as error:
+            wrong = [one for one in error.mistakes if not one.command]
+            if wrong:
+                raise DeclarationError(error.source, wrong) from None
+        return values
+
+    def declaration(self, world: WorldClient) -> Declaration:
+        """Return the declaration as the program reads it in `world`."""
+        merged = _merged(self.values(), world.overlay)
+        return declarations.read(merged, source=self.file.name)
+
+    # The world
+
+    def world(self) -> WorldClient:
+        """Return the running world.
+
+        Raises:
+            WorldUnreachableError: none runs.
+        """
+        world = WorldClient.find(self.folder / "world")
+        if not world.answers():
+            msg = f"the world of {self.stack} does not answer; start it with `world start`"
+            raise WorldUnreachableError(msg)
+        return world
+
+    def start_world(self, *, parent: int | None = None) -> WorldClient:
+        """Start the world, or return the one that runs already."""
+        from rehearsal.world import process  # noqa: PLC0415  # only starting needs the services
+
+        try:
+            return self.world()
+        except WorldUnreachableError:
+            order = process.Order(self.check(), self.stack, parent=parent)
+            return process.start(self.folder / "world", order)
+
+    def stop_world(self) -> bool:
+        """Stop the world; return whether one ran."""
+        from rehearsal.world import process  # noqa: PLC0415  # only stopping needs the services
+
+        return process.stop(self.folder / "world")
+
+    # The engine
+
+    def passphrase(self) -> str:
+        """Return the passphrase that seals the secrets in the state, invented at the first call."""
+        file = self.folder / "passphrase"
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch(mode=0o600)
+            file.write_text(secrets.token_urlsafe(24))
+        return file.read_text()
+
+    def configuration(self, world: WorldClient) -> tuple[dict[str, str], frozenset[str]]:
+        """Return the whole configuration of the program in `world`, and which keys are secret."""
+        plain = _merged(self.values(), world.overlay)
+        config = {f"{PREFIX}{key}": _text(value) for key, value in plain.items()}
+        sealed = {f"{PREFIX}{key}": value for key, value in world.secrets.items()}
+        return {**config, **sealed}, frozenset(sealed)
+
+    def engine(
+        self, world: WorldClient, *, on_event: "Callable[[Event], None] | None" = None
+    ) -> "Engine":
+        """Return the engine, ready to run the program in `world`."""
+        from rehearsal.engine import Engine  # noqa: PLC0415  # a declaration is checked without it
+
+        config, secret_keys = self.configuration(world)
+        return Engine(
+            project=self.project,
+            stack=self.stack,
+            backend=self.backend,
+            passphrase=self.passphrase(),
+            config=config,
+            secret_keys=secret_keys,
+            providers=providers(),
+            on_event=on_event,
+            log_folder=self.logs,
+        )
+
+
+def providers() -> "dict[str, Callable[[], Provider]]":
+    """Return the providers of a rehearsal by package: stand-ins, and the project's own two."""
+    from pulumi_host.provider import HostProvider  # noqa: PLC0415  # providers are costly to import
+    from pulumi_mailcow.provider import MailcowProvider  # noqa: PLC0415  # as above
+
+    from rehearsal.standins import PROVIDERS  # noqa: PLC0415  # as above
+
+    return {**PROVIDERS, "host": HostProvider, "mailcow": MailcowProvider}
