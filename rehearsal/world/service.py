@@ -31,6 +31,10 @@ class AddressBook:
         """Let `address:port` of the rehearsed internet be reached at `local_port` of loopback."""
         self._places[address, port] = local_port
 
+    def places(self) -> list[tuple[str, int, int]]:
+        """Return every published address and port, with the port of loopback behind it."""
+        return [(address, port, local) for (address, port), local in self._places.items()]
+
     def withdraw(self, address: str, port: int) -> None:
         """Close `address:port` again; connecting to it is then refused."""
         self._places.pop((address, port), None)
