@@ -1,5 +1,6 @@
 """Mail that really flows: one message out through the smarthost, one message in."""
 
+import imaplib
 import secrets
 import time
 from collections.abc import Callable
@@ -154,7 +155,7 @@ class Flow:
             return Passage("in", sender, program.address, ok=False, path=path[:1], problem=problem)
         try:
             found = _await(lambda: program.read(subject=subject) or None)
-        except OSError as error:
+        except (OSError, imaplib.IMAP4.error) as error:
             return Passage(
                 "in", sender, program.address, ok=False, path=path[:2], problem=str(error)
             )

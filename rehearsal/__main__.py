@@ -1,0 +1,223 @@
+"""`python -m rehearsal`: the single steps of a rehearsal, and all of them in a row."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from components.mistakes import DeclarationError
+from rehearsal.rehearse import (
+    EXIT_CHANGES,
+    EXIT_DECLARATION,
+    EXIT_FAILED,
+    as_dict,
+    counted,
+    deploy,
+    mail_flows,
+    preview,
+    rehearse,
+    say_declaration,
+    say_failure,
+    say_steps,
+    say_world,
+)
+from rehearsal.report import Report
+from rehearsal.stage import Stage, StageError
+from rehearsal.world.client import WorldClient, WorldUnreachableError
+from rehearsal.world.world import WorldError
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Run the declaration of a stack on this machine, against a world on loopback.",
+)
+world_app = typer.Typer(no_args_is_help=True, help="The services around the program.")
+app.add_typer(world_app, name="world")
+
+StackOption = Annotated[
+    str, typer.Option("--stack", "-s", help="Stack to rehearse: Pulumi.<stack>.yaml.")
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")
+]
+NoChangesOption = Annotated[
+    bool, typer.Option("--expect-no-changes", help=f"Exit {EXIT_CHANGES} if anything changes.")
+]
+
+
+def _stage(stack: str) -> Stage:
+    return Stage(PROJECT, stack)
+
+
+@app.command()
+def run(
+    stack: StackOption = "qual",
+    as_json: JsonOption = False,
+    engine: Annotated[
+        str, typer.Option(help="`rehearsal`, or `pulumi`: the genuine CLI with its plugins.")
+    ] = "rehearsal",
+    svg: Annotated[
+        Path | None, typer.Option(help="Draw what is shown into this file (SVG).")
+    ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the world running afterwards.")
+    ] = False,
+) -> None:
+    """Check, plan, deploy, send one message out and take one in."""
+    stage = _stage(stack)
+    report = Report(as_json=as_json, record=svg)
+    if engine == "pulumi":
+        from rehearsal.genuine import rehearse_genuinely  # noqa: PLC0415  # only when asked for
+
+        act = rehearse_genuinely
+    elif engine == "rehearsal":
+        act = rehearse
+    else:
+        raise typer.BadParameter(f"{engine} is neither rehearsal nor pulumi")
+    try:
+        code = act(stage, report, parent=None if keep else os.getpid())
+    finally:
+        if not keep:
+            stage.stop_world()
+    raise typer.Exit(code)
+
+
+@app.command()
+def check(
+    stack: StackOption = "qual",
+    as_json: JsonOption = False,
+) -> None:
+    """Check the declaration alone; nothing is started."""
+    report = Report(as_json=as_json)
+    held = say_declaration(_stage(stack), report)
+    report.finish()
+    raise typer.Exit(0 if held else EXIT_DECLARATION)
+
+
+@app.command("preview")
+def preview_command(
+    stack: StackOption = "qual",
+    as_json: JsonOption = False,
+    expect_no_changes: NoChangesOption = False,
+) -> None:
+    """Say what a deployment would change, property by property."""
+    stage, report = _stage(stack), Report(as_json=as_json)
+    outcome = preview(stage, stage.world(), report, every=True)
+    code = report.finish()
+    raise typer.Exit(EXIT_CHANGES if not code and expect_no_changes and outcome.changed else code)
+
+
+@app.command()
+def up(
+    stack: StackOption = "qual",
+    as_json: JsonOption = False,
+    expect_no_changes: NoChangesOption = False,
+) -> None:
+    """Deploy the declaration to the running world."""
+    stage, report = _stage(stack), Report(as_json=as_json)
+    world = stage.world()
+    plan = preview(stage, world, report)
+    if plan.ok and expect_no_changes and plan.changed:
+        report.finish()
+        raise typer.Exit(EXIT_CHANGES)
+    if plan.ok:
+        total = sum(count for op, count in plan.changes.items() if op.changes)
+        deploy(stage, world, report, total=total)
+    raise typer.Exit(report.finish())
+
+
+@app.command()
+def refresh(
+    stack: StackOption = "qual",
+    as_json: JsonOption = False,
+    expect_no_changes: NoChangesOption = False,
+) -> None:
+    """Ask what really stands, show what was changed behind the program's back, and note it."""
+    stage, report = _stage(stack), Report(as_json=as_json)
+    outcome = stage.engine(stage.world()).refresh()
+    report.put("refresh", as_dict(outcome))
+    if outcome.ok:
+        drift = [one for one in outcome.steps if one.op.changes]
+        report.line("refresh", f"{len(drift)} changed behind the program's back",
+                    "" if drift else "same")  # fmt: skip
+        say_steps(outcome.steps, report, limit=10_000)
+    else:
+        say_failure(outcome, report, "refresh")
+    code = report.finish()
+    raise typer.Exit(EXIT_CHANGES if not code and expect_no_changes and outcome.changed else code)
+
+
+@app.command()
+def destroy(
+    stack: StackOption = "qual",
+    as_json: JsonOption = False,
+) -> None:
+    """Take down, in the running world, all that was deployed."""
+    stage, report = _stage(stack), Report(as_json=as_json)
+    outcome = stage.engine(stage.world()).destroy()
+    report.put("destroy", as_dict(outcome))
+    if outcome.ok:
+        report.line("destroy", counted(outcome.changes), "ok")
+    else:
+        say_failure(outcome, report, "destroy")
+    raise typer.Exit(report.finish())
+
+
+@app.command()
+def flow(
+    stack: StackOption = "qual",
+    as_json: JsonOption = False,
+) -> None:
+    """Send one message out and take one in, in the running world."""
+    stage, report = _stage(stack), Report(as_json=as_json)
+    mail_flows(stage, stage.world(), report)
+    raise typer.Exit(report.finish())
+
+
+@world_app.command("start")
+def world_start(stack: StackOption = "qual") -> None:
+    """Start the world of a stack and leave it running."""
+    say_world(_stage(stack), Report(), parent=None)
+
+
+@world_app.command("stop")
+def world_stop(stack: StackOption = "qual") -> None:
+    """Stop the world of a stack, with every process in it; what it holds is kept."""
+    stopped = _stage(stack).stop_world()
+    typer.echo("stopped" if stopped else "nothing ran")
+
+
+@world_app.command("status")
+def world_status(
+    stack: StackOption = "qual",
+    as_json: JsonOption = False,
+) -> None:
+    """Say what runs, and where."""
+    world: WorldClient = _stage(stack).world()
+    report = Report(as_json=as_json)
+    for one in world.services:
+        where = f"127.0.0.1:{one.port}" if one.port else ""
+        report.line(one.name, f"{one.stands_for:<48} {where}", "genuine" if one.genuine else "")
+    report.put("status", world.status())
+    raise typer.Exit(report.finish())
+
+
+def main() -> None:
+    """Run the command line; what a person can mend is one message, never a traceback."""
+    try:
+        app()
+    except DeclarationError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(EXIT_DECLARATION)
+    except (StageError, WorldUnreachableError, WorldError) as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(EXIT_FAILED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,214 @@
+"""The whole rehearsal, step by step: check, plan, deploy, and see mail flow."""
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from components.mistakes import DeclarationError
+from rehearsal.report import Report
+from rehearsal.stage import Stage, StageError
+from rehearsal.world.client import WorldClient, WorldUnreachableError
+
+if TYPE_CHECKING:
+    from rehearsal.engine.model import Event, Op, Outcome, Step
+    from rehearsal.flow import Passage
+
+EXIT_FAILED = 1
+"""A step failed: a resource was not created, or a message did not arrive."""
+EXIT_DECLARATION = 2
+"""The declaration has mistakes; nothing was touched."""
+EXIT_CHANGES = 3
+"""There were changes where none were expected."""
+
+_SIGNS = {
+    "create": "+",
+    "update": "~",
+    "replace": "+-",
+    "delete": "-",
+    "delete-replaced": "--",
+    "import": "=",
+    "refresh": "~",
+}
+_SHOWN_STEPS = 12
+
+
+def say_declaration(stage: Stage, report: Report) -> bool:
+    """Check the declaration and say so; return whether it holds."""
+    try:
+        values = stage.check()
+    except DeclarationError as error:
+        report.put(
+            "mistakes", [{"path": one.path, "message": one.message} for one in error.mistakes]
+        )
+        report.fail(str(error))
+        return False
+    mailboxes, aliases = len(values["mailboxes"]), len(values.get("aliases", ()))
+    report.line(
+        "declaration",
+        f"{stage.file.name}: {values['domain']}, {mailboxes} mailboxes, {aliases} aliases",
+        "ok",
+    )
+    report.put("declaration", {"file": stage.file.name, "domain": values["domain"]})
+    return True
+
+
+def say_world(stage: Stage, report: Report, *, parent: int | None) -> WorldClient:
+    """Start the world, if it does not run yet, and say what is in it."""
+    world = stage.start_world(parent=parent)
+    report.line("world", ", ".join(one.name for one in world.services), "up")
+    report.put(
+        "world",
+        [
+            {"name": one.name, "stands_for": one.stands_for, "genuine": one.genuine}
+            for one in world.services
+        ],
+    )
+    return world
+
+
+def counted(changes: "dict[Op, int]") -> str:
+    """Return the counts of a plan in words: `+ 68 to create, 3 unchanged`."""
+    from rehearsal.engine.model import Op  # noqa: PLC0415  # a declaration is checked without it
+
+    verbs = {Op.CREATE: "create", Op.UPDATE: "update", Op.REPLACE: "replace", Op.DELETE: "delete"}
+    parts = [
+        f"{_SIGNS[op]} {changes[op]} to {verb}" for op, verb in verbs.items() if changes.get(op)
+    ]
+    if changes.get(Op.SAME):
+        parts.append(f"{changes[Op.SAME]} unchanged")
+    return ", ".join(parts) or "nothing to do"
+
+
+def say_steps(steps: "Sequence[Step]", report: Report, *, limit: int = _SHOWN_STEPS) -> None:
+    """Show which resources change, and which of their properties."""
+    changing = [one for one in steps if one.op.changes]
+    for step in changing[:limit]:
+        report.detail(f"{_SIGNS.get(step.op, '?')} {step.type} {step.name}")
+        for change in step.diff:
+            replaces = " (replaces)" if change.replaces else ""
+            old, new = _short(change.old), _short(change.new)
+            report.detail(f"    {change.path}: {old} => {new}{replaces}", style="dim")
+    if len(changing) > limit:
+        report.detail(f"... and {len(changing) - limit} more")
+
+
+def _short(value: object) -> str:
+    text = "nothing" if value is None else str(value).replace("\n", "\\n")
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def as_dict(outcome: "Outcome") -> dict[str, Any]:
+    """Return an outcome for JSON; secrets in it are masked."""
+    return {
+        "ok": outcome.ok,
+        "changes": {op.value: count for op, count in outcome.changes.items()},
+        "steps": [
+            {
+                "op": step.op.value,
+                "urn": step.urn,
+                "diff": [
+                    {"path": one.path, "old": str(one.old), "new": str(one.new)}
+                    for one in step.diff
+                ],
+            }
+            for step in outcome.steps
+            if step.op.changes
+        ],
+        "diagnostics": [
+            {"severity": one.severity.value, "message": one.message, "urn": one.urn}
+            for one in outcome.diagnostics
+        ],
+    }
+
+
+def say_failure(outcome: "Outcome", report: Report, label: str) -> None:
+    """Show the errors of a run that failed."""
+    report.line(label, f"{len(outcome.errors)} errors", "failed")
+    for one in outcome.errors:
+        where = f"{one.urn.rpartition('::')[2]}: " if one.urn else ""
+        report.detail(f"{where}{one.message}", style="red")
+
+
+def preview(stage: Stage, world: WorldClient, report: Report, *, every: bool = False) -> "Outcome":
+    """Plan, and say what would change."""
+    outcome = stage.engine(world).preview()
+    report.put("plan", as_dict(outcome))
+    if not outcome.ok:
+        say_failure(outcome, report, "plan")
+        return outcome
+    report.line("plan", counted(outcome.changes), "" if outcome.changed else "same")
+    fresh = all(one.op.value == "create" for one in outcome.steps)
+    if every or not fresh:
+        say_steps(outcome.steps, report, limit=10_000 if every else _SHOWN_STEPS)
+    return outcome
+
+
+def deploy(stage: Stage, world: WorldClient, report: Report, *, total: int) -> "Outcome":
+    """Deploy with progress on screen, and say how it ended."""
+    began = time.monotonic()
+    with report.progress("deploy", total) as steps:
+
+        def on_event(event: "Event") -> None:
+            if event.kind == "end" and event.op is not None and event.op.changes:
+                steps.done(event.name)
+
+        outcome = stage.engine(world, on_event=on_event).up()
+    report.put("deploy", as_dict(outcome))
+    if not outcome.ok:
+        say_failure(outcome, report, "deploy")
+        return outcome
+    took = time.monotonic() - began
+    changed = sum(count for op, count in outcome.changes.items() if op.changes)
+    text = f"{changed} changed in {took:.0f} s" if outcome.changed else "nothing changes"
+    report.line("deploy", text, "ok" if outcome.changed else "same")
+    return outcome
+
+
+def say_passage(passage: "Passage", report: Report) -> None:
+    """Show what became of one message."""
+    text = " > ".join(passage.path)
+    if passage.verdicts:
+        text += "    " + "  ".join(f"{name} {said}" for name, said in passage.verdicts.items())
+    report.line(f"mail {passage.direction}", text, "pass" if passage.ok else "failed")
+    if passage.problem:
+        report.detail(passage.problem, style="red")
+    report.put(f"mail_{passage.direction}", passage.as_dict())
+
+
+def say_parts(world: WorldClient, report: Report) -> None:
+    """Say what was real and what stood in."""
+    genuine = [one.name for one in world.services if one.genuine]
+    standins = [one.name for one in world.services if not one.genuine]
+    report.line("genuine", ", ".join(genuine) or "nothing")
+    report.line("stand-in", ", ".join(standins))
+
+
+def mail_flows(stage: Stage, world: WorldClient, report: Report) -> bool:
+    """Send one message out and one in; return whether both arrived as they should."""
+    from rehearsal.flow import Flow  # noqa: PLC0415  # a plan needs no mail program
+
+    flow = Flow(stage.declaration(world), world)
+    passages = (flow.out(), flow.into())
+    for passage in passages:
+        say_passage(passage, report)
+    return all(one.ok for one in passages)
+
+
+def rehearse(stage: Stage, report: Report, *, parent: int | None) -> int:
+    """Take every step and return the exit code."""
+    if not say_declaration(stage, report):
+        report.finish()
+        return EXIT_DECLARATION
+    try:
+        world = say_world(stage, report, parent=parent)
+        plan = preview(stage, world, report)
+        if plan.ok:
+            total = sum(count for op, count in plan.changes.items() if op.changes)
+            if deploy(stage, world, report, total=total).ok:
+                mail_flows(stage, world, report)
+                say_parts(world, report)
+                report.line("next", f"make rehearse again: nothing changes.  Logs: {stage.logs}")
+                report.line("", f"pulumi up --stack {stage.stack}: the real host, see README.md")
+    except (StageError, WorldUnreachableError) as error:
+        report.fail(str(error))
+    return report.finish()
