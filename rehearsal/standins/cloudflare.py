@@ -1,0 +1,234 @@
+"""Stand-in for the Cloudflare plugin: DNS records and zones, on the official client."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import httpx
+from cloudflare import APIConnectionError, APIStatusError, AsyncCloudflare
+
+from rehearsal.standins.base import Kind, StandIn
+from rehearsal.standins.failure import OperationError
+from rehearsal.standins.pace import Pace
+from rehearsal.standins.values import Plain
+
+REQUESTS, PERIOD = 1200, 300.0
+"""Requests per seconds that Cloudflare allows a token (developers.cloudflare.com, API limits)."""
+
+
+def camel(value: Any) -> Any:
+    """Return an answer of the API with its keys in camel case, as states and SDKs have them."""
+    if isinstance(value, Mapping):
+        return {
+            re.sub(r"_([a-z0-9])", lambda found: found[1].upper(), key): camel(item)
+            for key, item in value.items()
+        }
+    return [camel(item) for item in value] if isinstance(value, list) else value
+
+
+def snake(value: Any) -> Any:
+    """Return inputs with their keys in snake case, as the API has them."""
+    if isinstance(value, Mapping):
+        return {
+            re.sub(r"(?<!^)([A-Z])", lambda found: f"_{found[1].lower()}", key): snake(item)
+            for key, item in value.items()
+        }
+    return [snake(item) for item in value] if isinstance(value, list) else value
+
+
+class Api:
+    """Cloudflare's API: paced requests, the envelope taken off, errors in one line."""
+
+    def __init__(self, *, token: str, base_url: str | None) -> None:
+        self._client = AsyncCloudflare(api_token=token, base_url=base_url, timeout=30.0)
+        self._pace = Pace(REQUESTS, PERIOD)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Plain | None = None,
+        query: Mapping[str, object] | None = None,
+    ) -> Any:
+        """Return the `result` of a request, or None where the API knows no such object.
+
+        Raises:
+            OperationError: the API refused, with its words and code.
+        """
+        await self._pace.wait()
+        options: dict[str, Any] = {"params": dict(query)} if query else {}
+        try:
+            if method == "GET":
+                answer = await self._client.get(path, cast_to=httpx.Response, options=options)
+            else:
+                send = {
+                    "POST": self._client.post,
+                    "PUT": self._client.put,
+                    "DELETE": self._client.delete,
+                }[method]
+                answer = await send(path, cast_to=httpx.Response, body=body)
+        except APIStatusError as error:
+            if error.status_code == httpx.codes.NOT_FOUND and method != "POST":
+                return None
+            raise OperationError(f"{method} {path}: {error.status_code} {_words(error)}") from None
+        except APIConnectionError as error:
+            cause = error.__cause__ or error
+            raise OperationError(f"{method} {path}: {cause}") from None
+        return answer.json()["result"]
+
+
+def _words(error: APIStatusError) -> str:
+    """Return what the API said: its words, with those of the chain below them, and codes."""
+    try:
+        entries = error.response.json()["errors"]
+    except (ValueError, LookupError, TypeError):
+        return error.response.reason_phrase
+    flat = [part for entry in entries for part in (entry, *entry.get("error_chain", ()))]
+    return ": ".join(f"{part.get('message')} ({part.get('code')})" for part in flat)
+
+
+class DnsRecord(Kind[Api]):
+    """One DNS record."""
+
+    token = "cloudflare:index/dnsRecord:DnsRecord"  # noqa: S105 - a type token
+    sdk = "pulumi_cloudflare.dns_record:DnsRecord"
+    replaces = frozenset({"zoneId", "type"})
+    conflicts = (frozenset({"content", "data"}),)
+
+    def mistakes(self, inputs: Plain) -> list[tuple[str, str]]:
+        """Refuse what the plugin refuses before it asks the API."""
+        found = []
+        if inputs.get("proxied") is True and inputs.get("ttl") not in (1, None):
+            found.append(("ttl", "must be 1 when `proxied` is true"))
+        if isinstance(ttl := inputs.get("ttl"), int) and ttl != 1 and not 30 <= ttl <= 86400:
+            found.append(("ttl", "must be 1 (automatic) or between 30 and 86400 seconds"))
+        return found
+
+    def comparable(self, name: str, value: Any, state: Plain) -> Any:
+        """A name may be given in full, or relative to the zone."""
+        if name == "name" and isinstance(value, str):
+            held, given = str(state.get("name", "")).lower(), value.rstrip(".").lower()
+            same = given == "@" or held.startswith(f"{given}.") or given.startswith(f"{held}.")
+            return held if same else given
+        if name == "data" and isinstance(value, Mapping) and "flags" in value:
+            return {**value, "flags": str(value["flags"])}
+        return sorted(value) if name == "tags" and isinstance(value, list) else value
+
+    def _body(self, inputs: Plain) -> Plain:
+        given = {key: item for key, item in inputs.items() if key in self.schema.inputs.names}
+        given.pop("zoneId", None)
+        given.pop("includeShadowMetadata", None)
+        body: Plain = snake({"proxied": False, **given})
+        return body
+
+    def _state(self, zone: str, answer: Plain, inputs: Plain) -> Plain:
+        """Return everything that the API answered, under the names of the SDK."""
+        state = {
+            key: item
+            for key, item in camel(answer).items()
+            if key in self.schema.outputs and item is not None
+        }
+        if "meta" in answer:
+            state["meta"] = json.dumps(answer["meta"], separators=(",", ":"), sort_keys=True)
+        given = inputs.get("name")
+        if given is not None and self.comparable("name", given, state) == state["name"].lower():
+            state["name"] = given
+        shadow = bool(inputs.get("includeShadowMetadata", False))
+        return {
+            "tags": [], "settings": {}, **state,
+            "id": answer["id"], "zoneId": zone, "includeShadowMetadata": shadow,
+        }  # fmt: skip
+
+    async def create(self, account: Api, inputs: Plain) -> tuple[str, Plain]:
+        """Create the record."""
+        zone = inputs["zoneId"]
+        path = f"/zones/{zone}/dns_records"
+        answer = await account.call("POST", path, body=self._body(inputs))
+        return answer["id"], self._state(zone, answer, inputs)
+
+    async def read(self, account: Api, identity: str, state: Plain) -> tuple[str, Plain] | None:
+        """Read the record; for an import the id is `zone/record`."""
+        zone, slash, record = identity.rpartition("/")
+        if not slash:
+            zone = state.get("zoneId", "")
+        if not zone:
+            raise OperationError(f"{identity}: give the id to import as <zone id>/<record id>")
+        answer = await account.call("GET", f"/zones/{zone}/dns_records/{record}")
+        return None if answer is None else (record, self._state(zone, answer, state))
+
+    async def update(self, account: Api, identity: str, old: Plain, new: Plain) -> Plain:
+        """Overwrite the record."""
+        zone = old["zoneId"]
+        path = f"/zones/{zone}/dns_records/{identity}"
+        answer = await account.call("PUT", path, body=self._body(new))
+        if answer is None:
+            raise OperationError(f"{new['type']} {new['name']}: the record is gone; refresh first")
+        return self._state(zone, answer, new)
+
+    async def delete(self, account: Api, identity: str, state: Plain) -> None:
+        """Delete the record."""
+        await account.call("DELETE", f"/zones/{state['zoneId']}/dns_records/{identity}")
+
+
+def _zone(answer: Plain) -> Plain:
+    result: Plain = camel(answer)
+    return {**result, "zoneId": answer["id"]}
+
+
+async def get_zone(account: Api, arguments: Plain) -> Plain:
+    """Return one zone, by `zoneId` or by a `filter` that only one zone passes."""
+    if zone_id := arguments.get("zoneId"):
+        answer = await account.call("GET", f"/zones/{zone_id}")
+        if answer is None:
+            raise OperationError(f"there is no zone {zone_id}")
+        return _zone(answer)
+    wanted = {key: item for key, item in arguments.get("filter", {}).items() if item is not None}
+    found = (await get_zones(account, wanted))["results"]
+    if len(found) != 1:
+        name = wanted.get("name", "the filter")
+        raise OperationError(f"{name} matches {len(found)} zones of this token, not one")
+    return {**found[0], "zoneId": found[0]["id"], "filter": wanted}
+
+
+async def get_zones(account: Api, arguments: Plain) -> Plain:
+    """Return the zones that pass a filter by `name`, `status`, `account`, ..."""
+    given = dict(arguments)
+    limit = given.pop("maxItems", 1000)
+    owner = given.pop("account", None) or {}
+    query = {key: item for key, item in snake(given).items() if isinstance(item, str)}
+    query |= {f"account.{key}": item for key, item in owner.items() if item is not None}
+    found: list[Plain] = []
+    for page in range(1, 1 + -(-limit // 50)):
+        answer = await account.call("GET", "/zones", query={**query, "page": page, "per_page": 50})
+        found += answer or []
+        if len(answer or []) < 50:
+            break
+    return {**arguments, "results": [camel(zone) for zone in found[:limit]]}
+
+
+class StandInProvider(StandIn[Api]):
+    """Stand-in for pulumi-cloudflare 6.23.1."""
+
+    sdk = "pulumi_cloudflare"
+    kinds = (DnsRecord,)
+    functions: ClassVar = {
+        "cloudflare:index/getZone:getZone": get_zone,
+        "cloudflare:index/getZones:getZones": get_zones,
+    }
+
+    def open(self, configuration: Plain) -> Api:
+        """Open the API with the token."""
+        token = configuration.get("apiToken")
+        if not token:
+            raise OperationError("the cloudflare provider needs an apiToken")
+        return Api(token=token, base_url=configuration.get("baseUrl"))
+
+    async def shut(self, account: Api) -> None:
+        """Close the connections."""
+        await account.close()
