@@ -45,9 +45,13 @@ def plain_map(properties: Mapping[str, PropertyValue]) -> Plain:
 def wrapped(value: object) -> PropertyValue:
     """Return a plain value as a property value; numbers become floats, as on the wire.
 
+    What is a property value already, also inside, stays as it is.
+
     Raises:
         TypeError: the value is nothing that a property can hold.
     """
+    if isinstance(value, PropertyValue):
+        return value
     if isinstance(value, Unknown):
         return PropertyValue.computed()
     if isinstance(value, Mapping):
@@ -88,7 +92,7 @@ def wrapped_map(
         value = wrapped(item)
         for like in marks:
             value = with_marks(value, like.get(key))
-        result[key] = value.with_secret(True) if key in secret else value
+        result[key] = value.with_secret(is_secret=True) if key in secret else value
     return result
 
 

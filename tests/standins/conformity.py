@@ -23,16 +23,13 @@ from rehearsal.standins.values import Plain, Properties, plain_map, wrapped
 
 
 def properties(values: Mapping[str, object]) -> Properties:
-    """Plain values as properties; those that are property values already stay as they are."""
-    return {
-        key: value if isinstance(value, PropertyValue) else wrapped(value)
-        for key, value in values.items()
-    }
+    """Plain values as properties; those that are properties already stay as they are."""
+    return {key: wrapped(value) for key, value in values.items()}
 
 
 def secret(value: object) -> PropertyValue:
     """A value marked as secret."""
-    return wrapped(value).with_secret(True)
+    return wrapped(value).with_secret(is_secret=True)
 
 
 async def configured(provider: Provider, values: Mapping[str, object]) -> Provider:
