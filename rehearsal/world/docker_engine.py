@@ -274,7 +274,12 @@ class DockerEngine(Service):
 
     async def _create(self, request: web.Request) -> web.Response:
         name = request.query.get("name", "").removeprefix("/")
-        container = self.store.create(name, await request.json())
+        body = await request.json()
+        cpus = (self._world.config.get("host") or {}).get("cpus", 4)
+        if (body.get("HostConfig") or {}).get("NanoCpus", 0) > cpus * 10**9:
+            message = f"range of CPUs is from 0.01 to {cpus}.00, as there are only {cpus} available"
+            raise EngineRefusalError(400, message)
+        container = self.store.create(name, body)
         return web.json_response({"Id": container["Id"], "Warnings": []}, status=201)
 
     async def _inspect(self, request: web.Request) -> web.Response:
@@ -477,7 +482,8 @@ def _summary(container: dict[str, Any]) -> dict[str, Any]:
     status = "Up 1 second" if state["Running"] else f"Exited ({state['ExitCode']})"
     return {
         "Id": container["Id"], "Names": [container["Name"]], "Image": container["Config"]["Image"],
-        "ImageID": container["Image"], "Command": container["Path"], "Created": 1767225600,
+        "ImageID": container["Image"], "Command": container["Path"],
+        "Created": int(datetime.fromisoformat(container["Created"]).timestamp()),
         "Ports": ports, "Labels": container["Config"]["Labels"] or {}, "State": state["Status"],
         "Status": "Created" if state["Status"] == "created" else status,
         "HostConfig": {"NetworkMode": container["HostConfig"]["NetworkMode"]},

@@ -1,0 +1,450 @@
+"""`docker compose` of the rehearsed host: compose files in, containers in the engine's store."""
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from argparse import REMAINDER, ArgumentParser, Namespace
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rehearsal.world.host_tools import compose_files
+from rehearsal.world.host_tools.engine_client import Engine
+from rehearsal.world.host_tools.surroundings import (
+    ToolError,
+    as_on_host,
+    complain,
+    on_host,
+    root,
+    say,
+    tools,
+)
+
+VERSION = "2.40.3"
+_PROJECT = "com.docker.compose.project"
+_SERVICE = "com.docker.compose.service"
+_HASH = "com.docker.compose.config-hash"
+
+
+class Compose:
+    """One compose project, as its files and the engine show it."""
+
+    def __init__(self, options: Namespace) -> None:
+        """Take the options that stand before the command."""
+        self._options = options
+        first = Path(options.file[0]).parent if options.file else Path.cwd()
+        directory = options.project_directory
+        self.directory = on_host(directory).resolve() if directory else first.resolve()
+        self.engine = Engine()
+        self._model: dict[str, Any] | None = None
+
+    @property
+    def model(self) -> dict[str, Any]:
+        """The merged compose files."""
+        if self._model is None:
+            files = [Path(one) for one in self._options.file or ()]
+            environment_files = [Path(one) for one in self._options.env_file or ()]
+            self._model = compose_files.load(files, self.directory, environment_files)
+        return self._model
+
+    @property
+    def project(self) -> str:
+        """Name of the project."""
+        name = self._options.project_name or os.environ.get("COMPOSE_PROJECT_NAME")
+        environment_file = self.directory / ".env"
+        if not name and environment_file.exists():
+            name = compose_files.read_environment_file(environment_file).get("COMPOSE_PROJECT_NAME")
+        name = name or self.model.get("name") or self.directory.name.lower()
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
+            raise ToolError(f'invalid project name "{name}": must consist only of lowercase '
+                            "alphanumeric characters, hyphens, and underscores")  # fmt: skip
+        return str(name)
+
+    def containers(self, services: Sequence[str] = ()) -> list[dict[str, Any]]:
+        """Return the project's containers, of these services only if any are named."""
+        found = self.engine.containers(f"{_PROJECT}={self.project}")
+        found = [one for one in found if not services or _service(one) in services]
+        return sorted(found, key=lambda one: str(one["Name"]))
+
+    def service_names(self, wanted: Sequence[str]) -> list[str]:
+        """Return services in the order in which they start."""
+        services = self.model["services"]
+        return compose_files.start_order(services, wanted or list(services))
+
+    # From a service's settings to a container
+
+    def _mounts(self, service: dict[str, Any]) -> list[str]:
+        binds = []
+        for volume in service.get("volumes") or ():
+            if isinstance(volume, dict):
+                source, target = volume.get("source", ""), volume["target"]
+                mode = "ro" if volume.get("read_only") else "rw"
+            else:
+                source, target, *rest = [*str(volume).split(":"), ""][:3]
+                mode = (rest[0] if rest else "") or "rw"
+            if source.startswith("."):
+                source = as_on_host((self.directory / source).resolve())
+            elif not source.startswith("/"):
+                source = f"{self.project}_{source}"
+            binds.append(f"{source}:{target.rstrip('/') or '/'}:{mode}")
+        return binds
+
+    def _host_config(self, name: str, service: dict[str, Any]) -> dict[str, Any]:
+        limits = ((service.get("deploy") or {}).get("resources") or {}).get("limits") or {}
+        size = service.get("mem_limit", limits.get("memory", 0))
+        swap = service.get("memswap_limit", 0)
+        ports: dict[str, list[dict[str, str]]] = {}
+        for port in service.get("ports") or ():
+            entry = compose_files.publish(port, name)
+            container = entry.pop("container")
+            ports.setdefault(container, []).append(entry)
+        restart, _, retries = str(service.get("restart", "no")).partition(":")
+        networks = self._networks(service)
+        return {
+            "Binds": self._mounts(service), "PortBindings": ports,
+            "Memory": compose_files.memory(size, name),
+            "MemorySwap": int(swap) if str(swap) == "-1" else compose_files.memory(swap, name),
+            "NanoCpus": int(float(service.get("cpus", limits.get("cpus", 0))) * 1e9),
+            "PidsLimit": service.get("pids_limit"),
+            "RestartPolicy": {"Name": restart, "MaximumRetryCount": int(retries or 0)},
+            "NetworkMode": service.get("network_mode") or next(iter(networks), "default"),
+            "Privileged": bool(service.get("privileged")), "CapAdd": service.get("cap_add"),
+            "Dns": service.get("dns") or [], "SecurityOpt": service.get("security_opt"),
+        }  # fmt: skip
+
+    def _networks(self, service: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        if service.get("network_mode"):
+            return {}
+        named = service.get("networks") or {"default": None}
+        if isinstance(named, list):
+            named = dict.fromkeys(named)
+        return {
+            f"{self.project}_{name}": {
+                "Aliases": (asked or {}).get("aliases"),
+                "IPAMConfig": {"IPv4Address": (asked or {}).get("ipv4_address", "")},
+            }
+            for name, asked in named.items()
+        }
+
+    def _body(self, name: str) -> dict[str, Any]:
+        service = self.model["services"][name]
+        environment = compose_files.pairs(service.get("environment"))
+        command, entry_point = service.get("command"), service.get("entrypoint")
+        body = {
+            "Image": service.get("image"), "Hostname": service.get("hostname", ""),
+            "Env": [key if value is None else f"{key}={value}" for key, value in
+                    environment.items()],
+            "Tty": bool(service.get("tty")),
+            "Cmd": command.split() if isinstance(command, str) else command,
+            "Entrypoint": entry_point.split() if isinstance(entry_point, str) else entry_point,
+            "HostConfig": self._host_config(name, service),
+            "NetworkingConfig": {"EndpointsConfig": self._networks(service)},
+        }  # fmt: skip
+        body["ExposedPorts"] = {port: {} for port in body["HostConfig"]["PortBindings"]}
+        digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+        own = {key: value or "" for key, value in
+               compose_files.pairs(service.get("labels")).items()}  # fmt: skip
+        body["Labels"] = own | {
+            _PROJECT: self.project, _SERVICE: name, _HASH: digest,
+            "com.docker.compose.oneoff": "False", "com.docker.compose.container-number": "1",
+            "com.docker.compose.version": VERSION,
+            "com.docker.compose.project.working_dir": as_on_host(self.directory),
+            "com.docker.compose.project.config_files":
+                ",".join(as_on_host(Path(one).resolve()) for one in self.model["-files"]),
+        }  # fmt: skip
+        return body
+
+    # What is done with containers
+
+    def up(self, name: str, *, recreate: bool) -> bool:
+        """Let one service run as its settings say; True when something had to be done."""
+        body = self._body(name)
+        there = self.containers([name])
+        if there:
+            same = there[0]["Config"]["Labels"].get(_HASH) == body["Labels"][_HASH]
+            if same and not recreate:
+                if there[0]["State"]["Running"]:
+                    return False
+                self.engine.ask("POST", f"/containers/{there[0]['Id']}/start")
+                return True
+            self.remove(there[0])
+        if not self.engine.has_image(body["Image"]):
+            self.engine.pull(body["Image"])
+        given = self.model["services"][name].get("container_name")
+        made = self.engine.ask(
+            "POST", "/containers/create", body, name=given or f"{self.project}-{name}-1"
+        )
+        self.engine.ask("POST", f"/containers/{made['Id']}/start")
+        return True
+
+    def remove(self, container: dict[str, Any]) -> None:
+        """Stop a container and remove it."""
+        if container["State"]["Running"]:
+            self.engine.ask("POST", f"/containers/{container['Id']}/stop")
+        self.engine.ask("DELETE", f"/containers/{container['Id']}", v="0")
+
+    def make_room(self) -> None:
+        """Create the project's networks and volumes."""
+        labels = {_PROJECT: self.project}
+        used = {net for one in self.model["services"].values() for net in self._networks(one)}
+        there = {one["Name"] for one in self.engine.ask("GET", "/networks")}
+        for network in sorted(used - there):
+            settings = (self.model.get("networks") or {}).get(
+                network.removeprefix(f"{self.project}_")
+            ) or {}
+            body = {"Name": network, "Driver": settings.get("driver", "bridge"), "Labels": labels,
+                    "EnableIPv6": str(settings.get("enable_ipv6", "")).lower() == "true",
+                    "Options": settings.get("driver_opts") or {}}  # fmt: skip
+            self.engine.ask("POST", "/networks/create", body)
+        for volume in self.model.get("volumes") or {}:
+            body = {"Name": f"{self.project}_{volume}", "Labels": labels}
+            self.engine.ask("POST", "/volumes/create", body)
+
+
+def _service(container: dict[str, Any]) -> str:
+    return str(container["Config"]["Labels"].get(_SERVICE, ""))
+
+
+def _wait(compose: Compose, names: Sequence[str]) -> None:
+    for container in compose.containers(names):
+        if not container["State"]["Running"]:
+            code = container["State"]["ExitCode"]
+            name = container["Name"].removeprefix("/")
+            raise ToolError(f"container {name} exited ({code})")
+
+
+def _config(compose: Compose, options: Namespace) -> None:
+    model = {key: value for key, value in compose.model.items() if key != "-files"}
+    if options.services:
+        say("\n".join(model["services"]))
+    elif options.images:
+        say("\n".join(str(one.get("image")) for one in model["services"].values()))
+    elif options.volumes:
+        say("\n".join(model.get("volumes") or {}))
+    elif not options.quiet:
+        model = {"name": compose.project} | model
+        if options.format == "json":
+            say(json.dumps(model, indent=2))
+        else:
+            say(yaml.safe_dump(model, sort_keys=False), end="")
+
+
+def _pull(compose: Compose, options: Namespace) -> None:
+    for name in options.service or compose.model["services"]:
+        if name not in compose.model["services"]:
+            raise ToolError(f"no such service: {name}")
+        compose.engine.pull(compose.model["services"][name]["image"])
+        if not options.quiet:
+            complain(f" {name} Pulled")
+
+
+def _up(compose: Compose, options: Namespace) -> None:
+    if not (options.detach or options.wait):
+        raise ToolError("a rehearsed host runs containers in the background alone: add -d")
+    names = options.service if options.no_deps else compose.service_names(options.service)
+    compose.service_names(names)
+    orphans = [
+        one for one in compose.containers() if _service(one) not in compose.model["services"]
+    ]
+    if orphans and options.remove_orphans:
+        for one in orphans:
+            compose.remove(one)
+    elif orphans:
+        found = " ".join(one["Name"].removeprefix("/") for one in orphans)
+        complain(f'level=warning msg="Found orphan containers ([{found}]) for this project."')
+    compose.make_room()
+    for name in names:
+        done = compose.up(name, recreate=options.force_recreate)
+        complain(f" Container {compose.project}-{name}-1  {'Started' if done else 'Running'}")
+    if options.wait:
+        _wait(compose, names)
+
+
+def _down(compose: Compose, options: Namespace) -> None:
+    label = f"{_PROJECT}={compose.project}"
+    for container in compose.containers(options.service):
+        compose.remove(container)
+        complain(f" Container {container['Name'].removeprefix('/')}  Removed")
+    if options.service:
+        return
+    for network in compose.engine.ask("GET", "/networks"):
+        if (network.get("Labels") or {}).get(_PROJECT) == compose.project:
+            compose.engine.ask("DELETE", f"/networks/{network['Id']}")
+    if options.volumes:
+        for volume in compose.engine.ask("GET", "/volumes")["Volumes"]:
+            if f"{_PROJECT}={(volume.get('Labels') or {}).get(_PROJECT)}" == label:
+                compose.engine.ask("DELETE", f"/volumes/{volume['Name']}")
+
+
+def _ps(compose: Compose, options: Namespace) -> None:
+    listed = [
+        one
+        for one in compose.containers(options.service)
+        if (options.all or one["State"]["Running"])
+        and (not options.status or one["State"]["Status"] in options.status)
+    ]
+    if options.services:
+        say("\n".join(_service(one) for one in listed))
+        return
+    if options.quiet:
+        say("\n".join(one["Id"] for one in listed))
+        return
+    if options.format == "json":
+        for one in listed:
+            say(json.dumps(_row(one)))
+        return
+    say("NAME\tIMAGE\tSERVICE\tSTATUS")
+    for one in listed:
+        row = _row(one)
+        say(f"{row['Name']}\t{row['Image']}\t{row['Service']}\t{row['Status']}")
+
+
+def _row(container: dict[str, Any]) -> dict[str, Any]:
+    state = container["State"]
+    publishers = [
+        {"URL": one["HostIp"], "TargetPort": int(port.partition("/")[0]),
+         "PublishedPort": int(one["HostPort"] or 0), "Protocol": port.partition("/")[2] or "tcp"}
+        for port, bindings in (container["NetworkSettings"]["Ports"] or {}).items()
+        for one in bindings or ()
+    ]  # fmt: skip
+    return {
+        "ID": container["Id"][:12], "Name": container["Name"].removeprefix("/"),
+        "Image": container["Config"]["Image"], "Service": _service(container),
+        "Project": container["Config"]["Labels"].get(_PROJECT, ""), "State": state["Status"],
+        "Status": "Up 1 second" if state["Running"] else f"Exited ({state['ExitCode']})",
+        "Health": "", "ExitCode": state["ExitCode"], "Publishers": publishers,
+        "Command": container["Path"],
+    }  # fmt: skip
+
+
+def _each(action: str) -> Callable[[Compose, Namespace], None]:
+    def act(compose: Compose, options: Namespace) -> None:
+        found = compose.containers(options.service)
+        missing = set(options.service) - {_service(one) for one in found}
+        if missing:
+            raise ToolError(f"no such service: {min(missing)}")
+        if not found:
+            raise ToolError(f'service "{compose.project}" has no container to {action}')
+        for one in found:
+            compose.engine.ask("POST", f"/containers/{one['Id']}/{action}")
+            complain(f" Container {one['Name'].removeprefix('/')}  {action.capitalize()}ed")
+
+    return act
+
+
+def _exec(compose: Compose, options: Namespace) -> int:
+    found = [one for one in compose.containers([options.service]) if one["State"]["Running"]]
+    if not found:
+        raise ToolError(f'service "{options.service}" is not running')
+    return run_inside(found[0], options.command, options.env or ())
+
+
+def run_inside(container: dict[str, Any], command: Sequence[str], extra: Sequence[str]) -> int:
+    """Run a command as if in a container, and return its exit status.
+
+    Its environment is the container's; what the container's image would bring are shims; a path
+    that a mount covers is replaced by where the mount comes from.
+    """
+    if not command:
+        raise ToolError("requires at least 1 argument")
+    environment = dict(one.partition("=")[::2] for one in container["Config"]["Env"] or ())
+    for one in extra:
+        name, equals, value = one.partition("=")
+        environment[name] = value if equals else os.environ.get(name, "")
+    kept = ("DESTDIR", "REHEARSAL_STATE", "REHEARSAL_TOOLS", "REHEARSAL_TOOL_FAULTS")
+    environment |= {name: os.environ[name] for name in kept if name in os.environ}
+    labels = container["Config"]["Labels"]
+    environment |= {
+        "PATH": f"{tools()}/inside:{tools()}:/usr/bin:/bin", "HOME": str(root()),
+        "REHEARSAL_SERVICE": labels.get(_SERVICE, ""),
+        "REHEARSAL_MOUNTS": json.dumps(
+            [[one["Destination"], one["Source"]] for one in container["Mounts"]]
+        ),
+    }  # fmt: skip
+    words = [command[0], *(covered(word, environment["REHEARSAL_MOUNTS"]) for word in command[1:])]
+    try:
+        done = subprocess.run(words, env=environment, cwd=root(), check=False)  # noqa: S603  # that is what exec is for
+    except FileNotFoundError:
+        complain(f'exec failed: "{command[0]}": executable file not found in $PATH')
+        return 127
+    return done.returncode if done.returncode >= 0 else 128 - done.returncode
+
+
+def covered(word: str, mounts: str) -> str:
+    """Return an absolute path of a container as the machine knows it; any other word as it is."""
+    if not word.startswith("/"):
+        return word
+    for destination, source in sorted(json.loads(mounts), key=lambda one: -len(one[0])):
+        inner = destination.rstrip("/")
+        if word == inner or word.startswith(f"{inner}/"):
+            return str(on_host(source)) + word[len(inner) :]
+    return word
+
+
+def _logs(compose: Compose, options: Namespace) -> None:
+    for one in compose.containers(options.service):
+        say(f"{_service(one)}-1  | rehearsed: nothing to say")
+
+
+def _version(_compose: Compose, options: Namespace) -> None:
+    say(VERSION if options.short else f"Docker Compose version v{VERSION}")
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser("docker compose")
+    parser.add_argument("-p", "--project-name")
+    parser.add_argument("--project-directory")
+    parser.add_argument("-f", "--file", action="append")
+    parser.add_argument("--env-file", action="append")
+    parser.add_argument("--ansi", "--progress", "--parallel", "--profile", dest="ignored")
+    commands = parser.add_subparsers(dest="command_name", required=True)
+
+    def command(name: str, action: Any, *flags: str, services: bool = True) -> ArgumentParser:
+        sub = commands.add_parser(name)
+        for flag in flags:
+            sub.add_argument(*flag.split("|"), action="store_true")
+        if services:
+            sub.add_argument("service", nargs="*")
+        sub.set_defaults(action=action)
+        return sub
+
+    config = command("config", _config, "--services", "--images", "--volumes", "-q|--quiet",
+                     services=False)  # fmt: skip
+    config.add_argument("--format", default="yaml")
+    command("pull", _pull, "-q|--quiet", "--ignore-pull-failures", "--include-deps")
+    up = command("up", _up, "-d|--detach", "--wait", "--remove-orphans", "--force-recreate",
+                 "--no-recreate", "--no-deps", "--no-build", "--quiet-pull")  # fmt: skip
+    for option in ("--wait-timeout", "--pull", "-t|--timeout"):
+        up.add_argument(*option.split("|"))
+    down = command("down", _down, "-v|--volumes", "--remove-orphans")
+    down.add_argument("-t", "--timeout")
+    ps = command("ps", _ps, "-a|--all", "-q|--quiet", "--services", "--no-trunc")
+    ps.add_argument("--format", default="table")
+    ps.add_argument("--status", action="append")
+    for name in ("restart", "stop", "start", "kill"):
+        command(name, _each(name)).add_argument("-t", "--timeout")
+    execute = command("exec", _exec, "-T|--no-TTY", "-d|--detach", "--privileged", services=False)
+    execute.add_argument("-e", "--env", action="append")
+    for option in ("-u|--user", "-w|--workdir", "--index"):
+        execute.add_argument(*option.split("|"))
+    execute.add_argument("service")
+    execute.add_argument("command", nargs=REMAINDER)
+    command("logs", _logs, "-t|--timestamps", "--no-color", "--no-log-prefix").add_argument(
+        "-n", "--tail"
+    )
+    command("version", _version, "--short", services=False)
+    return parser
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run `docker compose` with these arguments and return its exit status."""
+    options = _parser().parse_args(arguments)
+    root()
+    status = options.action(Compose(options), options)
+    sys.stdout.flush()
+    return status or 0

@@ -1,0 +1,79 @@
+"""A few lines of client for the Docker Engine API, quick to import."""
+
+import http.client
+import json
+import os
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from rehearsal.world.host_tools.surroundings import ToolError
+
+
+class Engine:
+    """The Docker engine named by `DOCKER_HOST`."""
+
+    def __init__(self) -> None:
+        """Find the engine.
+
+        Raises:
+            ToolError: `DOCKER_HOST` names none.
+        """
+        address = urlsplit(os.environ.get("DOCKER_HOST", ""))
+        if address.scheme != "tcp" or not address.hostname:
+            raise ToolError(
+                "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. "
+                "Is the docker daemon running?"
+            )
+        self._connection = http.client.HTTPConnection(
+            address.hostname, address.port or 2375, timeout=60
+        )
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        missing_is_none: bool = False,
+        **query: str,
+    ) -> Any:
+        """Send a request and return the answer's JSON, or text where it is none.
+
+        Raises:
+            ToolError: the engine refused, in its own words, or does not answer.
+        """
+        target = f"{path}?{urlencode(query)}" if query else path
+        payload = None if body is None else json.dumps(body)
+        headers = {"Content-Type": "application/json"} if payload else {}
+        try:
+            self._connection.request(method, target, payload, headers)
+            answer = self._connection.getresponse()
+            content = answer.read()
+        except OSError as error:
+            raise ToolError("Cannot connect to the Docker daemon. Is it running?") from error
+        if answer.status == 404 and missing_is_none:
+            return None
+        try:
+            value = json.loads(content) if content else None
+        except ValueError:
+            value = content.decode(errors="replace")
+        if answer.status >= 400:
+            message = value["message"] if isinstance(value, dict) else str(value)
+            raise ToolError(f"Error response from daemon: {message}")
+        return value
+
+    def containers(self, *labels: str, everything: bool = True) -> list[dict[str, Any]]:
+        """List containers that carry all these labels, in full."""
+        filters = json.dumps({"label": list(labels)})
+        listed = self.ask(
+            "GET", "/containers/json", all="1" if everything else "0", filters=filters
+        )
+        return [self.ask("GET", f"/containers/{one['Id']}/json") for one in listed]
+
+    def has_image(self, reference: str) -> bool:
+        """Return whether the image is there already."""
+        return self.ask("GET", f"/images/{reference}/json", missing_is_none=True) is not None
+
+    def pull(self, reference: str) -> None:
+        """Pull an image."""
+        self.ask("POST", "/images/create", fromImage=reference)

@@ -1,0 +1,82 @@
+"""`systemd-analyze` of the rehearsed host: `verify` and `calendar`."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rehearsal.world.host_tools.surroundings import (
+    ToolError,
+    complain,
+    on_host,
+    root,
+    say,
+    tools,
+)
+from rehearsal.world.host_tools.unit_run import command_of
+from rehearsal.world.host_tools.units import (
+    Unit,
+    UnitError,
+    calendar_mistake,
+    check,
+    full_name,
+    location,
+    parse,
+)
+
+
+def _missing_programs(unit: Unit) -> list[str]:
+    """Return what `ExecStart=` names and the host does not have."""
+    missing = []
+    for line in unit.values("Service", "ExecStart"):
+        program = Path(command_of(unit, line)[0])
+        found = program if program.is_absolute() else tools() / program
+        if not found.exists() and not (Path("/usr/bin") / program.name).exists():
+            missing.append(
+                f"{unit.name}: Command {line.split()[0]} is not executable: No such file"
+            )
+    return missing
+
+
+def verify(names: Sequence[str]) -> int:
+    """Say what is wrong with unit files, given by name or path; 1 if anything is."""
+    mistakes = []
+    for given in names:
+        path = on_host(given) if "/" in given else location(full_name(given))
+        if not path.is_file():
+            mistakes.append(f"Failed to prepare filename {given}: No such file or directory")
+            continue
+        try:
+            unit = parse(path.name, path)
+        except UnitError as error:
+            mistakes.append(str(error))
+            continue
+        found = check(unit)
+        mistakes += [f"{path.name}: {one}" for one in found] or _missing_programs(unit)
+    for one in mistakes:
+        complain(one)
+    return int(bool(mistakes))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run `systemd-analyze` with these arguments and return its exit status."""
+    words = [one for one in arguments if not one.startswith("-")]
+    try:
+        root()
+        if words[:1] == ["verify"] and len(words) > 1:
+            return verify(words[1:])
+        if words[:1] == ["calendar"] and len(words) > 1:
+            mistakes = [one for one in map(calendar_mistake, words[1:]) if one]
+            for one in mistakes:
+                complain(one)
+            for one in words[1:] if not mistakes else ():
+                say(f"  Original form: {one}\nNormalized form: {one}")
+            return int(bool(mistakes))
+    except ToolError as error:
+        complain(str(error))
+        return error.status
+    complain("the rehearsed systemd-analyze knows verify and calendar")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
