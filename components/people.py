@@ -1,5 +1,7 @@
 """People: mailboxes and aliases, as Mailcow objects."""
 
+from collections.abc import Sequence
+
 from pydantic import Field
 
 from components.settings import LocalPart, Settings
@@ -30,3 +32,14 @@ class AliasSettings(Settings):
     outside: bool = False
     """Must be true when a target lies outside the domain. Danger: forwarded mail fails SPF at its
     destination, and the data may leave the EU."""
+
+
+def local_target(target: str, domain: str) -> str | None:
+    """Return the local part of an alias target within the domain, None for one outside."""
+    local, at, place = target.strip().lower().partition("@")
+    return local if not at or place == domain else None
+
+
+def names_of(mailboxes: Sequence[MailboxSettings], aliases: Sequence[AliasSettings]) -> list[str]:
+    """Return the local parts under which mail is accepted, mailboxes first."""
+    return [*(one.name for one in mailboxes), *(one.name for one in aliases)]

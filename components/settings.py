@@ -2,9 +2,10 @@
 
 import ipaddress
 import re
+from datetime import date
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 from pydantic.alias_generators import to_camel
 
 _LABEL = re.compile(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
@@ -78,6 +79,14 @@ def _network(value: str) -> str:
         msg = f'"{value}" is not an address or a network in CIDR notation: {error}'
         raise ValueError(msg) from None
 
+
+def _day(value: object) -> object:
+    # `pulumi` rewrites a date without quotes as a moment, at midnight UTC.
+    return re.sub(r"[ T]00:00:00.*$", "", value) if isinstance(value, str) else value
+
+
+Day = Annotated[date, BeforeValidator(_day)]
+"""A date such as 2026-11-01."""
 
 HostLabel = Annotated[str, AfterValidator(_label)]
 """One label of a host name (RFC 1123 section 2.1), lower case."""

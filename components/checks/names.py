@@ -1,0 +1,97 @@
+"""Names in the zone: each stands for one thing, and all of them lie in the zone."""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import TYPE_CHECKING
+
+from components.checks.registry import Finding, check
+from components.mistakes import Place
+from components.zone import records
+
+if TYPE_CHECKING:
+    from components.declaration import Declaration
+
+_FIXED = ("autoconfig", "autodiscover", "mta-sts")
+_SPF_LOOKUPS = ("include:", "a", "mx", "ptr", "exists:", "redirect=")
+_SPF_LIMIT = 10
+
+
+@check("zone", "web", "smarthost")
+def _labels_are_distinct(declaration: "Declaration", _today: date) -> Iterator[Finding]:
+    labels: list[tuple[Place, str]] = [
+        (("zone", "mxLabel"), declaration.zone.mx_label),
+        (("smarthost", "envelopeLabel"), declaration.smarthost.envelope_label),
+        (("web", "admin"), declaration.web.admin),
+        (("web", "webmail"), declaration.web.webmail),
+    ]
+    seen: dict[str, str] = {label: f"the name of {label} itself" for label in _FIXED}
+    for place, label in labels:
+        if label in seen:
+            yield place, f'"{label}" is {seen[label]} already; take another label'
+        seen.setdefault(label, f"mail:{place[0]}.{place[1]}")
+
+
+@check("zone", "domain")
+def _domain_lies_in_the_zone(declaration: "Declaration", _today: date) -> Iterator[Finding]:
+    zone, domain = declaration.zone.name, declaration.domain
+    if zone is not None and domain != zone and not domain.endswith(f".{zone}"):
+        message = f"{domain} does not lie in the zone {zone}; name the zone that holds it"
+        yield ("zone", "name"), message
+
+
+@check("zone")
+def _apex_spf(declaration: "Declaration", _today: date) -> Iterator[Finding]:
+    text = declaration.zone.apex_spf
+    if text is None:
+        return
+    place = ("zone", "apexSpf")
+    terms = text.split()
+    mechanisms = [term.lstrip("+-~?").lower() for term in terms[1:]]
+    lookups = sum(
+        term.startswith(_SPF_LOOKUPS[0::3]) or term.split(":")[0].split("/")[0] in _SPF_LOOKUPS
+        for term in mechanisms
+    )
+    if terms[:1] != ["v=spf1"]:
+        yield place, "does not begin with v=spf1 (RFC 7208 section 4.5)"
+    elif not (terms[-1] in {"-all", "~all"} or terms[-1].startswith("redirect=")):
+        yield place, "does not end in -all or ~all, so anyone may send as the domain; say -all"
+    elif lookups > _SPF_LIMIT:
+        message = f"needs {lookups} look-ups, more than the {_SPF_LIMIT} of RFC 7208 section 4.6.4"
+        yield place, f"{message}; take some out"
+
+
+@check("zone")
+def _no_entry_twice(declaration: "Declaration", _today: date) -> Iterator[Finding]:
+    for key, entries in (("caa", declaration.zone.caa), ("tlsa", declaration.zone.tlsa)):
+        for index, entry in enumerate(entries):
+            if entry in entries[:index]:
+                yield ("zone", key, index), f"{entry[:16]} stands twice; take one out"
+
+
+@check("zone", "certificate")
+def _certificate_authority_may_issue(declaration: "Declaration", _today: date) -> Iterator[Finding]:
+    if declaration.zone.caa and "letsencrypt.org" not in declaration.zone.caa:
+        message = "shuts out letsencrypt.org, from which Traefik has the certificate; add it"
+        yield ("zone", "caa"), message
+
+
+@check("domain", "host", "ipv6", "zone", "web", "dmarc", "smarthost", "mailcow", "dkim_public_key")
+def _records_fit_the_plan(declaration: "Declaration", _today: date) -> Iterator[Finding]:
+    count = len(records(declaration))
+    quota = declaration.zone.record_quota
+    if count > quota:
+        message = f"{count} records are declared, the zone's plan allows {quota}"
+        yield ("zone", "recordQuota"), f"{message}; drop an option or take a larger plan"
+
+
+@check("smarthost", "domain", "transactional_senders")
+def _senders_can_be_told_apart(declaration: "Declaration", _today: date) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for index, sender in enumerate(declaration.transactional_senders):
+        if sender.name in seen:
+            yield ("transactionalSenders", index, "name"), f"{sender.name} stands twice"
+        seen.add(sender.name)
+        ours = sender.domain == declaration.domain
+        if ours and sender.selector == declaration.smarthost.selector:
+            message = "is the company's own selector; leave it out, or give the sender its own"
+            yield ("transactionalSenders", index, "selector"), message

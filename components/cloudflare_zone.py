@@ -1,0 +1,88 @@
+"""The zone's records at Cloudflare.
+
+Apart from `components.zone`, because `pulumi_cloudflare` takes seconds to import: who only reads
+the declaration or works out the records does not wait for it.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pulumi
+import pulumi_cloudflare as cloudflare
+
+from components.declaration import Declaration
+from components.records import Caa, Record, RecordType, Srv, Tlsa, quote_text
+from components.zone import records
+
+
+def cloudflare_shape(record: Record) -> dict[str, Any]:
+    """Return a record as the arguments of `cloudflare.DnsRecord`, without zone and time to live.
+
+    MX carries its preference beside the content, SRV, CAA and TLSA keep everything in `data`:
+    the provider is in transition between the two, so this is the only place that knows.
+    """
+    shape: dict[str, Any] = {"name": record.name.lower(), "type": record.type.value}
+    # Said for every record: the API answers `proxied: false` for those that cannot be proxied.
+    shape["proxied"] = False
+    shape["comment"] = record.purpose
+    value = record.value
+    if isinstance(value, Srv | Caa | Tlsa):
+        shape["data"] = cloudflare.DnsRecordDataArgs(**asdict(value))
+    elif record.type is RecordType.TXT:
+        shape["content"] = quote_text(value)
+    else:
+        shape["content"] = value.lower()
+    if record.preference is not None:
+        shape["priority"] = record.preference
+    return shape
+
+
+@dataclass(frozen=True)
+class ZoneArgs:
+    """What the zone is made from.
+
+    Attributes:
+        declaration: The declaration.
+    """
+
+    declaration: Declaration
+
+
+class ZoneComponent(pulumi.ComponentResource):
+    """The records of the zone at Cloudflare. The zone itself belongs to others and is looked up.
+
+    Attributes:
+        zone_id: Cloudflare's id of the zone.
+        records: The records by key, such as `mx-a`.
+    """
+
+    zone_id: pulumi.Output[str]
+    records: dict[str, cloudflare.DnsRecord]
+
+    def __init__(
+        self, name: str, args: ZoneArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("mail:components:Zone", name, None, opts)
+        declaration = args.declaration
+        self.zone_id = self._zone_id(declaration)
+        self.records = {
+            record.key: cloudflare.DnsRecord(
+                record.key,
+                zone_id=self.zone_id,
+                ttl=declaration.zone.ttl,
+                **cloudflare_shape(record),
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+            for record in records(declaration)
+        }
+        self.register_outputs({"zone_id": self.zone_id})
+
+    def _zone_id(self, declaration: Declaration) -> pulumi.Output[str]:
+        if declaration.zone.id is not None:
+            return pulumi.Output.from_input(declaration.zone.id)
+        name = declaration.zone.name or declaration.domain
+        found = cloudflare.get_zone_output(
+            filter=cloudflare.GetZoneFilterArgs(name=name, match="all"),
+            opts=pulumi.InvokeOptions(parent=self),
+        )
+        return found.zone_id
