@@ -1,0 +1,132 @@
+"""Runs the unmodified program as the genuine language host does: `python -m rehearsal.engine.launch`.
+
+What the program needs comes over standard input as one JSON document, so that no secret shows in
+an argument or in the environment. Standard input is empty for the program itself.
+"""
+
+import asyncio
+import ctypes
+import json
+import logging
+import os
+import runpy
+import signal
+import sys
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pulumi
+import pulumi.runtime
+from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
+from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
+
+from rehearsal.engine import guard
+from rehearsal.engine.briefing import Briefing
+
+MESSAGE_SHOWN = 32
+"""Exit code that tells the engine that the operator has been told already (Pulumi's own)."""
+
+
+class _EngineClient:
+    """The engine service without debug messages: the SDK sends several for every resource."""
+
+    def __init__(self, address: str) -> None:
+        channel = grpc.insecure_channel(address, options=_GRPC_CHANNEL_OPTIONS)
+        self._stub = engine_pb2_grpc.EngineStub(channel)
+
+    def Log(self, request: engine_pb2.LogRequest) -> Any:  # noqa: N802 (the protocol's name)
+        if request.severity == engine_pb2.DEBUG:
+            return None
+        return self._stub.Log(request)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stub, name)
+
+
+def main() -> int:
+    """Run the program; returns the exit code."""
+    _die_with_parent()
+    guard.install()
+    briefing = Briefing(**json.loads(sys.stdin.buffer.read()))
+    with Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    _forget_own_path()
+    os.chdir(briefing.folder)
+    sys.argv = [briefing.program]
+    pulumi.runtime.set_all_config(briefing.config, briefing.secret_keys)
+    pulumi.runtime.configure(
+        pulumi.runtime.Settings(
+            project=briefing.project,
+            stack=briefing.stack,
+            monitor=briefing.monitor,
+            engine=_EngineClient(briefing.monitor),
+            parallel=briefing.parallel,
+            dry_run=briefing.preview,
+            organization="organization",
+            root_directory=briefing.folder,
+        )
+    )
+    return _run(briefing)
+
+
+def _run(briefing: Briefing) -> int:
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    executor = ThreadPoolExecutor(max_workers=max(briefing.parallel, 1) * 4)
+    loop.set_default_executor(executor)
+    # A program that fails leaves futures behind; the one message that counts comes from below.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    try:
+        loop.run_until_complete(
+            pulumi.runtime.run_in_stack(
+                lambda: _discard(runpy.run_path(briefing.program, run_name="__main__"))
+            )
+        )
+    except pulumi.RunError as error:
+        pulumi.log.error(str(error))
+        return 1
+    except Exception:  # noqa: BLE001 (whatever the program raises is the operator's to read)
+        told = "Program failed with an unhandled exception:\n" + _own_trace(briefing.program)
+        pulumi.log.error(told)
+        return MESSAGE_SHOWN
+    finally:
+        executor.shutdown(wait=True)
+        loop.close()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    return 0
+
+
+def _discard(_: object) -> None:
+    """Drop the program's globals: only a coroutine would be waited for."""
+
+
+def _own_trace(program: str) -> str:
+    """Return the traceback from the program's first frame on."""
+    path = Path(program).resolve()
+    main_file = str(path if path.suffix else path / "__main__.py")
+    frames = traceback.extract_tb(sys.exc_info()[2])
+    for place, frame in enumerate(frames):
+        if str(Path(frame.filename).resolve()) == main_file:
+            return traceback.format_exc(limit=-(len(frames) - place))
+    return traceback.format_exc()
+
+
+def _forget_own_path() -> None:
+    """Let the program import what it would find under the genuine host, not this project."""
+    own = str(Path(__file__).resolve().parents[2])
+    sys.path[:] = [entry for entry in sys.path if entry not in {"", own}]
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel to end this process when the engine's is killed."""
+    if sys.platform == "linux":
+        set_death_signal = 1
+        ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,241 @@
+"""Decisions: what differs, and what has to happen. Nothing here touches anything."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pulumi.provider.experimental.property_value import PropertyValue
+from pulumi.provider.experimental.provider import DiffResponse, PropertyDiff, PropertyDiffKind
+
+from rehearsal.engine import paths
+from rehearsal.engine.model import Kind, Op, PropertyChange, ResourceState
+from rehearsal.engine.urn import split_reference
+from rehearsal.engine.values import (
+    SENTINEL,
+    Properties,
+    Sealed,
+    plain,
+    same_properties,
+    same_value,
+)
+
+_KINDS = {
+    PropertyDiffKind.ADD: (Kind.ADD, False),
+    PropertyDiffKind.ADD_REPLACE: (Kind.ADD, True),
+    PropertyDiffKind.DELETE: (Kind.DELETE, False),
+    PropertyDiffKind.DELETE_REPLACE: (Kind.DELETE, True),
+    PropertyDiffKind.UPDATE: (Kind.UPDATE, False),
+    PropertyDiffKind.UPDATE_REPLACE: (Kind.UPDATE, True),
+}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Whether a resource is as asked, and if not, how it gets there."""
+
+    changes: tuple[PropertyChange, ...] = ()
+    differs: bool = False
+    replaces: bool = False
+    delete_before_replace: bool = False
+
+    @property
+    def op(self) -> Op:
+        """The operation that the difference makes necessary."""
+        if not self.differs:
+            return Op.SAME
+        return Op.REPLACE if self.replaces else Op.UPDATE
+
+
+NONE = Difference()
+
+
+def compare(
+    old: Mapping[str, PropertyValue], new: Mapping[str, PropertyValue]
+) -> tuple[PropertyChange, ...]:
+    """Return every difference between two sets of properties, as deep as it goes."""
+    return tuple(_compare_maps((), old, new))
+
+
+def _compare_maps(
+    path: paths.Path, old: Mapping[str, PropertyValue], new: Mapping[str, PropertyValue]
+) -> Iterable[PropertyChange]:
+    for key in sorted(old.keys() | new.keys()):
+        yield from _compare((*path, key), old.get(key), new.get(key))
+
+
+def _compare(
+    path: paths.Path, old: PropertyValue | None, new: PropertyValue | None
+) -> Iterable[PropertyChange]:
+    if same_value(old, new):
+        return
+    before: Any = None if old is None else old.value
+    after: Any = None if new is None else new.value
+    marked = (old is not None and old.is_secret) or (new is not None and new.is_secret)
+    if not marked and isinstance(before, Mapping) and isinstance(after, Mapping):
+        yield from _compare_maps(path, before, after)
+    elif not marked and isinstance(before, tuple) and isinstance(after, tuple):
+        for place in range(max(len(before), len(after))):
+            yield from _compare(
+                (*path, place),
+                before[place] if place < len(before) else None,
+                after[place] if place < len(after) else None,
+            )
+    else:
+        yield _change(path, old, new)
+
+
+def _change(
+    path: paths.Path, old: PropertyValue | None, new: PropertyValue | None
+) -> PropertyChange:
+    kind = Kind.ADD if old is None else Kind.DELETE if new is None else Kind.UPDATE
+    before = None if old is None else plain(old)
+    after = None if new is None else plain(new)
+    # A value that is secret on one side is the same secret on the other.
+    if isinstance(before, Sealed) and after is not None and not isinstance(after, Sealed):
+        after = Sealed(after)
+    if isinstance(after, Sealed) and before is not None and not isinstance(before, Sealed):
+        before = Sealed(before)
+    return PropertyChange(paths.render(path), kind, before, after)
+
+
+def structural(
+    old_inputs: Mapping[str, PropertyValue],
+    new_inputs: Mapping[str, PropertyValue],
+    ignored: Sequence[str] = (),
+) -> Difference:
+    """Return the difference of two sets of inputs, for want of a provider that would say more."""
+    changes = compare(old_inputs, paths.keep_old(dict(new_inputs), old_inputs, ignored))
+    return Difference(changes, differs=bool(changes))
+
+
+def from_provider(
+    answer: DiffResponse, state: ResourceState, new_inputs: Properties, ignored: Sequence[str] = ()
+) -> Difference:
+    """Return the difference that a provider reports; where it leaves it open, the inputs decide."""
+    if answer.changes is None and not answer.replaces and not answer.detailed_diff:
+        return structural(state.inputs, new_inputs, ignored)
+    replaces = bool(answer.replaces) or any(
+        _KINDS[one.kind][1] for one in answer.detailed_diff.values()
+    )
+    differs = answer.changes is not False or replaces
+    if not differs:
+        return NONE
+    return Difference(
+        _reported(answer, state, new_inputs),
+        differs=True,
+        replaces=replaces,
+        delete_before_replace=answer.delete_before_replace,
+    )
+
+
+def _reported(
+    answer: DiffResponse, state: ResourceState, new_inputs: Properties
+) -> tuple[PropertyChange, ...]:
+    replaced = set(answer.replaces)
+    if answer.detailed_diff:
+        return tuple(
+            _from_detail(path, detail, state, new_inputs, replaced)
+            for path, detail in sorted(answer.detailed_diff.items())
+        )
+    named = [*answer.diffs, *(key for key in answer.replaces if key not in answer.diffs)]
+    if not named:
+        return compare(state.inputs, new_inputs)
+    return tuple(
+        replace(
+            _change((key,), state.inputs.get(key, state.outputs.get(key)), new_inputs.get(key)),
+            replaces=key in replaced,
+        )
+        for key in named
+    )
+
+
+def _from_detail(
+    text: str,
+    detail: PropertyDiff,
+    state: ResourceState,
+    new_inputs: Properties,
+    replaced: set[str],
+) -> PropertyChange:
+    kind, replaces = _KINDS[detail.kind]
+    path = paths.parse(text)
+    before = _at(state.inputs if detail.input_diff else state.outputs, path)
+    if before is None:
+        before = _at(state.outputs, path)
+    change = _change(path, before, _at(new_inputs, path))
+    return replace(
+        change, path=text, kind=kind, replaces=replaces or str(path[0]) in replaced
+    )
+
+
+def _at(properties: Mapping[str, PropertyValue], path: paths.Path) -> PropertyValue | None:
+    found: Any = properties
+    marked = False
+    for segment in path:
+        inner = found.value if isinstance(found, PropertyValue) else found
+        if isinstance(inner, Mapping) and isinstance(segment, str) and segment in inner:
+            found = inner[segment]
+        elif isinstance(inner, tuple) and isinstance(segment, int) and segment < len(inner):
+            found = inner[segment]
+        else:
+            return None
+        marked = marked or found.is_secret
+    if not isinstance(found, PropertyValue):
+        return None
+    return found.with_secret(is_secret=True) if marked else found
+
+
+def with_replace_on_changes(difference: Difference, patterns: Sequence[str]) -> Difference:
+    """Return the difference with every change below one of the patterns made a replacement."""
+    if not difference.differs or not patterns:
+        return difference
+    parsed = [paths.parse(pattern) for pattern in patterns]
+    changes = tuple(
+        replace(change, replaces=True)
+        if any(paths.contains(pattern, paths.parse(change.path)) for pattern in parsed)
+        else change
+        for change in difference.changes
+    )
+    replaces = difference.replaces or any(change.replaces for change in changes)
+    return replace(difference, changes=changes, replaces=replaces)
+
+
+def unknown_where_replaced(state: ResourceState, replaced: set[str]) -> Properties | None:
+    """Return the inputs of a dependent with what comes from replaced resources made unknown.
+
+    None where no property comes from one: such a dependent need not be replaced.
+    """
+    touched = {
+        key
+        for key, urns in state.property_dependencies.items()
+        if key in state.inputs and replaced.intersection(urns)
+    }
+    if not touched:
+        return None
+    return {
+        key: PropertyValue(SENTINEL, is_secret=value.is_secret) if key in touched else value
+        for key, value in state.inputs.items()
+    }
+
+
+def must_go_along(state: ResourceState, replaced: set[str]) -> bool:
+    """Return whether a dependent falls with a replaced resource whatever its properties say."""
+    provider = split_reference(state.provider)[0] if state.provider else ""
+    return provider in replaced or state.deleted_with in replaced
+
+
+def state_differs(old: ResourceState, new: ResourceState) -> bool:
+    """Return whether a resource that nothing happens to has to be written anew all the same."""
+    # Where it stands in the program is noted only when something else is.
+    blank: dict[str, Any] = {
+        "inputs": {},
+        "outputs": {},
+        "modified": "",
+        "created": "",
+        "source_position": "",
+        "extra": {},
+    }
+    return (
+        old.copy(**blank) != new.copy(**blank)
+        or not same_properties(old.inputs, new.inputs)
+        or not same_properties(old.outputs, new.outputs)
+    )

@@ -1,0 +1,8 @@
+"""Entry point of the shelf provider for the genuine engine."""
+
+import sys
+
+from pulumi.provider.experimental.server import main
+from shelf.provider import ShelfProvider
+
+main(sys.argv, "1.0.0", ShelfProvider())
