@@ -1,8 +1,27 @@
-"""The host: how it is reached, what it can carry, which ports it opens to whom."""
+"""The host: how it is reached, what it can carry, which ports it opens to whom.
 
+The firewall is one table of its own, `inet po_mail`. Ports that Docker publishes never pass the
+host's INPUT chain, so the table filters in prerouting, before Docker rewrites the destination.
+It only ever drops, and only packets for the host's own addresses and the ports of mail: no other
+table, chain or port is touched. The file replaces the table in one transaction; a systemd unit
+loads it at boot and again whenever the distribution's `nftables.service` has flushed the rules.
+"""
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pulumi
+import pulumi_command as command
 from pydantic import Field, PositiveInt
 
+import pulumi_host
+from components.remote import BASE, PROGRAMS, SECRETS, STATE, UNITS, at, on_host
 from components.settings import IPv4, IPv6, Settings
+
+if TYPE_CHECKING:  # the declaration is made of the parts, which must not import it back
+    from components.declaration import Declaration
 
 
 class SshSettings(Settings):
@@ -47,3 +66,200 @@ class Ipv6Settings(Settings):
     reverse_is_set: bool = False
     """Whether the PTR record was set at the host's provider. No API of ours can set it, so it is
     declared. Danger: mail over IPv6 without a PTR record is refused by Gmail and others."""
+
+
+RULES = "/etc/po-mail/nftables.nft"
+"""The firewall's file on the host."""
+FIREWALL_UNIT = "po-mail-firewall.service"
+"""The unit that loads it."""
+
+_TOOLS = ("docker", "git", "nft", "python3", "systemctl")
+
+
+@dataclass(frozen=True)
+class Firewall:
+    """Which ports are for whom.
+
+    Attributes:
+        open_ports: TCP ports for anyone.
+        closed_ports: TCP ports for `network` and the host itself alone.
+        network: Network of the reverse proxy, in CIDR notation.
+        ipv6: Whether anyone may come over IPv6.
+    """
+
+    open_ports: Sequence[int]
+    closed_ports: Sequence[int]
+    network: str
+    ipv6: bool
+
+
+def _ports(ports: Sequence[int]) -> str:
+    return "{ " + ", ".join(str(port) for port in sorted(set(ports))) + " }"
+
+
+def render_rules(firewall: Firewall) -> str:
+    """Return the nftables file. Loading it twice leaves what loading it once does."""
+    family = "ip6" if ipaddress.ip_network(firewall.network).version == 6 else "ip"
+    mine, behind = _ports(firewall.open_ports), _ports(firewall.closed_ports)
+    over_ipv6 = (
+        f"tcp dport {mine} accept"
+        if firewall.ipv6
+        else f"meta nfproto ipv6 tcp dport {mine} counter drop\n        tcp dport {mine} accept"
+    )
+    return f"""\
+# Ports of mail. Written by Pulumi; the next `pulumi up` undoes edits.
+table inet po_mail
+delete table inet po_mail
+
+table inet po_mail {{
+    chain prerouting {{
+        # Docker rewrites destinations at priority -100; here the port is still the published one.
+        type filter hook prerouting priority -150; policy accept;
+        iif "lo" accept
+        # What containers ask of other hosts is none of this table's business.
+        fib daddr type != local accept
+        {over_ipv6}
+        {family} saddr {firewall.network} tcp dport {behind} accept
+        tcp dport {behind} counter drop
+    }}
+}}
+"""
+
+
+def render_firewall_unit() -> str:
+    """Return the systemd unit that loads the firewall at boot, before the network is up."""
+    return f"""\
+[Unit]
+Description=Firewall of the mail ports
+Documentation=man:nft(8)
+DefaultDependencies=no
+Wants=network-pre.target
+Before=network-pre.target shutdown.target
+Conflicts=shutdown.target
+After=local-fs.target nftables.service
+# The distribution's unit flushes every table when it restarts, this one too.
+PartOf=nftables.service
+RequiresMountsFor=/etc/po-mail
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStartPre=/usr/sbin/nft -c -f {RULES}
+# No ExecStop: a restart replaces the table in one transaction, with no moment without it.
+ExecStart=/usr/sbin/nft -f {RULES}
+ProtectSystem=full
+ProtectHome=yes
+NoNewPrivileges=yes
+
+[Install]
+WantedBy=sysinit.target
+"""
+
+
+def firewall_of(declaration: "Declaration") -> Firewall:
+    """Return the firewall that a declaration asks for."""
+    mailcow = declaration.mailcow
+    return Firewall(
+        open_ports=mailcow.raw_ports,
+        closed_ports=(mailcow.http_port, mailcow.https_port),
+        network=declaration.traefik.network,
+        ipv6=declaration.ipv6 is not None,
+    )
+
+
+def _prepare() -> str:
+    """Return the command that looks for the tools and makes the directories."""
+    looks = "\n".join(
+        f"command -v {tool} >/dev/null || {{ echo '{tool} is not installed on the host' >&2;"
+        " missing=1; }"
+        for tool in _TOOLS
+    )
+    open_to_read = " ".join(at(path) for path in (BASE, PROGRAMS, "/etc/po-mail"))
+    for_root = " ".join(at(path) for path in (SECRETS, STATE))
+    return (
+        f"missing=0\n{looks}\n"
+        '[ "$missing" = 0 ] || exit 1\n'
+        f"install -d -m 0755 {open_to_read}\n"
+        f"install -d -m 0700 {for_root}\n"
+    )
+
+
+def _load() -> str:
+    """Return the command that checks the rules and loads them now and at every boot."""
+    return (
+        f"nft -c -f {at(RULES)} && systemctl daemon-reload"
+        f" && systemctl enable --now {FIREWALL_UNIT} && systemctl restart {FIREWALL_UNIT}"
+    )
+
+
+def _unload() -> str:
+    """Return the command that takes the table away again, and nothing else."""
+    words = "table inet po_mail; delete table inet po_mail"
+    gone = f"{STATE}/firewall-removal.nft"
+    return (
+        f"systemctl disable --now {FIREWALL_UNIT} || true\n"
+        f"echo '{words}' > {at(gone)} && nft -f {at(gone)}; rm -f {at(gone)}"
+    )
+
+
+@dataclass(frozen=True)
+class HostArgs:
+    """What the host needs to know.
+
+    Attributes:
+        declaration: The declaration.
+        connection: How commands reach the host (`components.remote.connection_to`).
+    """
+
+    declaration: "Declaration"
+    connection: command.remote.ConnectionArgs
+
+
+class HostComponent(pulumi.ComponentResource):
+    """Directories and firewall. Everything else on the host depends on it."""
+
+    directories: command.remote.Command
+    """The directories are there, and so are the tools that the programs need."""
+    firewall: command.remote.Command
+    """The firewall is loaded."""
+
+    def __init__(
+        self, name: str, args: HostArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        """Declare the host.
+
+        Args:
+            name: Name of the component.
+            args: What it needs to know.
+            opts: Resource options; they carry the `host` provider.
+        """
+        super().__init__("mail:components:Host", name, None, opts)
+        self.directories = on_host(
+            "host-directories",
+            _prepare(),
+            connection=args.connection,
+            triggers=[],
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        after = pulumi.ResourceOptions(parent=self, depends_on=[self.directories])
+        rules = pulumi_host.File(
+            "firewall-rules",
+            path=RULES,
+            content=render_rules(firewall_of(args.declaration)),
+            opts=after,
+        )
+        unit = pulumi_host.File(
+            "firewall-unit",
+            path=f"{UNITS}/{FIREWALL_UNIT}",
+            content=render_firewall_unit(),
+            opts=after,
+        )
+        self.firewall = on_host(
+            "firewall",
+            _load(),
+            connection=args.connection,
+            triggers=[rules.revision, unit.revision],
+            delete=_unload(),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[rules, unit]),
+        )
+        self.register_outputs({})

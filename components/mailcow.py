@@ -1,35 +1,52 @@
-"""The Mailcow stack: one pinned release, its configuration, its limits, its compose project."""
+"""The Mailcow stack: one pinned release, its configuration, its limits, its compose project.
 
+The order in which things happen on the host:
+
+1. `ReleaseComponent` brings the release into its directory, after `onhost/release.py` has found
+   that the tag is the declared commit and that every service has a tier.
+2. `settings_guard.py` refuses settings that are unsafe to change after the first start, before
+   `mailcow.conf` is written. It compares with what it noted at the first start, on the host,
+   because only the host knows whether there was one. Where the engine knows resource hooks, a
+   hook on the start says the same already in the preview, from the state.
+3. Configuration, limits, the relay's files and the public certificate are put in place.
+4. `stack.py` starts the compose project and waits until it is healthy. Later it also restarts
+   what has to read a changed file.
+
+Removing the stack takes the containers down and keeps the volumes, the release and the secrets.
+"""
+
+import json
 import re
-from enum import StrEnum
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, PositiveInt, field_validator
+import pulumi
+import pulumi_command as command
+from pulumi.runtime.proto import resource_pb2
+from pulumi.runtime.settings import monitor_supports_feature
+from pydantic import Field, field_validator
 
+import pulumi_host
+from components.compose_override import ResourceTier, TierLimits, render_override
+from components.mailcow_conf import (
+    FIXED,
+    FIXED_SECRETS,
+    FORBIDDEN_WEB_PORTS,
+    MailcowSecrets,
+    fixed_settings,
+    mail_ports,
+    render_mailcow_conf,
+)
+from components.remote import SECRETS, STATE, at, on_host, program, program_file
 from components.settings import Settings
+from components.zone import mta_sts_policy
 
+if TYPE_CHECKING:  # the declaration is made of the parts, which must not import it back
+    from components.declaration import Declaration
 
-class ResourceTier(StrEnum):
-    """How much of the host a service may take, from most to least."""
-
-    SEARCH = "search"
-    """ClamAV, SOGo, Dovecot and whatever keeps large tables in memory."""
-    DATABASE = "database"
-    """MariaDB."""
-    MAIL = "mail"
-    """What every message passes through."""
-    WEB = "web"
-    """What people look at."""
-    HELPER = "helper"
-    """What watches, schedules and looks up."""
-
-
-class TierLimits(Settings):
-    """Upper bounds of one tier, for each of its services."""
-
-    memory_mib: PositiveInt
-    """Memory in MiB."""
-    cpus: float = Field(gt=0)
-    """Processors."""
+__all__ = ["ResourceTier", "TierLimits"]
 
 
 class ReleaseSettings(Settings):
@@ -86,3 +103,312 @@ class MailcowSettings(Settings):
                 msg = f'"{name}" is not a Mailcow service; their names end in -mailcow'
                 raise ValueError(msg)
         return value
+
+    @field_validator("http_port", "https_port")
+    @classmethod
+    def _web_port(cls, value: int) -> int:
+        if value in FORBIDDEN_WEB_PORTS:
+            msg = f"{value} is used by nginx itself inside its container; take another port"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("raw_ports")
+    @classmethod
+    def _raw_ports(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        mail_ports(value)
+        return value
+
+
+_SECRET_LENGTHS = {
+    "database": 28,
+    "database_root": 28,
+    "redis": 28,
+    "sogo_url_key": 16,
+    "dovecot_master": 32,
+    "api_key": 40,
+}
+_STARTED = f"{STATE}/first-start.json"
+_MEMORY = f"{STATE}/stack.json"
+_NGINX = "data/conf/nginx"
+_HOOK = "mailcow-settings-fixed"
+
+
+def release_options(declaration: "Declaration") -> list[str]:
+    """Return the options of the program that brings the release."""
+    mailcow, elsewhere = declaration.mailcow, declaration.endpoints.repository
+    options = {
+        "--directory": mailcow.directory,
+        "--state": STATE,
+        "--repository": elsewhere.url if elsewhere else mailcow.release.repository,
+        "--tag": mailcow.release.tag,
+        "--commit": elsewhere.commit if elsewhere else mailcow.release.commit,
+    }
+    words = [word for pair in options.items() for word in pair]
+    for service in sorted(mailcow.services):
+        words += ["--service", service]
+    return words
+
+
+def nginx_files(declaration: "Declaration") -> dict[str, str]:
+    """Return nginx's files by name: the MTA-STS policy, if one is declared, and how it is served.
+
+    Mailcow would serve a policy from its database, on its own terms; this is word for word the
+    policy whose id the zone publishes.
+    """
+    if declaration.zone.mta_sts is None:
+        return {}
+    location = f"""\
+# Written by Pulumi. An exact location goes before Mailcow's own.
+location = /.well-known/mta-sts.txt {{
+    if ($host != "mta-sts.{declaration.domain}") {{
+        return 404;
+    }}
+    default_type text/plain;
+    alias /etc/nginx/conf.d/mta-sts.txt;
+}}
+"""
+    return {"site.mta-sts.custom": location, "mta-sts.txt": mta_sts_policy(declaration)}
+
+
+def guarded_settings(declaration: "Declaration", secrets: MailcowSecrets) -> str:
+    """Return what the guard on the host compares, as JSON; it holds secrets."""
+    hidden = {"DBPASS": secrets.database, "DBROOT": secrets.database_root}
+    values = fixed_settings(declaration) | hidden
+    settings = {
+        key: {"value": values[key], "reason": reason, "secret": key in FIXED_SECRETS}
+        for key, reason in FIXED.items()
+    }
+    return json.dumps(settings)
+
+
+def refuse_unsafe_change(args: pulumi.ResourceHookArgs) -> None:
+    """Refuse, in a preview too, a change of a setting that is unsafe after the first start.
+
+    Args:
+        args: The update of the resource that started Mailcow; its first trigger holds the
+            settings.
+
+    Raises:
+        ValueError: one of them changes, with the reason.
+    """
+    old, new = (_first_trigger(inputs) for inputs in (args.old_inputs, args.new_inputs))
+    complaints = [
+        f"{key} was {old[key]}, now {new[key]}: {FIXED[key]}"
+        for key in old
+        if key in FIXED and key in new and old[key] != new[key]
+    ]
+    if complaints:
+        msg = "unsafe to change after the first start: " + "; ".join(complaints)
+        raise ValueError(msg)
+
+
+def _first_trigger(inputs: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    triggers = (inputs or {}).get("triggers")
+    first = triggers[0] if isinstance(triggers, Sequence) and triggers else None
+    return first if isinstance(first, Mapping) else {}
+
+
+def _hooks() -> pulumi.ResourceHookBinding | None:
+    if not monitor_supports_feature(resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_HOOKS):
+        return None
+    options = pulumi.ResourceHookOptions(on_dry_run=True)
+    return pulumi.ResourceHookBinding(
+        before_update=[pulumi.ResourceHook(_HOOK, refuse_unsafe_change, options)]
+    )
+
+
+@dataclass(frozen=True)
+class ReleaseArgs:
+    """What the release needs to know.
+
+    Attributes:
+        declaration: The declaration.
+        connection: How commands reach the host.
+        after: What must be there first: the directories.
+    """
+
+    declaration: "Declaration"
+    connection: command.remote.ConnectionArgs
+    after: Sequence[pulumi.Resource] = ()
+
+
+class ReleaseComponent(pulumi.ComponentResource):
+    """The pinned release in its directory; no container starts here."""
+
+    checked: command.remote.Command
+    """The release is in place, and every service of it has a tier."""
+
+    def __init__(
+        self, name: str, args: ReleaseArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        """Declare the release.
+
+        Args:
+            name: Name of the component.
+            args: What it needs to know.
+            opts: Resource options; they carry the `host` provider.
+        """
+        super().__init__("mail:components:Release", name, None, opts)
+        shipped = program_file(
+            "release.py", pulumi.ResourceOptions(parent=self, depends_on=list(args.after))
+        )
+        self.checked = on_host(
+            "mailcow-release",
+            f"{program('release.py')} {shlex.join(release_options(args.declaration))}",
+            connection=args.connection,
+            triggers=[shipped.revision],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[shipped]),
+        )
+        self.register_outputs({})
+
+
+@dataclass(frozen=True)
+class MailcowArgs:
+    """What the stack needs to know.
+
+    Attributes:
+        declaration: The declaration.
+        connection: How commands reach the host.
+        release: The release in its directory.
+        postfix_files: Files that Postfix reads when it starts, by path below the directory of
+            the release (`RelayComponent.files`).
+        before_start: What must have happened before any container starts: the firewall is
+            loaded, the public certificate delivered.
+    """
+
+    declaration: "Declaration"
+    connection: command.remote.ConnectionArgs
+    release: ReleaseComponent
+    postfix_files: Mapping[str, pulumi_host.File] = field(default_factory=dict)
+    before_start: Sequence[pulumi.Resource] = ()
+
+
+class MailcowComponent(pulumi.ComponentResource):
+    """Configuration, limits, and the running compose project."""
+
+    started: command.remote.Command
+    """Every container runs and is healthy."""
+    api_key: pulumi.Output[str]
+    """Key to Mailcow's API, secret; known to Mailcow once it has `started`."""
+
+    def __init__(
+        self, name: str, args: MailcowArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        """Declare the stack.
+
+        Args:
+            name: Name of the component.
+            args: What it needs to know.
+            opts: Resource options; they carry the `host` provider.
+        """
+        super().__init__("mail:components:Mailcow", name, None, opts)
+        self._args = args
+        self._after_release = pulumi.ResourceOptions(parent=self, depends_on=[args.release.checked])
+        secrets = self._secrets()
+        self._programs = [
+            program_file(file, self._after_release) for file in ("settings_guard.py", "stack.py")
+        ]
+        settings = secrets.apply(lambda given: guarded_settings(args.declaration, given))
+        guard = self._guard(settings)
+        self.started = self._start(settings, self._files(secrets, guard), guard)
+        # Nobody can use the key before php-fpm has read it.
+        self.api_key = pulumi.Output.all(self._api_key.value, self.started.id).apply(
+            lambda both: str(both[0])
+        )
+        self.register_outputs({})
+
+    def _secrets(self) -> pulumi.Output[MailcowSecrets]:
+        """Generate Mailcow's secrets on the host, or take over those that are there."""
+        made = {
+            key: pulumi_host.Secret(
+                f"secret-{key.replace('_', '-')}",
+                path=f"{SECRETS}/{key.replace('_', '-')}",
+                length=length,
+                opts=self._after_release,
+            )
+            for key, length in _SECRET_LENGTHS.items()
+        }
+        self._api_key = made["api_key"]
+        values = pulumi.Output.all(**{key: secret.value for key, secret in made.items()})
+        secrets = values.apply(lambda given: MailcowSecrets(**given))
+        return pulumi.Output.secret(secrets)
+
+    def _guard(self, settings: pulumi.Output[str]) -> command.remote.Command:
+        """Refuse unsafe changes before anything of them reaches the host."""
+        return on_host(
+            "mailcow-settings-guard",
+            self._guard_words(),
+            connection=self._args.connection,
+            stdin=settings,
+            triggers=[fixed_settings(self._args.declaration)],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=self._programs),
+        )
+
+    def _guard_words(self) -> str:
+        conf = f"{self._args.declaration.mailcow.directory}/mailcow.conf"
+        return f"{program('settings_guard.py')} --conf {conf} --file {_STARTED}"
+
+    def _files(
+        self, secrets: pulumi.Output[MailcowSecrets], guard: command.remote.Command
+    ) -> dict[str, pulumi_host.File]:
+        """Write the files that are Mailcow's own, by path below the release's directory."""
+        declaration = self._args.declaration
+        mailcow = declaration.mailcow
+        conf = secrets.apply(lambda given: render_mailcow_conf(declaration, given))
+        contents: dict[str, tuple[str, pulumi.Input[str], str]] = {
+            "mailcow.conf": ("mailcow-conf", conf, "0600"),
+            "docker-compose.override.yml": (
+                "mailcow-limits",
+                render_override(mailcow.services, mailcow.tiers),
+                "0644",
+            ),
+        }
+        for file, content in nginx_files(declaration).items():
+            title = f"nginx-{re.sub('[^a-z]+', '-', file)}"
+            contents[f"{_NGINX}/{file}"] = (title, content, "0644")
+        return {
+            path: pulumi_host.File(
+                title,
+                path=f"{mailcow.directory}/{path}",
+                content=content,
+                mode=mode,
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[guard]),
+            )
+            for path, (title, content, mode) in contents.items()
+        }
+
+    def _start(
+        self,
+        settings: pulumi.Output[str],
+        files: Mapping[str, pulumi_host.File],
+        guard: command.remote.Command,
+    ) -> command.remote.Command:
+        """Start the project, once everything that its containers read is there."""
+        args, mailcow = self._args, self._args.declaration.mailcow
+        words = [
+            "--project", mailcow.project, "--directory", mailcow.directory, "--memory", _MEMORY,
+        ]  # fmt: skip
+        watched = [("postfix-mailcow", path) for path in args.postfix_files]
+        watched += [("nginx-mailcow", path) for path in files if path.endswith(".custom")]
+        watch = [f"--watch {service}={path}" for service, path in sorted(watched)]
+        stack, options = program("stack.py"), shlex.join(words)
+        read = [*self._programs, *files.values(), *args.postfix_files.values()]
+        return on_host(
+            "mailcow",
+            # From here on the settings are fixed, even if the start fails half-way.
+            f"{self._guard_words()} --note && {stack} up {' '.join([options, *watch])}",
+            connection=args.connection,
+            stdin=settings,
+            triggers=[
+                fixed_settings(args.declaration),
+                *(file.revision for file in read),
+                args.release.checked.id,
+            ],
+            # The directory is gone when a first deployment was taken back half-way.
+            delete=f"[ ! -d {at(mailcow.directory)} ] || {stack} down {options}",
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=[guard, *read, *args.before_start, args.release.checked],
+                hooks=_hooks(),
+            ),
+        )

@@ -1,8 +1,27 @@
-"""Traefik's dynamic file: exactly the declared hosts, one backend, the public certificate."""
+"""Traefik's dynamic file: exactly the declared hosts, one backend, the public certificate.
 
+Every router asks for the same certificate: the mail host first, then the web hosts. Traefik does
+not route the mail host, but Postfix and Dovecot answer under its name, so it must be covered.
+
+Traefik itself puts the client's address, scheme and host into X-Forwarded-For, -Proto and -Host
+and drops what a client sent under those names; nginx believes them from `TRUSTED_PROXIES`. The
+Host header is passed on as it came. Mailcow needs no further header.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypedDict
+
+import pulumi
+import yaml
 from pydantic import Field
 
-from components.settings import Network, Settings
+import pulumi_host
+from components.settings import IPv4, Network, Settings
+
+if TYPE_CHECKING:  # the declaration is made of the parts, which must not import it back
+    from components.declaration import Declaration
 
 
 class TraefikSettings(Settings):
@@ -12,20 +31,221 @@ class TraefikSettings(Settings):
     """Directory that Traefik's file provider watches."""
     acme_storage: str = Field("/opt/po-shared/traefik/acme.json", pattern=r"^/[\w./-]+$")
     """File in which Traefik keeps its certificates and keys."""
-    entry_point: str = "websecure"
+    entry_point: str = Field("websecure", pattern=r"^[\w-]+$")
     """Entry point for HTTPS."""
-    certificate_resolver: str = "cloudflare"
+    certificate_resolver: str = Field("cloudflare", pattern=r"^[\w-]+$")
     """Certificate resolver: Let's Encrypt by Cloudflare DNS-01."""
     network: Network = "172.20.0.0/16"
     """Docker network from which Traefik reaches the host: the only source that may reach nginx."""
-    backend_address: str = "172.20.0.1"
+    backend_address: IPv4 = "172.20.0.1"
     """Address under which Traefik sees the host: the gateway of that network."""
 
 
-class CertificateSettings(Settings):
-    """The public certificate on its way from Traefik to Postfix, Dovecot and nginx."""
+NAME = "po-mail"
+"""Name of our service, transport and file in Traefik."""
 
-    check_minutes: int = Field(60, ge=5, le=1440)
-    """How often the host looks for a renewed certificate."""
-    warn_days: int = Field(21, ge=1, le=60)
-    """Days before expiry at which an alert is raised; Traefik renews 30 days before."""
+_ADMINISTRATION = r"(?i)^/+(admin|domainadmin|api|json_api\.php|rspamd)"
+_WELL_KNOWN = {
+    "autoconfig": r"PathRegexp(`(?i)^(/\.well-known/autoconfig)?/mail/config-v1\.1\.xml`)",
+    "autodiscover": r"PathRegexp(`(?i)^/autodiscover/autodiscover\.(xml|json)`)",
+    "mta-sts": "Path(`/.well-known/mta-sts.txt`)",
+}
+
+
+class Domain(TypedDict):
+    """Names of one certificate."""
+
+    main: str
+    sans: list[str]
+
+
+class RouterTls(TypedDict):
+    """TLS of a router."""
+
+    certResolver: str
+    domains: list[Domain]
+
+
+class Router(TypedDict):
+    """One router."""
+
+    entryPoints: list[str]
+    rule: str
+    service: str
+    tls: RouterTls
+
+
+class Server(TypedDict):
+    """One backend server."""
+
+    url: str
+
+
+class LoadBalancer(TypedDict):
+    """Where a service's requests go."""
+
+    servers: list[Server]
+    serversTransport: str
+    passHostHeader: bool
+
+
+class Service(TypedDict):
+    """One service."""
+
+    loadBalancer: LoadBalancer
+
+
+class Transport(TypedDict):
+    """How backends are spoken to."""
+
+    insecureSkipVerify: bool
+
+
+class Http(TypedDict):
+    """The HTTP part of a dynamic file."""
+
+    routers: dict[str, Router]
+    services: dict[str, Service]
+    serversTransports: dict[str, Transport]
+
+
+class DynamicFile(TypedDict):
+    """A dynamic file of Traefik's."""
+
+    http: Http
+
+
+@dataclass(frozen=True)
+class Routes:
+    """What is routed.
+
+    Attributes:
+        rules: Rule of each router, by the label of its host.
+        certificate_names: Names of the certificate, the mail host first.
+        entry_point: Entry point for HTTPS.
+        certificate_resolver: Certificate resolver.
+        backend: URL of nginx.
+    """
+
+    rules: dict[str, str]
+    certificate_names: Sequence[str]
+    entry_point: str
+    certificate_resolver: str
+    backend: str
+
+
+def rule_for(label: str, host: str, admin_label: str) -> str:
+    """Return the rule of a host: the administration and the API answer on one host alone.
+
+    Args:
+        label: Label of the host.
+        host: Fully qualified name.
+        admin_label: Label of the administration's host.
+    """
+    if label == admin_label:
+        return f"Host(`{host}`)"
+    paths = _WELL_KNOWN.get(label, f"!PathRegexp(`{_ADMINISTRATION}`)")
+    return f"Host(`{host}`) && {paths}"
+
+
+def routes_of(declaration: "Declaration") -> Routes:
+    """Return the routes that a declaration asks for."""
+    traefik, mailcow = declaration.traefik, declaration.mailcow
+    labels = {host.removesuffix(f".{declaration.domain}"): host for host in declaration.web_hosts}
+    return Routes(
+        rules={
+            label: rule_for(label, host, declaration.web.admin) for label, host in labels.items()
+        },
+        certificate_names=declaration.certificate_names,
+        entry_point=traefik.entry_point,
+        certificate_resolver=traefik.certificate_resolver,
+        backend=f"https://{traefik.backend_address}:{mailcow.https_port}",
+    )
+
+
+def dynamic_file(routes: Routes) -> DynamicFile:
+    """Return the dynamic file as a value."""
+    main, *others = routes.certificate_names
+    routers: dict[str, Router] = {
+        f"{NAME}-{re.sub('[^a-z0-9-]', '-', label)}": {
+            "entryPoints": [routes.entry_point],
+            "rule": rule,
+            "service": NAME,
+            "tls": {
+                "certResolver": routes.certificate_resolver,
+                "domains": [{"main": main, "sans": list(others)}],
+            },
+        }
+        for label, rule in routes.rules.items()
+    }
+    return {
+        "http": {
+            "routers": routers,
+            "services": {
+                NAME: {
+                    "loadBalancer": {
+                        "servers": [{"url": routes.backend}],
+                        "serversTransport": NAME,
+                        "passHostHeader": True,
+                    }
+                }
+            },
+            "serversTransports": {NAME: {"insecureSkipVerify": True}},
+        }
+    }
+
+
+class _Plain(yaml.SafeDumper):
+    """Writes repeated values out; Traefik reads anchors, people do not like to."""
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - PyYAML's signature
+        return True
+
+
+def render_dynamic_file(routes: Routes) -> str:
+    """Return the dynamic file as YAML."""
+    text: str = yaml.dump(dict(dynamic_file(routes)), Dumper=_Plain, sort_keys=False, width=200)
+    return (
+        "# Mail's web hosts. Written by Pulumi; the next `pulumi up` undoes edits.\n"
+        "# insecureSkipVerify: nginx's certificate names the hosts, not the address under which\n"
+        "# Traefik reaches it; that connection does not leave the host.\n" + text
+    )
+
+
+@dataclass(frozen=True)
+class TraefikArgs:
+    """What the routes need to know.
+
+    Attributes:
+        declaration: The declaration.
+        after: What must be there first.
+    """
+
+    declaration: "Declaration"
+    after: Sequence[pulumi.Resource] = ()
+
+
+class TraefikComponent(pulumi.ComponentResource):
+    """The dynamic file; Traefik watches its directory and obtains the certificate by itself."""
+
+    file: pulumi_host.File
+    """The dynamic file."""
+
+    def __init__(
+        self, name: str, args: TraefikArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        """Declare the routes.
+
+        Args:
+            name: Name of the component.
+            args: What they need to know.
+            opts: Resource options; they carry the `host` provider.
+        """
+        super().__init__("mail:components:Traefik", name, None, opts)
+        self.file = pulumi_host.File(
+            "traefik-routes",
+            path=f"{args.declaration.traefik.dynamic_directory}/{NAME}.yml",
+            content=render_dynamic_file(routes_of(args.declaration)),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
+        )
+        self.register_outputs({})

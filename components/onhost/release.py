@@ -1,0 +1,292 @@
+#!/usr/bin/env python3
+"""Bring the pinned Mailcow release into its directory, if it is the one that was declared.
+
+Nothing starts here, and nothing in the directory changes before every check has passed:
+
+1. The tag is fetched into a reference of its own and must be the declared commit.
+2. The services of that commit's `docker-compose.yml` must be exactly those with a tier.
+3. No file of the release may overwrite a file that is not part of the one in place.
+
+Then the tree is moved to the commit. Files that Git does not know are never touched. Changes to
+files that it knows (Mailcow rewrites some at run time, and keeps people's global filters in
+others) stay where the new release has the same file as the old one; where it has another, the
+changed file is first copied to the state directory.
+
+Afterwards what Mailcow's own `generate_config.sh` would have left behind is there too, except
+the snake-oil certificate: the public certificate is delivered before the first start, so there
+is no moment in which a mail program could meet another one.
+
+Exit status: 0 the release is in place, 1 it was refused, 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+CANDIDATE = "refs/po-mail/candidate"
+GIT_TIMEOUT = 900
+
+
+class ReleaseError(Exception):
+    """The release is not what was declared, or would do damage; the text says which."""
+
+
+def on_disk(path: str) -> Path:
+    """Return a path of the host below `DESTDIR`."""
+    return Path(os.environ.get("DESTDIR", "") + path)
+
+
+class Tree:
+    """The directory of the release, as a Git work tree."""
+
+    def __init__(self, directory: Path) -> None:
+        """Name the directory; it need not exist."""
+        self.directory = directory
+
+    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run git here.
+
+        Raises:
+            ReleaseError: git failed, with its own words, if `check` is set.
+        """
+        environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+        for inherited in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
+            environment.pop(inherited, None)
+        result = subprocess.run(  # noqa: S603 - no shell, arguments are checked by the program
+            ["git", "-C", str(self.directory), *arguments],  # noqa: S607 - the host's git
+            capture_output=True,
+            text=True,
+            timeout=GIT_TIMEOUT,
+            env=environment,
+            check=False,
+        )
+        if check and result.returncode:
+            raise ReleaseError(f"git {arguments[0]} failed: {result.stderr.strip()}")
+        return result
+
+    def ask(self, *arguments: str) -> str:
+        """Return what git prints."""
+        return self.run(*arguments).stdout.strip()
+
+    def names(self, *arguments: str) -> set[str]:
+        """Return the file names that git prints, separated by NUL."""
+        return set(filter(None, self.run(*arguments).stdout.split("\0")))
+
+    def head(self) -> str | None:
+        """Return the commit in place, none in a fresh directory."""
+        result = self.run("rev-parse", "-q", "--verify", "HEAD^{commit}", check=False)
+        return result.stdout.strip() or None
+
+
+def prepare(tree: Tree) -> None:
+    """Make the directory a Git work tree, whatever lies in it already."""
+    tree.directory.mkdir(parents=True, exist_ok=True)
+    if not (tree.directory / ".git").exists():
+        tree.run("init", "-q")
+
+
+def fetch(tree: Tree, repository: str, tag: str, commit: str) -> None:
+    """Fetch the tag.
+
+    Raises:
+        ReleaseError: it cannot be fetched, or is another commit.
+    """
+    wanted = f"+refs/tags/{tag}:{CANDIDATE}"
+    shallow = tree.run("fetch", "-q", "--no-tags", "--depth", "1", repository, wanted, check=False)
+    if shallow.returncode:
+        # Some git servers cannot cut the history off.
+        tree.run("fetch", "-q", "--no-tags", repository, wanted)
+    found = tree.ask("rev-parse", f"{CANDIDATE}^{{commit}}")
+    if found != commit:
+        raise ReleaseError(
+            f"tag {tag} at {repository} is commit {found}, but mail:mailcow.release.commit "
+            f"declares {commit}. Either the tag was moved, or the declaration names the wrong "
+            "commit. Look at what changed before you declare another one."
+        )
+
+
+def services_of(compose: str) -> set[str]:
+    """Return the services of a compose file, read without a YAML library.
+
+    Raises:
+        ReleaseError: the file has no block of services in plain block style.
+    """
+    found: set[str] = set()
+    indentation: str | None = None
+    inside = False
+    for line in compose.splitlines():
+        if re.match(r"\S", line) and not line.startswith("#"):
+            inside = line.split("#")[0].rstrip() == "services:"
+            continue
+        match = re.match(r"""(\s+)["']?([\w.-]+)["']?:""", line) if inside else None
+        if match is None:
+            continue
+        if indentation is None:
+            indentation = match.group(1)
+        if match.group(1) == indentation:
+            found.add(match.group(2))
+    if not found:
+        raise ReleaseError("the release's docker-compose.yml has no services that can be read")
+    return found
+
+
+def compare(release: set[str], declared: set[str], tag: str) -> None:
+    """Compare the release's services with those that have a tier.
+
+    Raises:
+        ReleaseError: they are not the same.
+    """
+    complaints = [
+        f"{name} has no tier in mail:mailcow.services" for name in sorted(release - declared)
+    ] + [
+        f"{name} has a tier in mail:mailcow.services, but is no service of the release"
+        for name in sorted(declared - release)
+    ]
+    if complaints:
+        lines = "".join(f"\n  {complaint}" for complaint in complaints)
+        raise ReleaseError(f"services and tiers of {tag} differ; no container was started{lines}")
+
+
+def check_overwriting(tree: Tree, commit: str) -> None:
+    """Look for files that are not part of the release in place, but of the next one.
+
+    Raises:
+        ReleaseError: such a file lies there with other content.
+    """
+    fresh = tree.names("ls-tree", "-r", "-z", "--name-only", commit) - tree.names("ls-files", "-z")
+    in_the_way = []
+    for name in sorted(fresh):
+        path = tree.directory / name
+        if path.is_symlink():
+            same = str(path.readlink()) == tree.run("show", f"{commit}:{name}").stdout
+        elif path.is_file():
+            same = tree.ask("hash-object", "--", name) == tree.ask("rev-parse", f"{commit}:{name}")
+        else:
+            same = not path.exists()
+        if not same:
+            in_the_way.append(name)
+    if in_the_way:
+        raise ReleaseError(
+            "files that Git does not know would be overwritten by the release; move them away: "
+            + ", ".join(in_the_way)
+        )
+
+
+def switch(tree: Tree, before: str | None, commit: str, shelf: Path) -> list[str]:
+    """Move the tree to the commit; return the names of changed files that were put aside."""
+    if before is None:
+        tree.run("checkout", "-q", "--force", "--detach", commit)
+        return []
+    changed = tree.names("diff", "-z", "--name-only", "HEAD")
+    replaced = sorted(changed & tree.names("diff", "-z", "--name-only", before, commit))
+    for name in replaced:
+        source = tree.directory / name
+        if source.exists():
+            target = shelf / before[:12] / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target)
+    if replaced:
+        tree.run("checkout", "-q", before, "--", *replaced)
+    tree.run("checkout", "-q", "--detach", commit)
+    return replaced
+
+
+def write_once(path: Path, content: str) -> None:
+    """Write a file unless it has that content."""
+    if path.exists() and path.read_text(encoding="utf-8") == content:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content, encoding="utf-8")
+
+
+def complete(tree: Tree, repository: str, tag: str, commit: str) -> None:
+    """Add what Mailcow's own generator leaves behind and the stack needs."""
+    directory = tree.directory
+    password = directory / "data/conf/rspamd/override.d/worker-controller-password.inc"
+    if not password.exists():
+        write_once(password, "# Placeholder\n")
+    certificates = directory / "data/assets/ssl"
+    certificates.mkdir(parents=True, exist_ok=True)
+    parameters = directory / "data/assets/ssl-example/dhparams.pem"
+    # Dovecot does not start without it, and acme-mailcow, which would copy it, is asleep.
+    if parameters.exists() and not (certificates / "dhparams.pem").exists():
+        shutil.copy2(parameters, certificates / "dhparams.pem")
+    when = tree.ask("show", "-s", "--format=%ct", commit)
+    owner, _, name = repository.rstrip("/").rpartition("/")
+    values = {
+        "GIT_VERSION": tag,
+        "LAST_GIT_VERSION": "",
+        "GIT_OWNER": owner.rpartition("/")[2],
+        "GIT_REPO": name.removesuffix(".git"),
+        "GIT_URL": repository,
+        "GIT_COMMIT": commit,
+        "GIT_COMMIT_DATE": tree.ask("show", "-s", "--format=%ci", commit),
+        "BRANCH": "master",
+    }
+    lines = "".join(f'  $MAILCOW_{key}="{value}";\n' for key, value in values.items())
+    write_once(
+        directory / "data/web/inc/app_info.inc.php",
+        f"<?php\n{lines}  $MAILCOW_UPDATEDAT={when};\n?>\n",
+    )
+
+
+def place(options: argparse.Namespace) -> str:
+    """Put the release in place; return what was done, in one line or more.
+
+    Raises:
+        ReleaseError: a check failed; the directory is as it was.
+    """
+    tree = Tree(on_disk(options.directory))
+    prepare(tree)
+    before = tree.head()
+    if before != options.commit:
+        fetch(tree, options.repository, options.tag, options.commit)
+    services = services_of(tree.ask("show", f"{options.commit}:docker-compose.yml"))
+    compare(services, set(options.service), options.tag)
+    aside: list[str] = []
+    if before != options.commit:
+        check_overwriting(tree, options.commit)
+        aside = switch(tree, before, options.commit, on_disk(options.state) / "replaced")
+    complete(tree, options.repository, options.tag, options.commit)
+    text = f"{options.tag} ({options.commit[:12]}) is in place, {len(services)} services\n"
+    for name in aside:
+        text += f"changed here, replaced by the release, kept in {options.state}/replaced: {name}\n"
+    return text
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    summary, _, rest = (__doc__ or "").partition("\n")
+    command = argparse.ArgumentParser(
+        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    command.add_argument("--directory", required=True, help="directory of the release")
+    command.add_argument("--state", required=True, help="directory for files that are put aside")
+    command.add_argument("--repository", required=True, help="git address")
+    command.add_argument("--tag", required=True, help="release tag")
+    command.add_argument("--commit", required=True, help="commit that the tag must be")
+    command.add_argument(
+        "--service", action="append", default=[], help="a service that has a tier; repeated"
+    )
+    return command
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the program."""
+    options = parser().parse_args(arguments)
+    try:
+        sys.stdout.write(place(options))
+    except (ReleaseError, OSError, subprocess.TimeoutExpired) as error:
+        sys.stderr.write(f"release: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

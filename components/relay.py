@@ -1,0 +1,179 @@
+"""How Postfix reaches the smarthost: what it relays to, with which login, over which TLS.
+
+Mailcow appends `extra.cf` to its own `main.cf` at every start of Postfix. A parameter that is
+named there replaces the one of `main.cf` as a whole, so whatever `main.cf` gives two maps to is
+repeated here with ours in front: the SASL maps (a sender-dependent relayhost set in Mailcow keeps
+its login) and the TLS policy maps (Mailcow's own overrides and the DANE/MTA-STS look-up go on
+working for every other destination). Ours comes first, so neither can weaken it.
+
+The start script of Postfix writes `myhostname` as the first line itself and drops every other
+line with that word; the file is written in exactly that shape, or it would drift for ever. It
+also passes the file through `echo -e`, so there is no backslash in it.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pulumi
+
+import pulumi_host
+from components.smarthost import Account
+
+if TYPE_CHECKING:  # the declaration is made of the parts, which must not import it back
+    from components.declaration import Declaration
+
+CONFIGURATION = "data/conf/postfix"
+"""Directory of Postfix's configuration, below the directory of the release."""
+_INSIDE = "/opt/postfix/conf"
+"""The same directory, as the Postfix container sees it."""
+_LOGIN_MAP = "smarthost_passwd"
+_TLS_POLICY = "smarthost_tls_policy"
+
+# From main.cf of the pinned release; tests/components/test_relay.py says how they were found.
+_MAILCOW_LOGIN_MAPS = (
+    "proxy:mysql:/opt/postfix/conf/sql/mysql_sasl_passwd_maps_sender_dependent.cf",
+)
+_MAILCOW_TLS_POLICIES = (
+    "proxy:mysql:/opt/postfix/conf/sql/mysql_tls_policy_override_maps.cf",
+    "socketmap:inet:postfix-tlspol:8642:QUERY",
+)
+
+
+@dataclass(frozen=True)
+class Nexthop:
+    """The smarthost, as Postfix addresses it.
+
+    Attributes:
+        host: Name of the submission server.
+        port: TCP port; the server must offer STARTTLS on it.
+        user: Login name.
+    """
+
+    host: str
+    port: int
+    user: str
+
+    def __str__(self) -> str:
+        """Return it as Postfix writes it; the brackets keep it from looking for an MX record."""
+        return f"[{self.host}]:{self.port}"
+
+
+def nexthop_of(declaration: "Declaration") -> Nexthop:
+    """Return the smarthost of a declaration, from the provider table."""
+    settings, domain = declaration.smarthost, declaration.domain
+    account = Account(
+        domain=domain,
+        region=settings.region,
+        envelope=f"{settings.envelope_label}.{domain}",
+        selector=settings.selector,
+        dkim=declaration.dkim_public_key,
+    )
+    row = settings.row
+    return Nexthop(row.server(settings.region), row.port, row.login(account))
+
+
+def render_extra_cf(mail_host: str, nexthop: Nexthop, *, ipv6: bool) -> str:
+    """Return `extra.cf`.
+
+    Args:
+        mail_host: MAILCOW_HOSTNAME.
+        nexthop: The smarthost.
+        ipv6: Whether Postfix may speak IPv6. Mailcow sets ENABLE_IPV6 from what it finds on the
+            host at every update, so this is where IPv6 is really held off.
+    """
+    logins = ", ".join((f"texthash:{_INSIDE}/{_LOGIN_MAP}", *_MAILCOW_LOGIN_MAPS))
+    policies = ", ".join((f"texthash:{_INSIDE}/{_TLS_POLICY}", *_MAILCOW_TLS_POLICIES))
+    return f"""\
+myhostname = {mail_host}
+# Written by Pulumi; the next `pulumi up` undoes edits.
+inet_protocols = {"all" if ipv6 else "ipv4"}
+# Every outbound message, bounces too, leaves through the smarthost.
+relayhost = {nexthop}
+smtp_sasl_auth_enable = yes
+smtp_sasl_password_maps = {logins}
+# TLS with a verified name towards the smarthost, or the message waits.
+smtp_tls_policy_maps = {policies}
+"""
+
+
+def render_tls_policy(nexthop: Nexthop) -> str:
+    """Return the TLS policy map: `secure` asks for TLS and for the smarthost's own name."""
+    return f"# Written by Pulumi.\n{nexthop} secure\n"
+
+
+def render_login_map(nexthop: Nexthop, password: str) -> str:
+    """Return the SASL map, which holds the password in clear.
+
+    Raises:
+        ValueError: the password has a shape that the map cannot hold; it is not repeated.
+    """
+    if not password or re.search(r"[\x00-\x1f\x7f]|^\s|\s$", password):
+        msg = (
+            "mail:smarthostPassword is empty, or has a control character or a blank at either "
+            "end; Postfix could not read it back"
+        )
+        raise ValueError(msg)
+    return f"# Written by Pulumi.\n{nexthop} {nexthop.user}:{password}\n"
+
+
+@dataclass(frozen=True)
+class RelayArgs:
+    """What the relay needs to know.
+
+    Attributes:
+        declaration: The declaration.
+        password: Password at the smarthost.
+        after: What must be there first: the release.
+    """
+
+    declaration: "Declaration"
+    password: pulumi.Input[str]
+    after: Sequence[pulumi.Resource] = ()
+
+
+class RelayComponent(pulumi.ComponentResource):
+    """Postfix's files, which must be there before it starts for the first time.
+
+    Otherwise the first messages would leave directly, from an address that no SPF record names.
+    Postfix reads them when it starts; `MailcowComponent` takes `files` and restarts Postfix when
+    one of them has changed.
+    """
+
+    files: dict[str, pulumi_host.File]
+    """The files, by path below the directory of the release."""
+
+    def __init__(
+        self, name: str, args: RelayArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        """Declare the relay.
+
+        Args:
+            name: Name of the component.
+            args: What it needs to know.
+            opts: Resource options; they carry the `host` provider.
+        """
+        super().__init__("mail:components:Smarthost", name, None, opts)
+        declaration = args.declaration
+        nexthop = nexthop_of(declaration)
+        login = pulumi.Output.secret(args.password).apply(
+            lambda password: render_login_map(nexthop, password)
+        )
+        extra = render_extra_cf(declaration.mail_host, nexthop, ipv6=declaration.ipv6 is not None)
+        contents: dict[str, tuple[str, pulumi.Input[str], str]] = {
+            "smarthost-login": (_LOGIN_MAP, login, "0640"),
+            "smarthost-tls-policy": (_TLS_POLICY, render_tls_policy(nexthop), "0644"),
+            "smarthost-extra-cf": ("extra.cf", extra, "0644"),
+        }
+        self.files = {
+            f"{CONFIGURATION}/{file}": pulumi_host.File(
+                title,
+                path=f"{declaration.mailcow.directory}/{CONFIGURATION}/{file}",
+                content=content,
+                mode=mode,
+                opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
+            )
+            for title, (file, content, mode) in contents.items()
+        }
+        self.register_outputs({})

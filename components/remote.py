@@ -1,0 +1,114 @@
+"""Commands on the host: one way to say them, so that none runs twice in vain or tells a secret."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+import pulumi_command as command
+
+import pulumi_host
+
+if TYPE_CHECKING:  # the declaration is made of the parts, which must not import it back
+    from components.declaration import Declaration
+
+BASE = "/opt/po-mail"
+"""Directory on the host below which everything of this program lies."""
+PROGRAMS = f"{BASE}/bin"
+"""Directory on the host of the programs in `components/onhost`."""
+SECRETS = f"{BASE}/secrets"
+"""Directory on the host of generated secrets, for root alone."""
+STATE = f"{BASE}/state"
+"""Directory on the host of what the programs remember, for root alone."""
+UNITS = "/etc/systemd/system"
+"""Directory on the host of our systemd units."""
+
+_SOURCES = Path(__file__).parent / "onhost"
+
+
+def connection_to(
+    declaration: "Declaration", private_key: pulumi.Input[str]
+) -> command.remote.ConnectionArgs:
+    """Return how commands reach the host; its key is always compared with the declared one.
+
+    Args:
+        declaration: The declaration; `endpoints.ssh` stands in for the public address if set.
+        private_key: Private key in OpenSSH format.
+    """
+    place = declaration.endpoints.ssh
+    return command.remote.ConnectionArgs(
+        host=place.address if place else declaration.host.address,
+        port=place.port if place else declaration.host.ssh.port,
+        user=declaration.host.ssh.user,
+        private_key=pulumi.Output.secret(private_key),
+        host_key=declaration.host_key,
+    )
+
+
+def at(path: str) -> str:
+    """Return a path of the host as a shell word that obeys `DESTDIR`."""
+    return '"${DESTDIR:-}"' + shlex.quote(path)
+
+
+def program(name: str) -> str:
+    """Return the shell words that run one of the programs in `components/onhost`.
+
+    Args:
+        name: File name, such as `release.py`.
+    """
+    return f"python3 {at(f'{PROGRAMS}/{name}')}"
+
+
+def program_file(name: str, opts: pulumi.ResourceOptions) -> pulumi_host.File:
+    """Ship a program of `components/onhost` to the host.
+
+    Args:
+        name: File name, such as `release.py`.
+        opts: Resource options.
+    """
+    return pulumi_host.File(
+        f"program-{Path(name).stem.replace('_', '-')}",
+        path=f"{PROGRAMS}/{name}",
+        content=(_SOURCES / name).read_text(encoding="utf-8"),
+        mode="0755",
+        opts=opts,
+    )
+
+
+def on_host(
+    name: str,
+    run: pulumi.Input[str],
+    *,
+    connection: command.remote.ConnectionArgs,
+    triggers: Sequence[Any],
+    stdin: pulumi.Input[str] | None = None,
+    delete: str | None = None,
+    opts: pulumi.ResourceOptions,
+) -> command.remote.Command:
+    """Run a command on the host: once at first, and again whenever `triggers` change.
+
+    Args:
+        name: Name of the resource.
+        run: Shell command. It must be idempotent: first run and later runs are the same.
+        connection: How the host is reached.
+        triggers: Revisions and hashes of whatever the command reads.
+        stdin: Standard input, the way for secrets; never in the list of processes.
+        delete: Shell command that undoes it, none if there is nothing to undo.
+        opts: Resource options.
+    """
+    return command.remote.Command(
+        name,
+        connection=connection,
+        create=run,
+        # Without `update` a changed trigger would replace the resource, and run `delete`.
+        update=run,
+        delete=delete,
+        stdin=stdin,
+        triggers=list(triggers),
+        logging=command.remote.Logging.NONE,
+        add_previous_output_in_env=False,
+        opts=pulumi.ResourceOptions.merge(
+            opts, pulumi.ResourceOptions(additional_secret_outputs=["stdout", "stderr"])
+        ),
+    )
