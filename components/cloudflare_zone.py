@@ -4,6 +4,7 @@ Apart from `components.zone`, because `pulumi_cloudflare` takes seconds to impor
 the declaration or works out the records does not wait for it.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -43,9 +44,12 @@ class ZoneArgs:
 
     Attributes:
         declaration: The declaration.
+        receiving: What must be there before the MX record invites mail: a mailbox that does not
+            exist yet would refuse it for good.
     """
 
     declaration: Declaration
+    receiving: Sequence[pulumi.Resource] = ()
 
 
 class ZoneComponent(pulumi.ComponentResource):
@@ -71,7 +75,9 @@ class ZoneComponent(pulumi.ComponentResource):
                 zone_id=self.zone_id,
                 ttl=declaration.zone.ttl,
                 **cloudflare_shape(record),
-                opts=pulumi.ResourceOptions(parent=self),
+                opts=pulumi.ResourceOptions(
+                    parent=self, depends_on=args.receiving if record.key == "apex-mx" else None
+                ),
             )
             for record in records(declaration)
         }

@@ -2,39 +2,9 @@
 
 from types import MappingProxyType
 
-EU_COUNTRIES = frozenset(
-    # fmt: off
-    [
-        "AT",
-        "BE",
-        "BG",
-        "CY",
-        "CZ",
-        "DE",
-        "DK",
-        "EE",
-        "ES",
-        "FI",
-        "FR",
-        "GR",
-        "HR",
-        "HU",
-        "IE",
-        "IT",
-        "LT",
-        "LU",
-        "LV",
-        "MT",
-        "NL",
-        "PL",
-        "PT",
-        "RO",
-        "SE",
-        "SI",
-        "SK",
-    ]
-    # fmt: on
-)
+_CODES = "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK"
+
+EU_COUNTRIES = frozenset(_CODES.split())
 """ISO 3166-1 codes of the member states."""
 
 REGIONS = MappingProxyType(

@@ -53,10 +53,3 @@ def _exporter_image(declaration: "Declaration", _today: date) -> Iterator[Findin
     image = declaration.monitoring.exporter_image
     if image.endswith(":latest"):
         yield ("monitoring", "exporterImage"), f"{image} names no release; give its tag"
-
-
-@check("certificate")
-def _certificate_warning(declaration: "Declaration", _today: date) -> Iterator[Finding]:
-    if declaration.certificate.warn_days >= 30:
-        message = "Traefik renews 30 days before expiry; warn later, or it warns at each renewal"
-        yield ("certificate", "warnDays"), message

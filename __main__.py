@@ -1,0 +1,77 @@
+"""The mail of a company, from one declaration.
+
+Procedure, once per stack (`qual` here):
+
+1. `pulumi stack init qual`; describe the company in `Pulumi.qual.yaml` (docs/declaration.md).
+2. `pulumi preview`: it lists every mistake, and every secret and account fact that is missing,
+   with the command that sets it. Nothing is touched before the list is empty.
+3. `pulumi up`. The order: host and firewall, release, smarthost, routes and certificate, the stack,
+   people, the MX record that invites mail; beside them the zone, the backup and monitoring.
+4. `make prove`: mail leaves signed, arrives, and is refused where it should be.
+
+Afterwards: change the declaration, `pulumi preview`, `pulumi up`. What was changed behind its back
+is shown by `pulumi refresh` and repaired by `pulumi up`. A mailbox is protected: to delete one with
+its mail, `pulumi state unprotect` it first. `make rehearse` does all of this on one machine.
+"""
+
+import pulumi
+
+from components.accounts import open_accounts, open_mailcow
+from components.certificate import CertificateArgs, CertificateComponent
+from components.cloudflare_zone import ZoneArgs, ZoneComponent
+from components.declaration import from_config
+from components.host import HostArgs, HostComponent
+from components.mailcow import MailcowArgs, MailcowComponent, ReleaseArgs, ReleaseComponent
+from components.people import PeopleArgs, PeopleComponent
+from components.relay import RelayArgs, RelayComponent
+from components.traefik import TraefikArgs, TraefikComponent
+
+declaration, secrets = from_config()
+accounts = open_accounts(declaration, secrets)
+connection = accounts.connection
+on_host = pulumi.ResourceOptions(providers=[accounts.host])
+
+host = HostComponent("host", HostArgs(declaration, connection), on_host)
+release = ReleaseComponent(
+    "release", ReleaseArgs(declaration, connection, after=[host.directories]), on_host
+)
+smarthost = RelayComponent(
+    "smarthost",
+    RelayArgs(declaration, secrets.smarthost_password, after=[release.checked]),
+    on_host,
+)
+traefik = TraefikComponent("traefik", TraefikArgs(declaration, after=[host.directories]), on_host)
+certificate = CertificateComponent(
+    "certificate",
+    CertificateArgs(declaration, connection, routes=traefik.file, after=[release.checked]),
+    on_host,
+)
+stack = MailcowComponent(
+    "mailcow",
+    MailcowArgs(
+        declaration,
+        connection,
+        release=release,
+        postfix_files=smarthost.files,
+        before_start=[host.firewall, certificate.delivery],
+    ),
+    on_host,
+)
+people = PeopleComponent(
+    "people",
+    PeopleArgs(declaration, secrets.passwords),
+    pulumi.ResourceOptions(
+        providers=[open_mailcow(declaration, stack.api_key)], depends_on=[stack.started]
+    ),
+)
+zone = ZoneComponent(
+    "zone",
+    ZoneArgs(declaration, receiving=[people]),
+    pulumi.ResourceOptions(providers=[accounts.cloudflare]),
+)
+
+pulumi.export("mailHost", declaration.mail_host)
+pulumi.export("webmail", f"https://{declaration.web.webmail}.{declaration.domain}")
+pulumi.export("administration", f"https://{declaration.web.admin}.{declaration.domain}")
+pulumi.export("release", declaration.mailcow.release.tag)
+pulumi.export("zoneId", zone.zone_id)
