@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import httpx
 from cloudflare import APIConnectionError, APIStatusError, AsyncCloudflare
+from typing_extensions import override
 
 from rehearsal.standins.base import Kind, StandIn
 from rehearsal.standins.failure import OperationError
@@ -101,6 +102,7 @@ class DnsRecord(Kind[Api]):
     replaces = frozenset({"zoneId", "type"})
     conflicts = (frozenset({"content", "data"}),)
 
+    @override
     def mistakes(self, inputs: Plain) -> list[tuple[str, str]]:
         """Refuse what the plugin refuses before it asks the API."""
         found = []
@@ -110,6 +112,7 @@ class DnsRecord(Kind[Api]):
             found.append(("ttl", "must be 1 (automatic) or between 30 and 86400 seconds"))
         return found
 
+    @override
     def comparable(self, name: str, value: Any, state: Plain) -> Any:
         """A name may be given in full, or relative to the zone."""
         if name == "name" and isinstance(value, str):
@@ -145,6 +148,7 @@ class DnsRecord(Kind[Api]):
             "id": answer["id"], "zoneId": zone, "includeShadowMetadata": shadow,
         }  # fmt: skip
 
+    @override
     async def create(self, account: Api, inputs: Plain) -> tuple[str, Plain]:
         """Create the record."""
         zone = inputs["zoneId"]
@@ -152,6 +156,7 @@ class DnsRecord(Kind[Api]):
         answer = await account.call("POST", path, body=self._body(inputs))
         return answer["id"], self._state(zone, answer, inputs)
 
+    @override
     async def read(self, account: Api, identity: str, state: Plain) -> tuple[str, Plain] | None:
         """Read the record; for an import the id is `zone/record`."""
         zone, slash, record = identity.rpartition("/")
@@ -162,6 +167,7 @@ class DnsRecord(Kind[Api]):
         answer = await account.call("GET", f"/zones/{zone}/dns_records/{record}")
         return None if answer is None else (record, self._state(zone, answer, state))
 
+    @override
     async def update(self, account: Api, identity: str, old: Plain, new: Plain) -> Plain:
         """Overwrite the record."""
         zone = old["zoneId"]
@@ -171,6 +177,7 @@ class DnsRecord(Kind[Api]):
             raise OperationError(f"{new['type']} {new['name']}: the record is gone; refresh first")
         return self._state(zone, answer, new)
 
+    @override
     async def delete(self, account: Api, identity: str, state: Plain) -> None:
         """Delete the record."""
         await account.call("DELETE", f"/zones/{state['zoneId']}/dns_records/{identity}")
@@ -222,6 +229,7 @@ class StandInProvider(StandIn[Api]):
         "cloudflare:index/getZones:getZones": get_zones,
     }
 
+    @override
     def open(self, configuration: Plain) -> Api:
         """Open the API with the token."""
         token = configuration.get("apiToken")
@@ -229,6 +237,7 @@ class StandInProvider(StandIn[Api]):
             raise OperationError("the cloudflare provider needs an apiToken")
         return Api(token=token, base_url=configuration.get("baseUrl"))
 
+    @override
     async def shut(self, account: Api) -> None:
         """Close the connections."""
         await account.close()

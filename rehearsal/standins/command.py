@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import asyncssh
 from pulumi import Archive, Asset, FileArchive, FileAsset
 from pulumi.provider.experimental.property_value import PropertyValue
+from typing_extensions import override
 
 from rehearsal.standins import assets
 from rehearsal.standins.base import Kind, StandIn
@@ -169,6 +170,7 @@ class Command(Kind[None]):
     sdk = "pulumi_command.remote.command:Command"
     replaces = frozenset({"triggers"})
 
+    @override
     def mistakes(self, inputs: Plain) -> list[tuple[str, str]]:
         """Refuse a `logging` that is none of the plugin's."""
         logging = inputs.get("logging", "none")
@@ -176,10 +178,12 @@ class Command(Kind[None]):
             return []
         return [("logging", f"must be one of {', '.join(sorted(_LOGGING))}")]
 
+    @override
     def completed(self, inputs: Properties) -> Properties:
         """Fill in the connection's defaults."""
         return _completed(inputs)
 
+    @override
     async def create(self, account: None, inputs: Plain) -> tuple[str, Plain]:
         """Run `create`."""
         output = {"stdout": "", "stderr": ""}
@@ -187,6 +191,7 @@ class Command(Kind[None]):
             output = await _run(command, inputs, {})
         return secrets.token_hex(8), {**inputs, **output}
 
+    @override
     async def read(self, account: None, identity: str, state: Plain) -> tuple[str, Plain] | None:
         """Return the state as it is: what a command did on a host cannot be read back.
 
@@ -197,6 +202,7 @@ class Command(Kind[None]):
             raise OperationError("a command cannot be imported")
         return identity, state
 
+    @override
     async def update(self, account: None, identity: str, old: Plain, new: Plain) -> Plain:
         """Run `update`, or `create` where there is none."""
         output = {name: old.get(name, "") for name in ("stdout", "stderr")}
@@ -204,6 +210,7 @@ class Command(Kind[None]):
             output = await _run(command, new, old)
         return {**new, **output}
 
+    @override
     async def delete(self, account: None, identity: str, state: Plain) -> None:
         """Run `delete`."""
         if command := state.get("delete"):
@@ -256,12 +263,14 @@ class CopyToRemote(Kind[None]):
     sdk = "pulumi_command.remote.copy_to_remote:CopyToRemote"
     replaces = frozenset({"triggers"})
 
+    @override
     def mistakes(self, inputs: Plain) -> list[tuple[str, str]]:
         """Refuse a source that is neither asset nor archive."""
         if isinstance(inputs.get("source"), Asset | Archive | Unknown | None):
             return []
         return [("source", "must be an asset or an archive")]
 
+    @override
     def completed(self, inputs: Properties) -> Properties:
         """Fill in the connection's defaults."""
         return _completed(inputs)
@@ -273,11 +282,13 @@ class CopyToRemote(Kind[None]):
         source.hash = assets.digest(source)
         return inputs
 
+    @override
     async def create(self, account: None, inputs: Plain) -> tuple[str, Plain]:
         """Copy."""
         await _copy(inputs)
         return secrets.token_hex(8), self._state(inputs)
 
+    @override
     async def read(self, account: None, identity: str, state: Plain) -> tuple[str, Plain] | None:
         """Return the state as it is: the plugin does not look at the host again.
 
@@ -288,6 +299,7 @@ class CopyToRemote(Kind[None]):
             raise OperationError("a copy cannot be imported")
         return identity, state
 
+    @override
     async def update(self, account: None, identity: str, old: Plain, new: Plain) -> Plain:
         """Copy again where content or path changed; a change of the connection alone copies not."""
         changed = assets.digest(new["source"]) != assets.digest(old["source"])
@@ -295,6 +307,7 @@ class CopyToRemote(Kind[None]):
             await _copy(new)
         return self._state(new)
 
+    @override
     async def delete(self, account: None, identity: str, state: Plain) -> None:
         """Do nothing."""
 
@@ -305,5 +318,6 @@ class StandInProvider(StandIn[Any]):
     sdk = "pulumi_command"
     kinds: ClassVar = (Command, CopyToRemote)
 
+    @override
     def open(self, configuration: Plain) -> None:
         """Open nothing: the plugin has no configuration, every resource has its own connection."""

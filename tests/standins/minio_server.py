@@ -1,0 +1,72 @@
+"""A genuine MinIO server on loopback, where one is installed."""
+
+import asyncio
+import os
+import shutil
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import urllib3
+
+USER, PASSWORD = "administrator", "password-planted-in-this-test"
+
+
+@dataclass
+class Address:
+    """Where a MinIO server listens, and whose it is."""
+
+    server: str
+    user: str = USER
+    password: str = PASSWORD
+
+
+def binary() -> str | None:
+    """The server's binary: from the cache folder, or from PATH."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    cached = cache / "po-mail" / "bin" / "minio"
+    return str(cached) if cached.is_file() else shutil.which("minio")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _is_ready(server: str) -> bool:
+    try:
+        answer = urllib3.request(
+            "GET", f"http://{server}/minio/health/ready", retries=False, timeout=1.0
+        )
+    except urllib3.exceptions.HTTPError:
+        return False
+    return answer.status == 200
+
+
+@asynccontextmanager
+async def genuine(folder: Path) -> AsyncIterator[Address]:
+    """Run the server on a free port until the block ends."""
+    program = binary()
+    assert program is not None
+    folder.mkdir()
+    server = f"127.0.0.1:{_free_port()}"
+    environment = {
+        "MINIO_ROOT_USER": USER, "MINIO_ROOT_PASSWORD": PASSWORD, "MINIO_BROWSER": "off",
+        "MINIO_UPDATE": "off", "HOME": str(folder), "PATH": os.environ["PATH"],
+    }  # fmt: skip
+    process = await asyncio.create_subprocess_exec(
+        program, "server", str(folder / "data"), "--address", server, "--quiet",
+        env=environment, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(30):
+            while not await asyncio.to_thread(_is_ready, server):
+                await asyncio.sleep(0.05)
+        yield Address(server)
+    finally:
+        process.terminate()
+        await process.wait()
