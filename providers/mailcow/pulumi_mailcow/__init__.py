@@ -1,5 +1,47 @@
-"""The local Pulumi package `mailcow`: resource classes for every object of Mailcow's API."""
+"""The local Pulumi package `mailcow`, written by `python -m pulumi_mailcow.generate`."""
 
-from pulumi_mailcow.resources import Alias, Domain, Mailbox, Provider, Relayhost
+from pulumi_mailcow.resources import (
+    Alias,
+    AppPassword,
+    BccMap,
+    DkimKey,
+    Domain,
+    DomainAdmin,
+    DomainPolicy,
+    ForwardingHost,
+    Mailbox,
+    MailboxPolicy,
+    MtaSts,
+    Provider,
+    RateLimit,
+    RecipientMap,
+    Relayhost,
+    Resource,
+    SpamScore,
+    SyncJob,
+    TlsPolicyMap,
+    Transport,
+)
 
-__all__ = ["Alias", "Domain", "Mailbox", "Provider", "Relayhost"]
+__all__ = [
+    "Alias",
+    "AppPassword",
+    "BccMap",
+    "DkimKey",
+    "Domain",
+    "DomainAdmin",
+    "DomainPolicy",
+    "ForwardingHost",
+    "Mailbox",
+    "MailboxPolicy",
+    "MtaSts",
+    "Provider",
+    "RateLimit",
+    "RecipientMap",
+    "Relayhost",
+    "Resource",
+    "SpamScore",
+    "SyncJob",
+    "TlsPolicyMap",
+    "Transport",
+]

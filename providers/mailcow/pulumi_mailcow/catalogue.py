@@ -29,6 +29,7 @@ class Listing:
         group: Group that a key belongs to: `get/mailbox/all/<domain>` lists one domain.
         key: Key of a row.
         rows: Rows of a list's answer, where they are not simply its items.
+        shape: Row of a single answer, where that is not simply the answer.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Listing:
     whole: Callable[[str], str] | None = None
     group: Callable[[str], str] = lambda _: ""
     rows: Callable[[Any, str], list[Row]] | None = None
+    shape: Callable[[Any, str], Row | None] | None = None
 
 
 @dataclass
@@ -125,7 +127,7 @@ class Catalogue:
         started = self._clock
         path = listing.single(key)
         answer = await self._client.get(path)
-        row = _item(answer, path)
+        row = listing.shape(answer, key) if listing.shape else _item(answer, path)
         if row is not None and address(listing.key(row)) != key:
             # Another object: an alias domain answers its target, an address that begins with
             # digits may answer the alias of that number.

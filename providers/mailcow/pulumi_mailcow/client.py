@@ -156,6 +156,28 @@ class Client:
             raise UnreadableError(msg)
         return answer
 
+    async def page(self, host: str, path: str) -> str | None:
+        """Return a page that Mailcow's web server serves under another name, or None.
+
+        The endpoint is asked, with that name in the Host header and without the API key.
+        """
+        self.count.reads += 1
+        headers = {"Host": host, "User-Agent": self._headers["User-Agent"]}
+        origin = self._base.partition("://")
+        url = f"{origin[0]}://{origin[2].partition('/')[0]}{path}"
+        try:
+            async with self._gate:
+                response = await self._http.get(url, headers=headers, extensions=self._extensions)
+        except httpx.HTTPError as error:
+            msg = f"reading {path} of {host}: {_what(error)}"
+            raise UnreadableError(msg) from None
+        if response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
+            msg = f"reading {path} of {host}: {_strange(response)}"
+            raise UnreadableError(msg)
+        kind = response.headers.get("content-type", "")
+        served = response.status_code == httpx.codes.OK and kind.startswith("text/plain")
+        return response.text if served else None
+
     async def write(self, path: str, body: Any) -> list[Entry]:
         """Send a write and return the entries of the answer. Believe it only once read back.
 
@@ -175,7 +197,8 @@ class Client:
             if _never_sent(error):
                 raise UnreachableError(self._no_connection(error)) from None
             msg = f"{what}: {_what(error)}; whether it was carried out is not known"
-            raise UncertainError(msg) from None
+            pending = isinstance(error, httpx.TimeoutException)
+            raise UncertainError(msg, pending=pending) from None
         self._refuse_status(response)
         entries = self._entries(_decoded(response))
         if not entries:

@@ -8,7 +8,7 @@ from typing import Any
 
 import idna
 
-Value = str | int | bool | list[str] | None
+Value = str | int | float | bool | list[str] | None
 """What a property holds, once unwrapped from Pulumi's `PropertyValue`."""
 Values = dict[str, Any]
 """Properties of one object by their name in snake case."""
@@ -19,6 +19,7 @@ class Kind(StrEnum):
 
     TEXT = "string"
     WHOLE = "integer"
+    NUMBER = "number"
     FLAG = "boolean"
     TEXTS = "array"
 
@@ -127,6 +128,11 @@ def number_text(value: Any) -> str:
     """Return an id as text, and none as "0"."""
     found = str(value).strip() if value not in (None, "") else "0"
     return found.removesuffix(".0")
+
+
+def decimal(value: Any) -> float | None:
+    """Return the number in `value`, with its fraction."""
+    return None if value in (None, "") else float(value)
 
 
 def mebibytes(value: Any) -> int | None:

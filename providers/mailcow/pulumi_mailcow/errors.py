@@ -21,7 +21,15 @@ class UnreadableError(MailcowError):
 
 
 class UncertainError(MailcowError):
-    """A write was sent, and whether it took effect is not known from the answer."""
+    """A write was sent, and whether it took effect is not known from the answer.
+
+    Attributes:
+        pending: Whether it may still be under way, because the wait for it was given up.
+    """
+
+    def __init__(self, message: str, *, pending: bool = False) -> None:
+        super().__init__(message)
+        self.pending = pending
 
 
 class DeniedError(MailcowError):

@@ -14,9 +14,16 @@ from pulumi_mailcow.objects import OBJECTS
 from pulumi_mailcow.objects.base import MailcowObject
 from pulumi_mailcow.version import CHECKED_AGAINST, PACKAGE
 
+PACKAGE_FILE = Path(__file__).with_name("__init__.py")
 RESOURCES = Path(__file__).with_name("resources.py")
 REFERENCE = Path(__file__).parents[3] / "docs" / "mailcow-provider.md"
-TYPES = {Kind.TEXT: "str", Kind.WHOLE: "int", Kind.FLAG: "bool", Kind.TEXTS: "list[str]"}
+TYPES = {
+    Kind.TEXT: "str",
+    Kind.WHOLE: "int",
+    Kind.NUMBER: "float",
+    Kind.FLAG: "bool",
+    Kind.TEXTS: "list[str]",
+}
 INPUTS = {**TYPES, Kind.TEXTS: "Sequence[pulumi.Input[str]]"}
 WIDTH = 92
 
@@ -117,7 +124,7 @@ def resources() -> str:
     lines = [
         '"""Resource classes, written by `python -m pulumi_mailcow.generate`. Do not edit."""',
         "",
-        "# ruff: noqa: PLR0913 - one argument for each property",
+        "# ruff: noqa: A002, PLR0913 - one argument for each property, by Mailcow's own words",
         "",
         "from collections.abc import Sequence",
         "",
@@ -145,6 +152,23 @@ def resources() -> str:
     ]
     for item in OBJECTS:
         lines += _resource(item)
+    return "\n".join(lines) + "\n"
+
+
+def package() -> str:
+    """Return the module of the package, which offers the resource classes."""
+    names = sorted(["Provider", *(item.token for item in OBJECTS)])
+    lines = [
+        '"""The local Pulumi package `mailcow`, written by `python -m pulumi_mailcow.generate`."""',
+        "",
+        "from pulumi_mailcow.resources import (",
+        *(f"    {name}," for name in names),
+        ")",
+        "",
+        "__all__ = [",
+        *(f'    "{name}",' for name in names),
+        "]",
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -231,8 +255,8 @@ def reference() -> str:
 
 
 def main() -> int:
-    """Write both files; with `--check`, only say whether they are as they should be."""
-    wanted = {RESOURCES: resources(), REFERENCE: reference()}
+    """Write the files; with `--check`, only say whether they are as they should be."""
+    wanted = {RESOURCES: resources(), PACKAGE_FILE: package(), REFERENCE: reference()}
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
     if "--check" in sys.argv:
         return int(bool(stale))

@@ -1,6 +1,6 @@
 """Resource classes, written by `python -m pulumi_mailcow.generate`. Do not edit."""
 
-# ruff: noqa: PLR0913 - one argument for each property
+# ruff: noqa: A002, PLR0913 - one argument for each property, by Mailcow's own words
 
 from collections.abc import Sequence
 
@@ -535,6 +535,941 @@ class Relayhost(_Named, pulumi.CustomResource):
                 "hostname": hostname,
                 "username": username,
                 "password": password,
+                "active": active,
+            },
+            opts,
+        )
+
+
+class Transport(_Named, pulumi.CustomResource):
+    """A rule that hands mail for a destination to a server.
+
+    The destination `*` is all mail.
+    """
+
+    destination: pulumi.Output[str]
+    """Domain, `.domain` for what is below it, address, `*`, or, for `is_mx_based`, a
+    regular expression on the MX.
+
+    A change makes a new object.
+    """
+
+    nexthop: pulumi.Output[str]
+    """Where to, such as `[smtp.example.net]:587`."""
+
+    username: pulumi.Output[str]
+    """Login; empty for none. Default: `''`."""
+
+    password: pulumi.Output[str]
+    """Password of the login. Default: `''`. Kept encrypted."""
+
+    is_mx_based: pulumi.Output[bool]
+    """Whether the destination is matched with the MX. Default: `False`."""
+
+    active: pulumi.Output[bool]
+    """Whether it is in use. Default: `True`."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        destination: pulumi.Input[str],
+        nexthop: pulumi.Input[str],
+        username: pulumi.Input[str] | None = None,
+        password: pulumi.Input[str] | None = None,
+        is_mx_based: pulumi.Input[bool] | None = None,
+        active: pulumi.Input[bool] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare it.
+
+        Args:
+            resource_name: Name of the resource in the program.
+            destination: Domain, `.domain` for what is below it, address, `*`, or, for
+                `is_mx_based`, a regular expression on the MX. A change makes a new object.
+            nexthop: Where to, such as `[smtp.example.net]:587`.
+            username: Login; empty for none. Default: `''`.
+            password: Password of the login. Default: `''`. Kept encrypted.
+            is_mx_based: Whether the destination is matched with the MX. Default:
+                `False`.
+            active: Whether it is in use. Default: `True`.
+            opts: Options of the resource.
+        """
+        super().__init__(
+            "mailcow:index:Transport",
+            resource_name,
+            {
+                "destination": destination,
+                "nexthop": nexthop,
+                "username": username,
+                "password": password,
+                "is_mx_based": is_mx_based,
+                "active": active,
+            },
+            opts,
+        )
+
+
+class TlsPolicyMap(_Named, pulumi.CustomResource):
+    """How strictly TLS is asked of a destination.
+
+    For a smarthost the destination is its next hop, letter by letter.
+    """
+
+    dest: pulumi.Output[str]
+    """Domain, `.domain`, or a next hop such as `[smtp.example.net]:587`.
+
+    A change makes a new object.
+    """
+
+    policy: pulumi.Output[str]
+    """Postfix's security level.
+
+    One of `none`, `may`, `encrypt`, `dane`, `dane-only`, `fingerprint`, `verify`, `secure`.
+    """
+
+    parameters: pulumi.Output[str]
+    """Such as `match=smtp.example.net`, separated by spaces. Default: `''`."""
+
+    active: pulumi.Output[bool]
+    """Whether it is in use. Default: `True`."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        dest: pulumi.Input[str],
+        policy: pulumi.Input[str],
+        parameters: pulumi.Input[str] | None = None,
+        active: pulumi.Input[bool] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare it.
+
+        Args:
+            resource_name: Name of the resource in the program.
+            dest: Domain, `.domain`, or a next hop such as `[smtp.example.net]:587`. A
+                change makes a new object.
+            policy: Postfix's security level. One of `none`, `may`, `encrypt`, `dane`,
+                `dane-only`, `fingerprint`, `verify`, `secure`.
+            parameters: Such as `match=smtp.example.net`, separated by spaces. Default:
+                `''`.
+            active: Whether it is in use. Default: `True`.
+            opts: Options of the resource.
+        """
+        super().__init__(
+            "mailcow:index:TlsPolicyMap",
+            resource_name,
+            {
+                "dest": dest,
+                "policy": policy,
+                "parameters": parameters,
+                "active": active,
+            },
+            opts,
+        )
+
+
+class DkimKey(_Named, pulumi.CustomResource):
+    """The key under which Mailcow signs mail of a domain.
+
+    Mailcow makes one, or takes the declared `private_key`.
+    """
+
+    domain: pulumi.Output[str]
+    """Domain that is signed for. A change makes a new object."""
+
+    dkim_selector: pulumi.Output[str]
+    """Selector. Default: `'dkim'`. A change makes a new object."""
+
+    key_size: pulumi.Output[int | None]
+    """Bits of a key that Mailcow makes; 2048 if left out.
+
+    One of `1024`, `2048`, `3072`, `4096`. A change makes a new object.
+    """
+
+    private_key: pulumi.Output[str | None]
+    """RSA key in PEM to use instead of a new one.
+
+    That it arrived is seen by its public half. Kept encrypted. A change makes a new object.
+    """
+
+    public_key: pulumi.Output[str]
+    """Public key, as `p=` in DNS."""
+
+    dkim_txt: pulumi.Output[str]
+    """The whole TXT record, as Mailcow words it."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        domain: pulumi.Input[str],
+        dkim_selector: pulumi.Input[str] | None = None,
+        key_size: pulumi.Input[int] | None = None,
+        private_key: pulumi.Input[str] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare it.
+
+        Args:
+            resource_name: Name of the resource in the program.
+            domain: Domain that is signed for. A change makes a new object.
+            dkim_selector: Selector. Default: `'dkim'`. A change makes a new object.
+            key_size: Bits of a key that Mailcow makes; 2048 if left out. One of `1024`,
+                `2048`, `3072`, `4096`. A change makes a new object.
+            private_key: RSA key in PEM to use instead of a new one. That it arrived is
+                seen by its public half. Kept encrypted. A change makes a new object.
+            opts: Options of the resource.
+        """
+        super().__init__(
+            "mailcow:index:DkimKey",
+            resource_name,
+            {
+                "domain": domain,
+                "dkim_selector": dkim_selector,
+                "key_size": key_size,
+                "private_key": private_key,
+                "public_key": None,
+                "dkim_txt": None,
+            },
+            opts,
+        )
+
+
+class MtaSts(_Named, pulumi.CustomResource):
+    """The policy that tells other servers to deliver over TLS only.
+
+    It is read back from `mta-sts.<domain>`, asked at the endpoint's own address.
+    """
+
+    domain: pulumi.Output[str]
+    """Domain; it must exist. A change makes a new object."""
+
+    mode: pulumi.Output[str]
+    """What others shall do. One of `enforce`, `testing`, `none`. Default: `'testing'`."""
+
+    mx: pulumi.Output[list[str]]
+    """Names of the servers that receive; `*.` stands for one label."""
+
+    max_age: pulumi.Output[int]
+    """Seconds for which others remember it. Default: `604800`."""
+
+    active: pulumi.Output[bool]
+    """Whether it is served. Default: `True`."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        domain: pulumi.Input[str],
+        mx: pulumi.Input[Sequence[pulumi.Input[str]]],
+        mode: pulumi.Input[str] | None = None,
+        max_age: pulumi.Input[int] | None = None,
+        active: pulumi.Input[bool] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare it.
+
+        Args:
+            resource_name: Name of the resource in the program.
+            domain: Domain; it must exist. A change makes a new object.
+            mode: What others shall do. One of `enforce`, `testing`, `none`. Default:
+                `'testing'`.
+            mx: Names of the servers that receive; `*.` stands for one label.
+            max_age: Seconds for which others remember it. Default: `604800`.
+            active: Whether it is served. Default: `True`.
+            opts: Options of the resource.
+        """
+        super().__init__(
+            "mailcow:index:MtaSts",
+            resource_name,
+            {
+                "domain": domain,
+                "mode": mode,
+                "mx": mx,
+                "max_age": max_age,
+                "active": active,
+            },
+            opts,
+        )
+
+
+class AppPassword(_Named, pulumi.CustomResource):
+    """A further password of a mailbox, for one program and some protocols."""
+
+    username: pulumi.Output[str]
+    """Address of the mailbox. A change makes a new object."""
+
+    app_name: pulumi.Output[str]
+    """What the password is for."""
+
+    app_passwd: pulumi.Output[str | None]
+    """The password.
+
+    Needed to create one; may be left out for one that was imported. Kept encrypted.
+    """
+
+    protocols: pulumi.Output[list[str]]
+    """What it opens.
+
+    One of `imap_access`, `smtp_access`, `eas_access`, `dav_access`, `pop3_access`,
+    `sieve_access`. Default: `['imap_access', 'smtp_access', 'eas_access', 'dav_access',
+    'pop3_access', 'sieve_access']`.
+    """
+
+    active: pulumi.Output[bool]
+    """Whether it is in use. Default: `True`."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        username: pulumi.Input[str],
+        app_name: pulumi.Input[str],
+        app_passwd: pulumi.Input[str] | None = None,
+        protocols: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None,
+        active: pulumi.Input[bool] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare it.
+
+        Args:
+            resource_name: Name of the resource in the program.
+            username: Address of the mailbox. A change makes a new object.
+            app_name: What the password is for.
+            app_passwd: The password. Needed to create one; may be left out for one that
+                was imported. Kept encrypted.
+            protocols: What it opens. One of `imap_access`, `smtp_access`, `eas_access`,
+                `dav_access`, `pop3_access`, `sieve_access`. Default: `['imap_access',
+                'smtp_access', 'eas_access', 'dav_access', 'pop3_access', 'sieve_access']`.
+            active: Whether it is in use. Default: `True`.
+            opts: Options of the resource.
+        """
+        super().__init__(
+            "mailcow:index:AppPassword",
+            resource_name,
+            {
+                "username": username,
+                "app_name": app_name,
+                "app_passwd": app_passwd,
+                "protocols": protocols,
+                "active": active,
+            },
+            opts,
+        )
+
+
+class Resource(_Named, pulumi.CustomResource):
+    """A room, a thing or a group that calendars can book."""
+
+    domain: pulumi.Output[str]
+    """Domain of the resource; it must exist. A change makes a new object."""
+
+    description: pulumi.Output[str]
+    """What it is called.
+
+    When it is created, Mailcow makes its address of the letters and digits in it.
+    """
+
+    kind: pulumi.Output[str]
+    """What it is. One of `location`, `thing`, `group`. Default: `'location'`."""
+
+    multiple_bookings: pulumi.Output[int]
+    """How many bookings may overlap; 0 shows it as always free, -1 sets no limit.
+
+    Default: `0`.
+    """
+
+    active: pulumi.Output[bool]
+    """Whether it is in use. Default: `True`."""
+
+    name: pulumi.Output[str]
+    """Its address."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        domain: pulumi.Input[str],
+        description: pulumi.Input[str],
+        kind: pulumi.Input[str] | None = None,
+        multiple_bookings: pulumi.Input[int] | None = None,
+        active: pulumi.Input[bool] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare it.
+
+        Args:
+            resource_name: Name of the resource in the program.
+            domain: Domain of the resource; it must exist. A change makes a new object.
+            description: What it is called. When it is created, Mailcow makes its
+                address of the letters and digits in it.
+            kind: What it is. One of `location`, `thing`, `group`. Default:
+                `'location'`.
+            multiple_bookings: How many bookings may overlap; 0 shows it as always free,
+                -1 sets no limit. Default: `0`.
+            active: Whether it is in use. Default: `True`.
+            opts: Options of the resource.
+        """
+        super().__init__(
+            "mailcow:index:Resource",
+            resource_name,
+            {
+                "domain": domain,
+                "description": description,
+                "kind": kind,
+                "multiple_bookings": multiple_bookings,
+                "active": active,
+                "name": None,
+            },
+            opts,
+        )
+
+
+class BccMap(_Named, pulumi.CustomResource):
+    """A copy of all mail sent by, or arriving for, an address or a whole domain."""
+
+    local_dest: pulumi.Output[str]
+    """Whose mail is copied: an address of a mailbox or alias, or a domain.
+
+    It must exist. A change makes a new object.
+    """
+
+    type: pulumi.Output[str]
+    """Whether it is copied when it is sent or when it arrives.
+
+    One of `sender`, `rcpt`. A change makes a new object.
+    """
+
+    bcc_dest: pulumi.Output[str]
+    """Address that gets the copies."""
+
+    active: pulumi.Output[bool]
+    """Whether it is in use. Default: `True`."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        local_dest: pulumi.Input[str],
+        type: pulumi.Input[str],
+        bcc_dest: pulumi.Input[str],
+        active: pulumi.Input[bool] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare it.
+
+        Args:
+            resource_name: Name of the resource in the program.
+            local_dest: Whose mail is copied: an address of a mailbox or alias, or a
+                domain. It must exist. A change makes a new object.
+            type: Whether it is copied when it is sent or when it arrives. One of
+                `sender`, `rcpt`. A change makes a new object.
+            bcc_dest: Address that gets the copies.
+            active: Whether it is in use. Default: `True`.
+            opts: Options of the resource.
+        """
+        super().__init__(
+            "mailcow:index:BccMap",
+            resource_name,
+            {
+                "local_dest": local_dest,
+                "type": type,
+                "bcc_dest": bcc_dest,
+                "active": active,
+            },
+            opts,
+        )
+
+
+class RecipientMap(_Named, pulumi.CustomResource):
+    """Rewrites a recipient, or a whole domain, before delivery.
+
+    Mailcow's API has no such map for senders.
+    """
+
+    recipient_map_old: pulumi.Output[str]
+    """What is rewritten: an address or a domain. A change makes a new object."""
+
+    recipient_map_new: pulumi.Output[str]
+    """What it becomes: an address or a domain."""
+
+    active: pulumi.Output[bool]
+    """Whether it is in use. Default: `True`."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        recipient_map_old: pulumi.Input[str],
+        recipient_map_new: pulumi.Input[str],
+        active: pulumi.Input[bool] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare it.
+
+        Args:
+            resource_name: Name of the resource in the program.
+            recipient_map_old: What is rewritten: an address or a domain. A change makes
+                a new object.
+            recipient_map_new: What it becomes: an address or a domain.
+            active: Whether it is in use. Default: `True`.
+            opts: Options of the resource.
+        """
+        super().__init__(
+            "mailcow:index:RecipientMap",
+            resource_name,
+            {
+                "recipient_map_old": recipient_map_old,
+                "recipient_map_new": recipient_map_new,
+                "active": active,
+            },
+            opts,
+        )
+
+
+class RateLimit(_Named, pulumi.CustomResource):
+    """How much a mailbox, or all of a domain together, may send."""
+
+    object: pulumi.Output[str]
+    """What is limited: the address of a mailbox, or a domain.
+
+    A change makes a new object.
+    """
+
+    value: pulumi.Output[int]
+    """Messages for each time."""
+
+    frame: pulumi.Output[str]
+    """The time: second, minute, hour or day. One of `s`, `m`, `h`, `d`."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        object: pulumi.Input[str],
+        value: pulumi.Input[int],
+        frame: pulumi.Input[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare it.
+
+        Args:
+            resource_name: Name of the resource in the program.
+            object: What is limited: the address of a mailbox, or a domain. A change
+                makes a new object.
+            value: Messages for each time.
+            frame: The time: second, minute, hour or day. One of `s`, `m`, `h`, `d`.
+            opts: Options of the resource.
+        """
+        super().__init__(
+            "mailcow:index:RateLimit",
+            resource_name,
+            {
+                "object": object,
+                "value": value,
+                "frame": frame,
+            },
+            opts,
+        )
+
+
+class DomainPolicy(_Named, pulumi.CustomResource):
+    """A sender that the spam filter always, or never, lets in to a domain."""
+
+    domain: pulumi.Output[str]
+    """Domain; it must exist. A change makes a new object."""
+
+    object_list: pulumi.Output[str]
+    """`wl` is always let in, `bl` never. One of `wl`, `bl`. A change makes a new object."""
+
+    object_from: pulumi.Output[str]
+    """Sender; `*` stands for anything. A change makes a new object."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        domain: pulumi.Input[str],
+        object_list: pulumi.Input[str],
+        object_from: pulumi.Input[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare it.
+
+        Args:
+            resource_name: Name of the resource in the program.
+            domain: Domain; it must exist. A change makes a new object.
+            object_list: `wl` is always let in, `bl` never. One of `wl`, `bl`. A change
+                makes a new object.
+            object_from: Sender; `*` stands for anything. A change makes a new object.
+            opts: Options of the resource.
+        """
+        super().__init__(
+            "mailcow:index:DomainPolicy",
+            resource_name,
+            {
+                "domain": domain,
+                "object_list": object_list,
+                "object_from": object_from,
+            },
+            opts,
+        )
+
+
+class MailboxPolicy(_Named, pulumi.CustomResource):
+    """A sender that the spam filter always, or never, lets in to a mailbox."""
+
+    username: pulumi.Output[str]
+    """Address of the mailbox; it must exist. A change makes a new object."""
+
+    object_list: pulumi.Output[str]
+    """`wl` is always let in, `bl` never. One of `wl`, `bl`. A change makes a new object."""
+
+    object_from: pulumi.Output[str]
+    """Sender; `*` stands for anything. A change makes a new object."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        username: pulumi.Input[str],
+        object_list: pulumi.Input[str],
+        object_from: pulumi.Input[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare it.
+
+        Args:
+            resource_name: Name of the resource in the program.
+            username: Address of the mailbox; it must exist. A change makes a new
+                object.
+            object_list: `wl` is always let in, `bl` never. One of `wl`, `bl`. A change
+                makes a new object.
+            object_from: Sender; `*` stands for anything. A change makes a new object.
+            opts: Options of the resource.
+        """
+        super().__init__(
+            "mailcow:index:MailboxPolicy",
+            resource_name,
+            {
+                "username": username,
+                "object_list": object_list,
+                "object_from": object_from,
+            },
+            opts,
+        )
+
+
+class SpamScore(_Named, pulumi.CustomResource):
+    """Scores from which mail for a mailbox is marked as spam, and refused."""
+
+    username: pulumi.Output[str]
+    """Address of the mailbox. A change makes a new object."""
+
+    lowspamlevel: pulumi.Output[float]
+    """Score from which mail is marked."""
+
+    highspamlevel: pulumi.Output[float]
+    """Score from which mail is refused."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        username: pulumi.Input[str],
+        lowspamlevel: pulumi.Input[float],
+        highspamlevel: pulumi.Input[float],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare it.
+
+        Args:
+            resource_name: Name of the resource in the program.
+            username: Address of the mailbox. A change makes a new object.
+            lowspamlevel: Score from which mail is marked.
+            highspamlevel: Score from which mail is refused.
+            opts: Options of the resource.
+        """
+        super().__init__(
+            "mailcow:index:SpamScore",
+            resource_name,
+            {
+                "username": username,
+                "lowspamlevel": lowspamlevel,
+                "highspamlevel": highspamlevel,
+            },
+            opts,
+        )
+
+
+class DomainAdmin(_Named, pulumi.CustomResource):
+    """A person who may look after some domains, and nothing else."""
+
+    username: pulumi.Output[str]
+    """User name: letters, digits, dots, hyphens, underscores.
+
+    A change makes a new object.
+    """
+
+    password: pulumi.Output[str | None]
+    """Password.
+
+    Needed to create one; may be left out for one that was imported. Kept encrypted.
+    """
+
+    domains: pulumi.Output[list[str]]
+    """Domains to look after, in no order; they must exist."""
+
+    active: pulumi.Output[bool]
+    """Whether the person may sign in. Default: `True`."""
+
+    force_tfa: pulumi.Output[bool]
+    """Whether a second factor is demanded. Default: `False`."""
+
+    force_pw_update: pulumi.Output[bool]
+    """Whether a new password is asked for at the next login. Default: `False`."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        username: pulumi.Input[str],
+        domains: pulumi.Input[Sequence[pulumi.Input[str]]],
+        password: pulumi.Input[str] | None = None,
+        active: pulumi.Input[bool] | None = None,
+        force_tfa: pulumi.Input[bool] | None = None,
+        force_pw_update: pulumi.Input[bool] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare it.
+
+        Args:
+            resource_name: Name of the resource in the program.
+            username: User name: letters, digits, dots, hyphens, underscores. A change
+                makes a new object.
+            password: Password. Needed to create one; may be left out for one that was
+                imported. Kept encrypted.
+            domains: Domains to look after, in no order; they must exist.
+            active: Whether the person may sign in. Default: `True`.
+            force_tfa: Whether a second factor is demanded. Default: `False`.
+            force_pw_update: Whether a new password is asked for at the next login.
+                Default: `False`.
+            opts: Options of the resource.
+        """
+        super().__init__(
+            "mailcow:index:DomainAdmin",
+            resource_name,
+            {
+                "username": username,
+                "password": password,
+                "domains": domains,
+                "active": active,
+                "force_tfa": force_tfa,
+                "force_pw_update": force_pw_update,
+            },
+            opts,
+        )
+
+
+class ForwardingHost(_Named, pulumi.CustomResource):
+    """A server that hands on mail on others' behalf: its mail is never refused for SPF."""
+
+    hostname: pulumi.Output[str]
+    """IP address, network, or a name, which Mailcow expands to addresses once.
+
+    A change makes a new object.
+    """
+
+    filter_spam: pulumi.Output[bool]
+    """Whether the spam filter may act on its mail. Default: `False`."""
+
+    hosts: pulumi.Output[list[str]]
+    """Addresses that it stands for."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        hostname: pulumi.Input[str],
+        filter_spam: pulumi.Input[bool] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare it.
+
+        Args:
+            resource_name: Name of the resource in the program.
+            hostname: IP address, network, or a name, which Mailcow expands to addresses
+                once. A change makes a new object.
+            filter_spam: Whether the spam filter may act on its mail. Default: `False`.
+            opts: Options of the resource.
+        """
+        super().__init__(
+            "mailcow:index:ForwardingHost",
+            resource_name,
+            {
+                "hostname": hostname,
+                "filter_spam": filter_spam,
+                "hosts": None,
+            },
+            opts,
+        )
+
+
+class SyncJob(_Named, pulumi.CustomResource):
+    """Fetches mail from an IMAP server elsewhere into a mailbox, again and again."""
+
+    username: pulumi.Output[str]
+    """Address of the mailbox that gets the mail. A change makes a new object."""
+
+    host1: pulumi.Output[str]
+    """Server to fetch from. A change makes a new object."""
+
+    user1: pulumi.Output[str]
+    """Login there. A change makes a new object."""
+
+    password1: pulumi.Output[str]
+    """Password there. Kept encrypted."""
+
+    port1: pulumi.Output[int]
+    """Port there. Default: `993`."""
+
+    enc1: pulumi.Output[str]
+    """Encryption. One of `TLS`, `SSL`, `PLAIN`. Default: `'SSL'`."""
+
+    mins_interval: pulumi.Output[int]
+    """Minutes between runs. Default: `20`."""
+
+    subfolder2: pulumi.Output[str]
+    """Folder here to fetch into; empty for none. Default: `''`."""
+
+    maxage: pulumi.Output[int]
+    """Greatest age in days; 0 is any. Default: `0`."""
+
+    maxbytespersecond: pulumi.Output[int]
+    """Greatest speed in bytes per second; 0 is any. Default: `0`."""
+
+    timeout1: pulumi.Output[int]
+    """Seconds to wait for the server. Default: `600`."""
+
+    timeout2: pulumi.Output[int]
+    """Seconds to wait for Mailcow. Default: `600`."""
+
+    exclude: pulumi.Output[str]
+    """Regular expression of folders to leave out. Default: `'(?i)spam|(?i)junk'`."""
+
+    custom_params: pulumi.Output[str]
+    """Further options of imapsync. Default: `''`."""
+
+    delete1: pulumi.Output[bool]
+    """Delete there what was fetched. Default: `False`."""
+
+    delete2: pulumi.Output[bool]
+    """Delete here what is not there. Default: `False`."""
+
+    delete2duplicates: pulumi.Output[bool]
+    """Delete duplicates here. Default: `True`."""
+
+    automap: pulumi.Output[bool]
+    """Find matching folders. Default: `True`."""
+
+    skipcrossduplicates: pulumi.Output[bool]
+    """Skip what is elsewhere. Default: `False`."""
+
+    subscribeall: pulumi.Output[bool]
+    """Subscribe to all folders. Default: `True`."""
+
+    dry: pulumi.Output[bool]
+    """Only pretend. Default: `False`."""
+
+    active: pulumi.Output[bool]
+    """Whether it runs. Default: `True`."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        username: pulumi.Input[str],
+        host1: pulumi.Input[str],
+        user1: pulumi.Input[str],
+        password1: pulumi.Input[str],
+        port1: pulumi.Input[int] | None = None,
+        enc1: pulumi.Input[str] | None = None,
+        mins_interval: pulumi.Input[int] | None = None,
+        subfolder2: pulumi.Input[str] | None = None,
+        maxage: pulumi.Input[int] | None = None,
+        maxbytespersecond: pulumi.Input[int] | None = None,
+        timeout1: pulumi.Input[int] | None = None,
+        timeout2: pulumi.Input[int] | None = None,
+        exclude: pulumi.Input[str] | None = None,
+        custom_params: pulumi.Input[str] | None = None,
+        delete1: pulumi.Input[bool] | None = None,
+        delete2: pulumi.Input[bool] | None = None,
+        delete2duplicates: pulumi.Input[bool] | None = None,
+        automap: pulumi.Input[bool] | None = None,
+        skipcrossduplicates: pulumi.Input[bool] | None = None,
+        subscribeall: pulumi.Input[bool] | None = None,
+        dry: pulumi.Input[bool] | None = None,
+        active: pulumi.Input[bool] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare it.
+
+        Args:
+            resource_name: Name of the resource in the program.
+            username: Address of the mailbox that gets the mail. A change makes a new
+                object.
+            host1: Server to fetch from. A change makes a new object.
+            user1: Login there. A change makes a new object.
+            password1: Password there. Kept encrypted.
+            port1: Port there. Default: `993`.
+            enc1: Encryption. One of `TLS`, `SSL`, `PLAIN`. Default: `'SSL'`.
+            mins_interval: Minutes between runs. Default: `20`.
+            subfolder2: Folder here to fetch into; empty for none. Default: `''`.
+            maxage: Greatest age in days; 0 is any. Default: `0`.
+            maxbytespersecond: Greatest speed in bytes per second; 0 is any. Default:
+                `0`.
+            timeout1: Seconds to wait for the server. Default: `600`.
+            timeout2: Seconds to wait for Mailcow. Default: `600`.
+            exclude: Regular expression of folders to leave out. Default:
+                `'(?i)spam|(?i)junk'`.
+            custom_params: Further options of imapsync. Default: `''`.
+            delete1: Delete there what was fetched. Default: `False`.
+            delete2: Delete here what is not there. Default: `False`.
+            delete2duplicates: Delete duplicates here. Default: `True`.
+            automap: Find matching folders. Default: `True`.
+            skipcrossduplicates: Skip what is elsewhere. Default: `False`.
+            subscribeall: Subscribe to all folders. Default: `True`.
+            dry: Only pretend. Default: `False`.
+            active: Whether it runs. Default: `True`.
+            opts: Options of the resource.
+        """
+        super().__init__(
+            "mailcow:index:SyncJob",
+            resource_name,
+            {
+                "username": username,
+                "host1": host1,
+                "user1": user1,
+                "password1": password1,
+                "port1": port1,
+                "enc1": enc1,
+                "mins_interval": mins_interval,
+                "subfolder2": subfolder2,
+                "maxage": maxage,
+                "maxbytespersecond": maxbytespersecond,
+                "timeout1": timeout1,
+                "timeout2": timeout2,
+                "exclude": exclude,
+                "custom_params": custom_params,
+                "delete1": delete1,
+                "delete2": delete2,
+                "delete2duplicates": delete2duplicates,
+                "automap": automap,
+                "skipcrossduplicates": skipcrossduplicates,
+                "subscribeall": subscribeall,
+                "dry": dry,
                 "active": active,
             },
             opts,

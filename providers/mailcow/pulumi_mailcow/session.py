@@ -4,10 +4,26 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from pulumi_mailcow.catalogue import Catalogue, Listing
 from pulumi_mailcow.client import Client, Entry, Settings
+from pulumi_mailcow.errors import RefusedError, UncertainError
+
+_done: ContextVar[list[str]] = ContextVar("done")
+"""Writes of the operation under way that may have had an effect; each task has its own."""
+
+
+@contextmanager
+def counting() -> Iterator[list[str]]:
+    """Note which writes of this task may have had an effect."""
+    done: list[str] = []
+    token = _done.set(done)
+    try:
+        yield done
+    finally:
+        _done.reset(token)
 
 
 class Session:
@@ -40,7 +56,14 @@ class Session:
 
     async def send(self, path: str, body: Any) -> list[Entry]:
         """Send a write such as `add/domain`. See `Client.write` for the errors."""
-        return await self.client.write(path, body)
+        done = _done.get([])
+        try:
+            entries = await self.client.write(path, body)
+        except (RefusedError, UncertainError):
+            done.append(path)
+            raise
+        done.append(path)
+        return entries
 
     async def edit(self, category: str, item: str | int, attributes: dict[str, Any]) -> list[Entry]:
         """Send an edit of one item."""

@@ -45,6 +45,23 @@ class MailcowObject(ABC):
         """
         return ()
 
+    def implied(self, values: Values) -> Values:  # noqa: ARG002 - for overriding
+        """Return outputs that follow from a declaration, as far as it is known."""
+        return {}
+
+    def believed(self, remembered: Values, actual: Values) -> Values:
+        """Return what can still be believed of what was written and cannot be read back."""
+        del actual
+        return remembered
+
+    def group(self, values: Values) -> str:  # noqa: ARG002 - for overriding
+        """Return the group of the listing in which a declared object will stand."""
+        return ""
+
+    def alike(self, row: Row, values: Values) -> bool:  # noqa: ARG002 - for overriding
+        """Return whether a numbered object may be the one that was declared."""
+        return True
+
     @abstractmethod
     def identity(self, values: Values) -> str:
         """Return the id of the object that a declaration stands for."""
@@ -73,6 +90,10 @@ class MailcowObject(ABC):
         """Return the object with this id, or None if there is none."""
         return await session.catalogue.find(self.listing, identity)
 
+    async def stands(self, session: Session, row: Row) -> bool:  # noqa: ARG002 - for overriding
+        """Return whether what was read was put there, and is not merely Mailcow's default."""
+        return True
+
     async def obstacles(self, session: Session, row: Row) -> Iterable[str]:  # noqa: ARG002 - same
         """Return why the object must not be removed: who still points at it."""
         return ()
@@ -88,16 +109,47 @@ class MailcowObject(ABC):
         """Return one property."""
         return next(item for item in self.properties if item.name == name)
 
+    def named_on_wire(self, name: str) -> Property:
+        """Return one property by its name in Pulumi."""
+        return next(item for item in self.properties if item.wire == name)
+
     def differing(self, declared: Values, actual: Values) -> list[Property]:
-        """Return the readable properties that are declared and are not so."""
+        """Return the properties that are declared, can be seen, and are not so."""
         return [
             item
             for item in self.properties
-            if item.readable
+            if item.name in actual
             and not item.output
             and declared.get(item.name) is not None
-            and item.canonical(declared[item.name]) != item.canonical(actual.get(item.name))
+            and item.canonical(declared[item.name]) != item.canonical(actual[item.name])
         ]
+
+    def hidden(self, declared: Values, remembered: Values, actual: Values) -> set[str]:
+        """Return what cannot be seen, and is declared otherwise than it was last written."""
+        return {
+            item.name
+            for item in self.properties
+            if item.name not in actual
+            and not (item.output or item.only_at_creation)
+            and declared.get(item.name) is not None
+            and item.canonical(declared[item.name]) != item.canonical(remembered.get(item.name))
+        }
+
+    def truth(self, declared: Values, actual: Values) -> Values:
+        """Return what may be said of the object: what was read, in the declaration's spelling.
+
+        What cannot be read is what was written.
+        """
+        believed = self.believed(declared, actual)
+        said = {}
+        for item in self.properties:
+            value = believed.get(item.name)
+            if item.name in actual:
+                seen = actual[item.name]
+                if value is None or item.canonical(value) != item.canonical(seen):
+                    value = seen
+            said[item.name] = value
+        return said
 
 
 def with_names(values: Values, names: Iterable[str], wanted: set[str] | None = None) -> Values:

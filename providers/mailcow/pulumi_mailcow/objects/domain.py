@@ -38,8 +38,8 @@ def tag_mistakes(values: Values) -> Iterable[Mistake]:
     tags = values.get("tags") or []
     if len(tags) > TAG_LIMIT:
         yield "tags", f"Mailcow keeps {TAG_LIMIT} tags at most"
-    if len(set(tags)) != len(tags):
-        yield "tags", "a tag is named twice"
+    if len({tag.casefold() for tag in tags}) != len(tags):
+        yield "tags", "a tag is named twice; upper and lower case are one to Mailcow"
     if any(not tag or tag == "0" for tag in tags):
         yield "tags", 'a tag must not be empty or "0": Mailcow drops it'
 
@@ -106,7 +106,10 @@ class Domain(MailcowObject):
         "The description cannot be cleared: left out, it stays as it is.",
         "`aliases` cannot be set to 0.",
         "A domain cannot be renamed: another name is another domain.",
-        "A domain with mailboxes, aliases or resources refuses to be deleted.",
+        (
+            "A domain with mailboxes or resources refuses to be deleted; aliases, alias domains, "
+            "BCC maps, policies and MTA-STS policy go with it."
+        ),
         "Its DKIM key survives its deletion; a `DkimKey` resource removes it.",
     )
     example = """mailcow.Domain(
@@ -122,7 +125,7 @@ class Domain(MailcowObject):
 
     def mistakes(self, values: Values) -> Iterable[Mistake]:
         """Refuse what Mailcow would refuse, or would silently turn into something else."""
-        if values.get("description") == "":
+        if values.get("description") in ("", "0"):
             yield "description", "cannot be cleared; leave it out to keep what is there"
         for small, large in (("defquota", "maxquota"), ("maxquota", "quota")):
             if values.get(small) and values.get(large) and values[small] > values[large]:
@@ -198,4 +201,6 @@ class Domain(MailcowObject):
         name = self.identity_of(row)
         with session.touching(LISTING, name):
             await session.send("delete/domain", [name])
-        session.catalogue.disturb("alias", "mailbox", "relayhost", "dkim")
+        session.catalogue.disturb(
+            "alias", "bcc", "policy", "domain_admin", "rate_limit", "relayhost"
+        )

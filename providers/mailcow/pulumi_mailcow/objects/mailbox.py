@@ -126,7 +126,7 @@ class Mailbox(MailcowObject):
         ),
         "The name cannot be cleared.",
         (
-            "Another local part or domain is another mailbox: the old one and its mail are deleted. "
+            "Another local part or domain is another mailbox: the old one goes, with its mail. "
             "Protect the resource (`protect=True`)."
         ),
         "What a user may change (`user-acl`) cannot be read, and is not managed here.",
@@ -145,7 +145,7 @@ class Mailbox(MailcowObject):
     def mistakes(self, values: Values) -> Iterable[Mistake]:
         """Refuse what Mailcow would refuse or silently change."""
         name = values.get("name")
-        if name == "":
+        if name in ("", "0"):
             yield "name", "cannot be cleared; leave it out to keep what is there"
         elif name and name != name.rstrip(">").lstrip("<"):
             yield "name", "must not begin with < or end with >: Mailcow cuts them off"
@@ -154,6 +154,12 @@ class Mailbox(MailcowObject):
         if values.get("password") == "":
             yield "password", "must not be empty"
         yield from tag_mistakes(values)
+
+    def implied(self, values: Values) -> Values:
+        """The address follows from its two parts."""
+        if values.get("local_part") is None or values.get("domain") is None:
+            return {}
+        return {"username": self.identity(values)}
 
     def identity(self, values: Values) -> str:
         """The address."""
@@ -249,7 +255,9 @@ class Mailbox(MailcowObject):
         username = self.identity_of(row)
         with session.touching(LISTING, username):
             await session.send("delete/mailbox", [username])
-        session.catalogue.disturb("alias", "app_password", "sync_job", "policy")
+        session.catalogue.disturb(
+            "alias", "app_password", "bcc", "policy", "rate_limit", "relayhost", "sync_job"
+        )
 
 
 def _password_time(row: Row) -> str:

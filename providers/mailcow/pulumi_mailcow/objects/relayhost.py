@@ -77,7 +77,7 @@ class Relayhost(MailcowObject):
 
     def mistakes(self, values: Values) -> Iterable[Mistake]:
         """Refuse what Mailcow would change on its way in."""
-        if values.get("hostname") == "":
+        if values.get("hostname") in ("", "0"):
             yield "hostname", "must not be empty"
         yield from credential_mistakes(values)
 
@@ -98,6 +98,13 @@ class Relayhost(MailcowObject):
             "password": text(row.get("password")),
             "active": flag(row.get("active")),
         }
+
+    def alike(self, row: Row, values: Values) -> bool:
+        """Adding escapes colons, so they are left out of the comparison."""
+        return all(
+            text(row.get(name)).replace("\\", "") == text(values.get(name)).replace("\\", "")
+            for name in ("hostname", "username")
+        )
 
     async def add(self, session: Session, values: Values) -> None:
         """Add it. What adding gets wrong is put right by the change that follows."""

@@ -1,0 +1,290 @@
+"""The one generic provider: Pulumi's operations, for every object by its description."""
+
+from pulumi.provider.experimental.property_value import PropertyValue
+from pulumi.provider.experimental.provider import (
+    CheckFailure,
+    CheckRequest,
+    CheckResponse,
+    ConfigureRequest,
+    ConfigureResponse,
+    CreateRequest,
+    CreateResponse,
+    DeleteRequest,
+    DiffRequest,
+    DiffResponse,
+    GetSchemaRequest,
+    GetSchemaResponse,
+    PropertyDiff,
+    PropertyDiffKind,
+    Provider,
+    ReadRequest,
+    ReadResponse,
+    UpdateRequest,
+    UpdateResponse,
+)
+
+from pulumi_mailcow.checking import checked, mistakes
+from pulumi_mailcow.client import Settings
+from pulumi_mailcow.configuration import CONFIGURATION
+from pulumi_mailcow.describe import Kind, Property, Values
+from pulumi_mailcow.driver import UNRESOLVED, Driver
+from pulumi_mailcow.errors import MailcowError, PartlyDoneError
+from pulumi_mailcow.objects import BY_TOKEN
+from pulumi_mailcow.objects.base import MailcowObject
+from pulumi_mailcow.schema import schema
+from pulumi_mailcow.session import Session
+from pulumi_mailcow.wire import UNKNOWN, Wire, is_unknown, plain, plain_values, wire_values
+
+KINDS = {
+    # What changed: in place, and by replacing.
+    "add": (PropertyDiffKind.ADD, PropertyDiffKind.ADD_REPLACE),
+    "update": (PropertyDiffKind.UPDATE, PropertyDiffKind.UPDATE_REPLACE),
+}
+
+
+def _object(type_token: str) -> MailcowObject:
+    token = type_token.rpartition(":")[2]
+    if token not in BY_TOKEN:
+        msg = f"{type_token} is not a resource of this provider"
+        raise MailcowError(msg)
+    return BY_TOKEN[token]
+
+
+def _inputs(item: MailcowObject) -> tuple[Property, ...]:
+    return tuple(one for one in item.properties if not one.output)
+
+
+class MailcowProvider(Provider):
+    """Provider of the package `mailcow`."""
+
+    def __init__(self) -> None:
+        self._session: Session | None = None
+        self._unknown: list[str] = []
+
+    async def get_schema(self, request: GetSchemaRequest) -> GetSchemaResponse:
+        """Return the schema, generated from the objects."""
+        del request
+        return GetSchemaResponse(schema=schema())
+
+    # --- configuration -----------------------------------------------------------------------
+
+    async def check_config(self, request: CheckRequest) -> CheckResponse:
+        """Check the provider's settings; they may hold values that are not known yet."""
+        settings = _settings(request.new_inputs)
+        complete, known = checked(CONFIGURATION, settings)
+        wrong = mistakes(CONFIGURATION, {}, known) if complete else ()
+        failures = [
+            CheckFailure(name, reason)
+            for name, reason in wrong
+            if not is_unknown(settings.get(name))
+        ]
+        return CheckResponse(inputs={**request.new_inputs, **complete}, failures=failures)
+
+    async def configure(self, request: ConfigureRequest) -> ConfigureResponse:
+        """Take the settings. Nothing is connected before something is asked of Mailcow."""
+        settings = _settings(request.args)
+        self._unknown = [item.name for item in CONFIGURATION if is_unknown(settings.get(item.wire))]
+        complete, known = checked(CONFIGURATION, settings)
+        del complete
+        await self._close()
+        if not self._unknown and known.get("endpoint") and known.get("api_key"):
+            self._session = Session(Settings(**known))
+        return ConfigureResponse(
+            accept_secrets=True,
+            supports_preview=True,
+            accept_outputs=False,
+            accept_resources=False,
+        )
+
+    async def cancel(self) -> None:
+        """Close the connections; what is under way fails and says so."""
+        await self._close()
+
+    async def _close(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    def _driver(self) -> Driver:
+        if self._session is None:
+            missing = ", ".join(self._unknown) or "endpoint and api_key"
+            msg = f"Mailcow cannot be asked: the provider's {missing} is not known yet"
+            raise MailcowError(msg)
+        return Driver(self._session)
+
+    @property
+    def session(self) -> Session | None:
+        """The run against one Mailcow, once it is configured."""
+        return self._session
+
+    # --- resources ---------------------------------------------------------------------------
+
+    async def check(self, request: CheckRequest) -> CheckResponse:
+        """Check a declaration and fill in its defaults. Mailcow is not asked."""
+        item = _object(request.type)
+        complete, known = checked(_inputs(item), request.new_inputs)
+        wrong = list(mistakes(_inputs(item), request.new_inputs, known))
+        if not wrong:
+            known = plain_values(_inputs(item), complete)
+            wrong = [(item.named(name).wire, reason) for name, reason in item.mistakes(known)]
+        failures = [CheckFailure(name, reason) for name, reason in wrong]
+        return CheckResponse(inputs=complete, failures=failures)
+
+    async def diff(self, request: DiffRequest) -> DiffResponse:
+        """Compare a declaration with the state, in the form in which Mailcow would."""
+        item = _object(request.type)
+        if request.resource_id.startswith(UNRESOLVED):
+            # Its number could not be learnt: what may be there is removed, and it is made anew.
+            return DiffResponse(changes=True, replaces=["id"], delete_before_replace=True)
+        found: dict[str, PropertyDiff] = {}
+        for one in _inputs(item):
+            if one.wire in request.ignore_changes or one.only_at_creation:
+                continue
+            change = _change(one, request.old_state, request.new_inputs)
+            if change:
+                kind = KINDS[change][int(one.replaces)]
+                found[one.wire] = PropertyDiff(kind, input_diff=False)
+        replaces = [name for name in found if item.named_on_wire(name).replaces]
+        return DiffResponse(
+            changes=bool(found),
+            replaces=replaces,
+            stables=[one.wire for one in item.properties if one.replaces],
+            delete_before_replace=bool(replaces) and item.delete_first,
+            diffs=list(found),
+            detailed_diff=found,
+        )
+
+    async def create(self, request: CreateRequest) -> CreateResponse:
+        """Create an object and return it as it was read back."""
+        item = _object(request.type)
+        values = plain_values(_inputs(item), request.properties)
+        if request.preview:
+            return CreateResponse(
+                resource_id=None, properties=_foreseen(item, request.properties, values)
+            )
+        self._require_known(item, request.properties)
+        try:
+            found = await self._driver().create(item, values, request.name)
+        except PartlyDoneError as error:
+            raise _as_wire(error, item, request.properties) from None
+        return CreateResponse(
+            resource_id=found.identity,
+            properties=wire_values(item.properties, found.values, request.properties),
+        )
+
+    async def read(self, request: ReadRequest) -> ReadResponse:
+        """Return an object as it is, for a refresh or an import; no id if it is gone."""
+        item = _object(request.type)
+        remembered = plain_values(item.properties, {**request.inputs, **request.properties})
+        found = await self._driver().read(item, request.resource_id, remembered)
+        if found is None:
+            return ReadResponse(resource_id="", properties={}, inputs={})
+        marked = (request.properties, request.inputs)
+        return ReadResponse(
+            resource_id=found.identity,
+            properties=wire_values(item.properties, found.values, *marked),
+            inputs=_read_inputs(item, found.values, *marked),
+        )
+
+    async def update(self, request: UpdateRequest) -> UpdateResponse:
+        """Bring an object to what is declared and return it as it was read back."""
+        item = _object(request.type)
+        values = plain_values(_inputs(item), request.news)
+        if request.preview:
+            return UpdateResponse(
+                properties=_foreseen(item, {**request.olds, **request.news}, values, request.olds)
+            )
+        self._require_known(item, request.news)
+        remembered = plain_values(item.properties, request.olds)
+        try:
+            found = await self._driver().update(item, request.resource_id, remembered, values)
+        except PartlyDoneError as error:
+            raise _as_wire(error, item, request.news) from None
+        return UpdateResponse(properties=wire_values(item.properties, found, request.news))
+
+    async def delete(self, request: DeleteRequest) -> None:
+        """Remove an object, and see that it is gone."""
+        item = _object(request.type)
+        remembered = plain_values(item.properties, request.properties)
+        await self._driver().delete(item, request.resource_id, remembered)
+
+    def _require_known(self, item: MailcowObject, wire: Wire) -> None:
+        unknown = [one.name for one in _inputs(item) if is_unknown(wire.get(one.wire))]
+        if unknown:
+            msg = f"{item.noun}: {', '.join(unknown)} is not known"
+            raise MailcowError(msg)
+
+
+def _settings(wire: Wire) -> dict[str, PropertyValue]:
+    """Return the provider's settings; in its own configuration they may all be texts."""
+    settings = {}
+    for item in CONFIGURATION:
+        value = wire.get(item.wire)
+        if value is None:
+            continue
+        text = plain(value)
+        if item.kind is Kind.WHOLE and isinstance(text, str) and text.isdigit():
+            value = PropertyValue(float(text), is_secret=value.is_secret)
+        settings[item.wire] = value
+    return settings
+
+
+def _change(item: Property, old: Wire, new: Wire) -> str | None:
+    """Return how a property changes: `add`, `update`, or not at all."""
+    wanted, present = new.get(item.wire), old.get(item.wire)
+    if wanted is None or wanted.value is None:
+        return None
+    absent = present is None or present.value is None
+    known = not (is_unknown(wanted) or absent or is_unknown(present))
+    if known and item.canonical(plain(wanted)) == item.canonical(plain(present)):
+        return None
+    return "add" if absent else "update"
+
+
+def _foreseen(
+    item: MailcowObject, wire: Wire, values: Values, olds: Wire | None = None
+) -> dict[str, PropertyValue]:
+    """Return what a preview can say of an object."""
+    implied = item.implied(values)
+    foreseen = {one.wire: wire[one.wire] for one in _inputs(item) if one.wire in wire}
+    for one in item.properties:
+        if not one.output:
+            continue
+        if one.name in implied:
+            foreseen |= wire_values((one,), implied)
+        else:
+            foreseen[one.wire] = (olds or {}).get(one.wire, UNKNOWN)
+    return foreseen
+
+
+def _read_inputs(
+    item: MailcowObject, values: Values, state: Wire, inputs: Wire
+) -> dict[str, PropertyValue]:
+    """Return the declaration that stands for what was read.
+
+    In a refresh these are the properties that are declared; in an import those that are not what
+    they would be without a declaration.
+    """
+    if inputs:
+        kept = [one for one in _inputs(item) if one.wire in inputs]
+    else:
+        kept = [
+            one
+            for one in _inputs(item)
+            if one.required
+            or (one.default is None and values.get(one.name) not in (None, ""))
+            or (
+                one.default is not None
+                and one.canonical(values.get(one.name)) != one.canonical(one.default)
+            )
+        ]
+    return wire_values(kept, values, state, inputs)
+
+
+def _as_wire(error: PartlyDoneError, item: MailcowObject, inputs: Wire) -> PartlyDoneError:
+    return PartlyDoneError(
+        error.resource_id,
+        wire_values(item.properties, error.properties, inputs),
+        error.reasons,
+        dict(inputs),
+    )
