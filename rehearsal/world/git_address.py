@@ -1,20 +1,16 @@
 """The git address of the Mailcow release: a small repository served over smart HTTP."""
 
 import asyncio
+import os
 import shutil
-import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from socketserver import ThreadingMixIn
 from typing import Any, ClassVar
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from aiohttp import web
 from dulwich.objects import Blob, Commit, ObjectID, Tree
 from dulwich.refs import Ref
 from dulwich.repo import Repo
-from dulwich.server import BackendRepo, DictBackend
-from dulwich.web import make_wsgi_chain
 
 from rehearsal.world.release_tree import release
 from rehearsal.world.service import LOOPBACK, Service, Surroundings
@@ -23,23 +19,10 @@ _PATH = "/mailcow/mailcow-dockerized"
 _AUTHOR = b"Rehearsed release <release@example.org>"
 _TIME = 1782864000
 """Seconds since 1970 of every commit, so that the same release has the same commit."""
+_HEAD = b"001e# service=git-upload-pack\n0000"
+_LONGEST = 60.0
+"""Seconds for one request."""
 _BRANCH = Ref(b"refs/heads/master")
-
-
-class _Server(ThreadingMixIn, WSGIServer):
-    """One thread per request, all ended with the server."""
-
-    daemon_threads = False
-    block_on_close = True
-
-
-class _Quiet(WSGIRequestHandler):
-    """Answers without a line on the terminal."""
-
-    timeout = 10
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # name given by the base class
-        del format, args
 
 
 def _write_tree(repository: Repo, files: Mapping[str, tuple[int, bytes]]) -> ObjectID:
@@ -63,8 +46,9 @@ def _write_tree(repository: Repo, files: Mapping[str, tuple[int, bytes]]) -> Obj
 class GitAddress(Service):
     """A repository with the declared release, for `git clone` over HTTP.
 
-    Further releases can be added, with services of their own, or under a tag that exists: a tag
-    can be moved, and a deployment should notice.
+    The repository is made by dulwich and served by the machine's own `git upload-pack`, which the
+    rehearsed host needs for its clone anyway. Further releases can be added, with services of
+    their own, or under a tag that exists: a tag can be moved, and a deployment should notice.
 
     Faults: `unavailable` (true: every request answers 503).
     """
@@ -74,8 +58,7 @@ class GitAddress(Service):
 
     def __init__(self) -> None:
         super().__init__()
-        self._server: WSGIServer | None = None
-        self._thread: threading.Thread | None = None
+        self._runner: web.AppRunner | None = None
         self.port = 0
 
     async def start(self, world: Surroundings) -> None:
@@ -83,42 +66,71 @@ class GitAddress(Service):
         declared = (world.config.get("mailcow") or {}).get("release") or {}
         self.tag = declared.get("tag", "2026-07a")
         self._folder = world.folder / "git/mailcow-dockerized.git"
-        await asyncio.to_thread(self._listen, self._folder)
+        await asyncio.to_thread(self._make, self._folder)
+        application = web.Application(client_max_size=2**26)
+        application.router.add_get(f"{_PATH}/info/refs", self._advertise)
+        application.router.add_post(f"{_PATH}/git-upload-pack", self._upload)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, LOOPBACK, 0).start()
+        self.port = self._runner.addresses[0][1]
 
-    def _listen(self, folder: Path) -> None:
+    def _make(self, folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         self._repository = Repo.init_bare(str(folder))
         self._repository.refs.set_symbolic_ref(Ref(b"HEAD"), _BRANCH)
         self.commit = self.add_release(self.tag)
-        served: dict[str, BackendRepo] = {_PATH: self._repository}
-        application = make_wsgi_chain(DictBackend(served))
-
-        def guarded(environ: Any, start_response: Any) -> Any:
-            if self.faults.get("unavailable"):
-                start_response("503 Service Unavailable", [("Content-Type", "text/plain")])
-                return [b"rehearsed failure\n"]
-            return application(environ, start_response)
-
-        self._server = make_server(LOOPBACK, 0, guarded, server_class=_Server, handler_class=_Quiet)
-        self.port = self._server.server_port
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), name="git-address"
-        )
-        self._thread.start()
 
     async def stop(self) -> None:
-        """Close the port and end every thread; the repository stays."""
-        if self._server is not None:
-            await asyncio.to_thread(self._close, self._server)
-            self._server = None
+        """Close the port; the repository stays."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+            self._repository.close()
 
-    def _close(self, server: WSGIServer) -> None:
-        server.shutdown()
-        server.server_close()
-        if self._thread is not None:
-            self._thread.join()
-        self._repository.close()
+    async def _upload_pack(self, request: web.Request, *arguments: str, given: bytes) -> bytes:
+        environment = {
+            "PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": str(self._folder),
+            "GIT_CONFIG_NOSYSTEM": "1", "GIT_PROTOCOL": request.headers.get("Git-Protocol", ""),
+        }  # fmt: skip
+        # Like the public address: a commit may be fetched by its id.
+        command = ("git", "-c", "uploadpack.allowAnySHA1InWant=true", "upload-pack", "--strict")
+        child = await asyncio.create_subprocess_exec(
+            *command, "--stateless-rpc", *arguments, str(self._folder), env=environment,
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            output, _ = await asyncio.wait_for(child.communicate(given), _LONGEST)
+        finally:
+            if child.returncode is None:
+                child.kill()
+                await child.wait()
+        return output
+
+    async def _advertise(self, request: web.Request) -> web.Response:
+        if self.faults.get("unavailable"):
+            return web.Response(status=503, text="rehearsed failure\n")
+        if request.query.get("service") != "git-upload-pack":
+            return web.Response(status=403, text="read only\n")
+        output = await self._upload_pack(request, "--advertise-refs", given=b"")
+        head = b"" if b"version=2" in request.headers.get("Git-Protocol", "").encode() else _HEAD
+        return web.Response(
+            body=head + output,
+            content_type="application/x-git-upload-pack-advertisement",
+            headers={"Cache-Control": "no-cache"},
+        )
+
+    async def _upload(self, request: web.Request) -> web.Response:
+        if self.faults.get("unavailable"):
+            return web.Response(status=503, text="rehearsed failure\n")
+        output = await self._upload_pack(request, given=await request.read())
+        return web.Response(
+            body=output,
+            content_type="application/x-git-upload-pack-result",
+            headers={"Cache-Control": "no-cache"},
+        )
 
     @property
     def url(self) -> str:

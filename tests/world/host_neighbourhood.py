@@ -54,6 +54,7 @@ def started(
     finally:
         for service in reversed(services):
             neighbourhood.run(service.stop())
+        neighbourhood.run(loop.shutdown_default_executor())
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()

@@ -90,8 +90,16 @@ def test_a_later_release_can_bring_a_service(
     assert git("rev-parse", "HEAD", folder=folder) == later != address.commit
     compose = yaml.safe_load((folder / "docker-compose.yml").read_text())
     assert set(compose["services"]) == {*SERVICES, "new-mailcow"}
-    git("fetch", "-q", "--depth", "1", "origin", "tag", "2026-07a", folder=folder)
+    git("fetch", "-q", "origin", "tag", "2026-07a", folder=folder)
     assert git("rev-parse", "2026-07a", folder=folder) == address.commit
+
+
+def test_a_commit_is_fetched_by_its_id(
+    neighbourhood: Neighbourhood, address: GitAddress, tmp_path: Path
+) -> None:
+    git("init", "-q", str(tmp_path / "empty"))
+    git("fetch", "-q", "--depth", "1", address.url, address.commit, folder=tmp_path / "empty")
+    assert git("rev-parse", "FETCH_HEAD", folder=tmp_path / "empty") == address.commit
 
 
 def test_a_tag_can_be_moved(
