@@ -43,6 +43,12 @@ _HOOK = re.compile(
     r"(device \S+ )?priority [\w+ -]+$"
 )
 _BLOCK = re.compile(r"^(table|chain|set|map|flowtable|counter|limit|quota)( [\w-]+){1,2}$")
+_BODY = r"\{(?:[ \t]*\}|.*?^\})\n?"
+_EFFECT = re.compile(
+    r"(?ms)^[ \t]*(?:(?P<flush>flush ruleset)"
+    r"|(?:delete|destroy|flush) table (?P<gone>(?:\w+ )?[\w-]+)"
+    rf"|(?P<body>table (?P<table>(?:\w+ )?[\w-]+) {_BODY}))"
+)
 _REFUSED_BY_KERNEL = re.compile(
     r"Operation not permitted|must be root|cache initialization failed|Protocol not supported|"
     r"Could not process rule: No such file|Unable to initialize Netlink"
@@ -160,23 +166,27 @@ def _kept() -> Path:
 
 
 def _load(text: str) -> None:
-    """Keep a rule set as the kernel would: `flush` and `delete` take away, the rest is added."""
+    """Keep a rule set as the kernel would: one statement after the other."""
     kept = _kept().read_text() if _kept().exists() else ""
-    if re.search(r"(?m)^\s*flush ruleset", text):
-        kept = ""
-    for match in re.finditer(r"(?m)^\s*(?:delete|destroy|flush) table ((?:\w+ )?[\w-]+)", text):
-        kept = _without(kept, match[1])
-    tables = re.findall(r"(?ms)^table ((?:\w+ )?[\w-]+) \{.*?^\}\n?", text)
-    for name in tables:
-        # A table that is written again with its rules has them twice on a real host, too; the
-        # text shows the last writing.
-        kept = _without(kept, name)
-    body = "".join(m[0] for m in re.finditer(r"(?ms)^table [\w -]+ \{.*?^\}\n?", text))
-    _kept().write_text(kept + body)
+    for match in _EFFECT.finditer(text):
+        if match["flush"]:
+            kept = ""
+        elif match["gone"]:
+            kept = _without(kept, match["gone"])
+        elif match["body"].partition("{")[2].strip(" \t}\n") or not _find(kept, match["table"]):
+            # Rules written again would stand there twice on a real host, too; what is kept is
+            # the last writing.
+            kept = _without(kept, match["table"]) + match["body"].strip() + "\n"
+    _kept().write_text(kept)
+
+
+def _find(text: str, table: str) -> str:
+    found = re.search(rf"(?ms)^table {re.escape(table)} {_BODY}", text)
+    return found[0] if found else ""
 
 
 def _without(text: str, table: str) -> str:
-    return re.sub(rf"(?ms)^table {re.escape(table)} \{{.*?^\}}\n?", "", text)
+    return re.sub(rf"(?ms)^table {re.escape(table)} {_BODY}", "", text)
 
 
 def _list(words: Sequence[str]) -> None:
@@ -185,11 +195,11 @@ def _list(words: Sequence[str]) -> None:
         say(kept, end="")
         return
     name = " ".join(words[1:])
-    found = re.search(rf"(?ms)^table {re.escape(name)} \{{.*?^\}}\n?", kept)
+    found = _find(kept, name)
     if words[:1] == ["tables"]:
         say("\n".join(re.findall(r"(?m)^(table [\w -]+?) \{", kept)))
     elif words[:1] == ["table"] and found:
-        say(found[0], end="")
+        say(found, end="")
     else:
         raise ToolError("Error: No such file or directory\nlist " + " ".join(words))
 

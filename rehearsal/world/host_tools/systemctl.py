@@ -8,6 +8,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from rehearsal.world.host_tools import unit_run
@@ -139,13 +140,18 @@ def _enable(name: str) -> None:
             complain(f"Created symlink {FOLDER}/{target}.{kind}/{name} -> {FOLDER}/{name}.")
 
 
+def _links_to(name: str) -> list[Path]:
+    # The links point at paths of the host, so from here they lead nowhere; that is no matter.
+    folders = [*on_host(FOLDER).glob("*.wants"), *on_host(FOLDER).glob("*.requires")]
+    return [folder / name for folder in folders if (folder / name).is_symlink()]
+
+
 def _enabled(name: str) -> bool:
-    return any(on_host(FOLDER).glob(f"*.wants/{name}")) or name in VENDOR
+    return bool(_links_to(name)) or name in VENDOR
 
 
 def _disable(name: str) -> None:
-    found = list(on_host(FOLDER).glob(f"*.wants/{name}"))
-    found += list(on_host(FOLDER).glob(f"*.requires/{name}"))
+    found = _links_to(name)
     if not found and not location(name).exists() and name not in VENDOR:
         raise ToolError(f"Failed to disable unit: Unit file {name} does not exist.")
     for link in found:
