@@ -104,9 +104,8 @@ class Cloudflare(Service):
         )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, LOOPBACK, 0)
-        await site.start()
-        self.port = self._runner.addresses[0][1]
+        self.port = world.port("cloudflare")
+        await web.TCPSite(self._runner, LOOPBACK, self.port).start()
 
     async def stop(self) -> None:
         """Close the port."""

@@ -1,0 +1,102 @@
+"""App passwords: listed by mailbox, never shown, and moved by an edit that forgets whose."""
+
+import html
+from typing import Any
+
+from rehearsal.world.mailcow_api import passwords
+from rehearsal.world.mailcow_api.call import Call, answers
+from rehearsal.world.mailcow_api.php import empty, intval, is_email, listed, text, trimmed
+from rehearsal.world.mailcow_api.store import Row
+
+_PROTOCOLS = (
+    "imap_access", "smtp_access", "dav_access", "eas_access", "pop3_access", "sieve_access",
+)  # fmt: skip
+_MASKED = ("app_passwd", "app_passwd2")
+
+
+def _whose(call: Call) -> str | None:
+    """Return the mailbox that is meant; without one the API means itself."""
+    username = call.data.get("username")
+    if not is_email(username):
+        return "API"
+    return text(username) if call.has_mailbox(username) else None
+
+
+@answers("add", "app-passwd", log=("app_passwd", "add"), masked=_MASKED)
+def add(call: Call) -> Any:
+    """Add a password for the protocols that are named."""
+    username = _whose(call)
+    domain = call.store.value("SELECT domain FROM mailbox WHERE username = ?", username)
+    if username is None or domain is None:
+        return call.danger("access_denied")
+    data = call.data
+    password = text(data.get("app_passwd"))
+    complaint = passwords.complaint(password, text(data.get("app_passwd2")))
+    if complaint:
+        return call.danger(complaint)
+    name = html.escape(trimmed(data.get("app_name")))
+    if empty(name):
+        return call.danger("app_name_empty")
+    chosen = listed(data.get("protocols"))
+    call.store.insert(
+        "app_passwd", name=name, mailbox=username, domain=domain,
+        password=passwords.hash_password(password), active=intval(data.get("active")),
+        **{one: int(one in chosen) for one in _PROTOCOLS},
+    )  # fmt: skip
+    call.success("app_passwd_added")
+    return None
+
+
+@answers("edit", "app-passwd", log=("app_passwd", "edit"), masked=_MASKED)
+def edit(call: Call) -> Any:
+    """Change passwords, their protocols and state."""
+    username = _whose(call)
+    if username is None:
+        return call.danger("access_denied")
+    data = call.data
+    for key in call.items:
+        row = call.store.row("SELECT * FROM app_passwd WHERE id = ?", key)
+        if row is None:
+            call.danger("app_passwd_id_invalid", key)
+            continue
+        password, repeated = text(data.get("app_passwd")), text(data.get("app_passwd2"))
+        if password and repeated:
+            complaint = passwords.complaint(password, repeated)
+            if complaint:
+                call.danger(complaint)
+                continue
+            hashed = passwords.hash_password(password)
+            call.store.update("app_passwd", {"mailbox": username, "id": key}, password=hashed)
+        call.store.update("app_passwd", {"id": key}, mailbox=username, **_edited(call, row))
+        call.success("object_modified", ", ".join(text(one) for one in call.items))
+    return None
+
+
+def _edited(call: Call, row: Row) -> Row:
+    data = call.data
+    name = row["name"] if empty(data.get("app_name")) else html.escape(trimmed(data["app_name"]))
+    values: Row = {"name": name}
+    chosen = listed(data.get("protocols"))
+    for one in _PROTOCOLS:
+        values[one] = int(one in chosen) if call.given("protocols") else row[one]
+    values["active"] = intval(data["active"]) if call.given("active") else row["active"]
+    return values
+
+
+@answers("delete", "app-passwd", log=("app_passwd", "delete"), masked=_MASKED)
+def delete(call: Call) -> Any:
+    """Delete passwords; the first that is missing ends the request."""
+    for key in call.items:
+        if call.store.delete("app_passwd", id=key) == 0:
+            return call.danger("app_passwd_id_invalid")
+        call.success("app_passwd_removed", text(key))
+    return None
+
+
+@answers("get", "app-passwd")
+def get(call: Call) -> Any:
+    """Return all of a mailbox with their hashes; asking by id finds nothing."""
+    if call.which != "all":
+        return None
+    rows = call.store.rows("SELECT * FROM app_passwd WHERE mailbox = ? ORDER BY id", call.extra)
+    return rows if call.has_mailbox(call.extra) else None

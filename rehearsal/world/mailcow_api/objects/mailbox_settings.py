@@ -1,0 +1,160 @@
+"""Settings of mailboxes that have addresses of their own in the API."""
+
+import json
+from typing import Any
+
+from rehearsal.world.mailcow_api.call import Call, answers, attributes
+from rehearsal.world.mailcow_api.objects.mailbox import ACL, handle_tagged
+from rehearsal.world.mailcow_api.php import intval, is_email, listed, numeric, text
+
+_DEFAULT_SCORE = "8, 15"
+_REFERENCES = (
+    ("tags_mailbox", "username"), ("app_passwd", "mailbox"), ("user_acl", "username"),
+    ("alias", "goto"), ("imapsync", "user2"), ("bcc_maps", "local_dest"),
+    ("bcc_maps", "bcc_dest"), ("recipient_maps", "old_dest"), ("recipient_maps", "new_dest"),
+    ("sender_acl", "logged_in_as"), ("sender_acl", "send_as"),
+)  # fmt: skip
+
+
+def _set_attributes(call: Call, username: str, **values: str) -> None:
+    row = call.store.row("SELECT * FROM mailbox WHERE username = ?", username)
+    kept = {**attributes(row), **values}
+    call.store.update("mailbox", {"username": username}, attributes=json.dumps(kept))
+    call.success("mailbox_modified", username)
+
+
+@answers("edit", "tls_policy", log=("mailbox", "edit", "tls_policy"))
+def edit_tls_policy(call: Call) -> None:
+    """Demand TLS of what a mailbox sends and receives."""
+    for item in call.items:
+        if not call.has_mailbox(item):
+            call.danger("access_denied")
+            continue
+        names = ("tls_enforce_in", "tls_enforce_out")
+        given = {one: str(intval(call.data[one])) for one in names if call.given(one)}
+        _set_attributes(call, item, **given)
+
+
+def _edit_choice(call: Call, name: str, choices: frozenset[str]) -> None:
+    for item in call.items:
+        if not call.has_mailbox(item):
+            call.danger("access_denied")
+            continue
+        row = call.store.row("SELECT * FROM mailbox WHERE username = ?", item)
+        choice = text(call.data[name]) if call.given(name) else attributes(row).get(name, "")
+        if choice not in choices:
+            call.danger("access_denied")
+            continue
+        _set_attributes(call, item, **{name: choice})
+
+
+@answers("edit", "quarantine_notification", log=("mailbox", "edit", "quarantine_notification"))
+def edit_quarantine_notification(call: Call) -> None:
+    """Set how often a mailbox hears of its quarantine."""
+    choices = frozenset({"never", "hourly", "daily", "weekly"})
+    _edit_choice(call, "quarantine_notification", choices)
+
+
+@answers("edit", "quarantine_category", log=("mailbox", "edit", "quarantine_category"))
+def edit_quarantine_category(call: Call) -> None:
+    """Set of what a mailbox hears."""
+    _edit_choice(call, "quarantine_category", frozenset({"add_header", "reject", "all"}))
+
+
+@answers("edit", "delimiter_action", log=("mailbox", "edit", "delimiter_action"))
+def edit_delimiter_action(call: Call) -> None:
+    """Set what becomes of mail to `name+tag`."""
+    for item in call.items:
+        if call.has_mailbox(item):
+            handle_tagged(call, text(item), text(call.data.get("tagged_mail_handler")))
+        else:
+            call.danger("access_denied")
+
+
+@answers("edit", "user-acl", log=("acl", "edit", "user"))
+def edit_rights(call: Call) -> None:
+    """Replace the rights of mailboxes; those not named are taken away."""
+    chosen = listed(call.data.get("user_acl"))
+    for item in call.items:
+        if not call.has_mailbox(item):
+            call.danger("access_denied")
+            continue
+        rights = json.dumps({name: int(name in chosen) for name in ACL})
+        call.store.update("user_acl", {"username": item}, acl=rights)
+        call.success("acl_saved", item)
+
+
+@answers("edit", "spam-score", log=("mailbox", "edit", "spam_score"))
+def edit_spam_score(call: Call) -> None:
+    """Set the two scores of mailboxes, or `default`."""
+    for item in call.items:
+        if not call.has_mailbox(item):
+            call.danger("access_denied")
+            continue
+        given = text(call.data.get("spam_score"))
+        low, _, high = given.partition(",")
+        high = high.partition(",")[0]
+        if given != "default" and not (numeric(low) and numeric(high)):
+            call.danger(
+                'Invalid spam score, format must be "1,2" where first is low and second is high '
+                "spam value."
+            )
+            continue
+        for option in ("lowspamlevel", "highspamlevel"):
+            call.store.delete("filterconf", object=item, option=option)
+        if given != "default":
+            if float(low) == float(high):
+                high = f"{float(high) + 0.1:g}"
+            call.store.insert("filterconf", object=item, option="highspamlevel", value=high)
+            call.store.insert("filterconf", object=item, option="lowspamlevel", value=low)
+        call.success("mailbox_modified", item)
+
+
+@answers("get", "spam-score")
+def get_spam_score(call: Call) -> Any:
+    """Return both scores in one text without spaces."""
+    if not is_email(call.which) or not call.has_mailbox(call.which):
+        return None
+    query = "SELECT value FROM filterconf WHERE option = ? AND object = ?"
+    low = call.store.value(query, "lowspamlevel", call.which)
+    high = call.store.value(query, "highspamlevel", call.which)
+    score = _DEFAULT_SCORE if low is None else f"{low}, {high}"
+    return {"score": "".join(score.split())}
+
+
+@answers("edit", "rename-mbox", log=("mailbox", "edit", "mailbox_rename"))
+def rename(call: Call) -> Any:
+    """Rename a mailbox within its domain, optionally leaving an alias behind."""
+    data = call.data
+    domain, local = text(data.get("domain")), text(data.get("new_local_part"))
+    before, after = f"{text(data.get('old_local_part'))}@{domain}", f"{local}@{domain}"
+    for name in (before, after):
+        if not is_email(name):
+            return call.danger("username_invalid", name)
+    row = call.store.row("SELECT * FROM mailbox WHERE username = ? AND kind = ''", before)
+    if row is None or row["active"] not in {1, 2} or not call.hosts(domain):
+        return call.danger("access_denied")
+    taken = "SELECT 1 FROM mailbox WHERE username = ? UNION SELECT 1 FROM alias WHERE address = ?"
+    if call.store.value(taken, after, after):
+        return call.danger(f"SQLSTATE[23000]: Duplicate entry '{after}' for key 'PRIMARY'")
+    _move(call, before, after, local)
+    if intval(data.get("create_alias")) == 1:
+        key = call.store.insert(
+            "alias", address=before, goto=after, domain=domain, active=1, sogo_visible=1,
+            private_comment=f"Mailbox was renamed from {before} to {after}",
+        )  # fmt: skip
+        call.success("alias_added", before, str(key))
+    call.success("mailbox_renamed", before, after)
+    return None
+
+
+def _move(call: Call, before: str, after: str, local: str) -> None:
+    store = call.store
+    store.run("PRAGMA foreign_keys=OFF")
+    try:
+        store.update("mailbox", {"username": before}, username=after, local_part=local)
+        store.update("alias", {"address": before}, address=after, goto=after)
+        for table, column in _REFERENCES:
+            store.update(table, {column: before}, **{column: after})
+    finally:
+        store.run("PRAGMA foreign_keys=ON")
