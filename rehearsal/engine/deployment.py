@@ -377,7 +377,7 @@ class Deployment:
         async with self._run.slots, self._run.report.timed(op, task.urn, difference.changes):
             if new.is_provider:
                 new.id = "" if self._run.preview else str(uuid.uuid4())
-                new.outputs = new.inputs
+                new.outputs = _given_out(new.inputs)
                 await self._configure(task, new)
             elif task.provider is not None:
                 await self._create_out_there(task.provider, new, replaced)
@@ -409,7 +409,7 @@ class Deployment:
             Op.UPDATE, task.urn, difference.changes
         ):
             if new.is_provider:
-                new.outputs = new.inputs
+                new.outputs = _given_out(new.inputs)
                 await self._configure(task, new)
             elif task.provider is not None:
                 await self._update_out_there(task.provider, old, new)
@@ -582,6 +582,11 @@ def _with_version(inputs: Properties, goal: Goal) -> Properties:
     if goal.version:
         noted["version"] = PropertyValue(goal.version)
     return noted
+
+
+def _given_out(inputs: Properties) -> Properties:
+    """Return a provider's outputs: its inputs without what is the engine's own."""
+    return {key: value for key, value in inputs.items() if key != "__internal"}
 
 
 def _with_urns(state: ResourceState, moved: Mapping[str, str]) -> ResourceState:

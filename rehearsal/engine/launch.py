@@ -56,6 +56,11 @@ def main() -> int:
     _forget_own_path()
     os.chdir(briefing.folder)
     sys.argv = [briefing.program]
+    return run(briefing)
+
+
+def run(briefing: Briefing) -> int:
+    """Run the program in this thread; returns the exit code."""
     pulumi.runtime.set_all_config(briefing.config, briefing.secret_keys)
     pulumi.runtime.configure(
         pulumi.runtime.Settings(
@@ -69,10 +74,6 @@ def main() -> int:
             root_directory=briefing.folder,
         )
     )
-    return _run(briefing)
-
-
-def _run(briefing: Briefing) -> int:
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     executor = ThreadPoolExecutor(max_workers=max(briefing.parallel, 1) * 4)

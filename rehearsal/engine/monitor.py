@@ -93,11 +93,9 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             await _refuse(context, f"{request.type} {request.name!r}: {error}")
             raise
         made = await self._deployment.register(goal)
-        result = resource_pb2.SUCCESS
-        if made.failed:
-            result = resource_pb2.FAIL
-        elif made.skipped:
-            result = resource_pb2.Result.Value("SKIP")
+        # What was skipped is a failure to the program too: it goes on without the outputs.
+        failed = made.failed or made.skipped
+        result = resource_pb2.FAIL if failed else resource_pb2.SUCCESS
         return resource_pb2.RegisterResourceResponse(
             urn=made.urn, id=made.id, object=to_struct(made.outputs), result=result
         )

@@ -1,0 +1,158 @@
+"""The genuine CLI takes over what this engine deployed, and the other way round."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import MARKER, PASSPHRASE, SHELF, Stage, changed
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("pulumi") is None, reason="`pulumi` is not on PATH: nothing to compare with"
+)
+
+PROGRAM = """
+code = config.require_secret("code")
+crate = Crate("crate", O(aliases=[Alias(name="chest")]), size=1)
+inner = shelf.Box("inner", label="in", opts=ResourceOptions(parent=crate))
+crate.register_outputs({"label": inner.label})
+first = shelf.Box("first", label="one", size=3, code=code,
+                  content={"a": [1, 2.5, {"b": None}], "s": code, "t": True}, opts=O())
+second = shelf.Box("second", label=first.id, opts=O(
+    depends_on=[crate], additional_secret_outputs=["token"], ignore_changes=["size"],
+    protect=True, custom_timeouts=CustomTimeouts(create="5m"), replace_on_changes=["q"],
+    deleted_with=first, retain_on_delete=True, aliases=[Alias(name="older")]))
+other = shelf.Provider("other", folder=folder, token=code, opts=ResourceOptions(version="1.0.0"))
+shelf.Box("third", label="3", opts=O(provider=other))
+shelf.Box("fourth", label="4", opts=ResourceOptions(version="1.0.0"))
+shelf.Box.get("looked-up", first.id, O())
+pulumi.export("label", second.label)
+pulumi.export("code", first.code)
+"""
+_OWN = {"created", "modified", "id", "sourcePosition", "stackTrace", "ciphertext"}
+
+
+class Genuine:
+    """The CLI on a stage's backend."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        (stage.project / "Pulumi.yaml").write_text(
+            "name: test\n"
+            f"runtime: {{name: python, options: {{virtualenv: {sys.prefix}}}}}\n"
+            f"plugins: {{providers: [{{name: shelf, path: {SHELF}}}]}}\n"
+        )
+        stage.config["shelf:folder"] = str(stage.shelf)
+        self._environment = {
+            **os.environ,
+            "PATH": f"{Path(sys.prefix) / 'bin'}:{os.environ['PATH']}",
+            "PULUMI_BACKEND_URL": f"file://{stage.folder}",
+            "PULUMI_HOME": str(stage.folder / "home"),
+            "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+            "PULUMI_SKIP_UPDATE_CHECK": "1",
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "1",
+            "PYTHONPATH": str(SHELF),
+        }
+
+    def configure(self) -> None:
+        """Write the stack's file as the caller of the engine does: with the engine's salt."""
+        from rehearsal.engine import Sealer  # noqa: PLC0415 (skipped without the CLI)
+
+        salt = self._stage.engine().encryption_salt
+        sealer = Sealer(PASSPHRASE, salt)
+        values: dict[str, Any] = {
+            key: {"secure": sealer.seal(value)} if key in self._stage.secret_keys else value
+            for key, value in self._stage.config.items()
+        }
+        content = json.dumps({"encryptionsalt": salt, "config": values})
+        (self._stage.project / "Pulumi.dev.yaml").write_text(content)
+
+    def __call__(self, *arguments: str) -> str:
+        """Run the CLI, which must succeed."""
+        done = subprocess.run(
+            ["pulumi", *arguments, "--non-interactive"],
+            cwd=self._stage.project,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+@pytest.fixture
+def genuine(stage: Stage) -> Genuine:
+    """The genuine CLI on the stage."""
+    stage.secret("code").program(PROGRAM)
+    return Genuine(stage)
+
+
+def test_the_genuine_engine_finds_nothing_to_change_in_our_state(
+    stage: Stage, genuine: Genuine
+) -> None:
+    stage.good()
+    genuine.configure()
+    genuine("stack", "select", "dev")
+    genuine("preview", "--expect-no-changes")
+    genuine("refresh", "--preview-only", "--expect-no-changes")
+    genuine("up", "--yes", "--skip-preview", "--expect-no-changes")
+    assert not stage.good().changed
+    assert not stage.engine().refresh().changed
+
+
+def test_we_find_nothing_to_change_in_the_genuine_engines_state(
+    stage: Stage, genuine: Genuine
+) -> None:
+    genuine.configure()
+    genuine("stack", "init", "dev")
+    genuine("up", "--yes", "--skip-preview")
+    theirs = stage.state()
+    assert not stage.preview().changed
+    assert not stage.good().changed
+    assert not stage.engine().refresh().changed
+    shutil.rmtree(stage.folder / ".pulumi")
+    stage.good()
+    ours, wanted = _comparable(stage.state()), _comparable(theirs)
+    assert ours.keys() == wanted.keys()
+    for urn, entry in wanted.items():
+        assert ours[urn] == entry
+    genuine("preview", "--expect-no-changes")
+
+
+def test_either_engine_goes_on_where_the_other_stopped(stage: Stage, genuine: Genuine) -> None:
+    stage.good()
+    genuine.configure()
+    genuine("stack", "select", "dev")
+    stage.program(PROGRAM.replace('label="3"', 'label="drei"') + 'shelf.Box("fifth", opts=O())')
+    genuine("up", "--yes", "--skip-preview")
+    assert not stage.preview().changed
+    outcome = stage.good(PROGRAM.replace('label="3"', 'place="tre"'))
+    assert sorted(changed(outcome)) == ["delete fifth", "delete-replaced third", "replace third"]
+    genuine("preview", "--expect-no-changes")
+    genuine("state", "unprotect", "--all", "--yes")
+    assert stage.engine().destroy().ok
+    assert MARKER not in stage.state_file.read_text()
+    assert "unchanged" not in genuine("preview")
+
+
+def _comparable(state: dict[str, Any]) -> dict[str, Any]:
+    """Return the resources by URN without what differs from run to run."""
+    text = json.dumps(state["resources"])
+    for entry in state["resources"]:
+        if entry.get("id"):
+            text = text.replace(entry["id"], f"<id of {entry['urn']}>")
+    return {entry["urn"]: _without_own(entry) for entry in json.loads(text)}
+
+
+def _without_own(thing: Any) -> Any:
+    if isinstance(thing, dict):
+        return {k: _without_own(v) for k, v in thing.items() if k not in _OWN | {"serial"}}
+    if isinstance(thing, list):
+        return [_without_own(item) for item in thing]
+    return thing
