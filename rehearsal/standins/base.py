@@ -71,6 +71,11 @@ class Kind(ABC, Generic[Account]):
     conflicts: ClassVar[tuple[frozenset[str], ...]] = ()
     """Sets of inputs of which at most one may be given."""
 
+    yielding: ClassVar[frozenset[str]] = frozenset()
+    """Further inputs that the service decides when they are left out, unknown to the schema."""
+    untaught: ClassVar[frozenset[str]] = frozenset()
+    """Inputs of the plugin that the stand-in does not know what to do with, and refuses."""
+
     @property
     def schema(self) -> Schema:
         """Schema of the type."""
@@ -96,7 +101,7 @@ class Kind(ABC, Generic[Account]):
 
     @abstractmethod
     async def read(self, account: Account, identity: str, state: Plain) -> tuple[str, Plain] | None:
-        """Return id and state as they are now; None if it is gone. For an import `state` is empty."""
+        """Return id and state as they are now, None if it is gone; an import has no `state`."""
 
     @abstractmethod
     async def update(self, account: Account, identity: str, old: Plain, new: Plain) -> Plain:
@@ -110,11 +115,12 @@ class Kind(ABC, Generic[Account]):
         """Return the differing paths by property."""
         found: dict[str, list[tuple[str, PropertyDiffKind]]] = {}
         known = self.schema
+        decided = known.always | self.yielding
         for name in sorted(known.inputs.names):
             if name in ignored:
                 continue
             old, new = state.get(name), inputs.get(name, self.defaults.get(name))
-            if new is None and (name in known.always or name not in state):
+            if new is None and (name in decided or name not in state):
                 continue
             old, new = self.comparable(name, old, state), self.comparable(name, new, state)
             if differing := list(difference.paths(old, new, name)):
@@ -243,8 +249,9 @@ class StandIn(Provider, Generic[Account]):
             values = plain_map(inputs)
             found = list(schema.mistakes(values, kind.schema.inputs, kind.schema.computed))
             for group in kind.conflicts:
-                if len(given := sorted(name for name in group if name in values)) > 1:
-                    found.append((given[0], f"conflicts with {given[1]}; give one of them"))
+                if len(given := sorted(group & values.keys())) > 1:
+                    found += [(given[0], f"conflicts with {given[1]}; give one of them")]
+            found += [(name, "has no stand-in") for name in sorted(kind.untaught & values.keys())]
             found += kind.mistakes(values)
             return CheckResponse(inputs, [CheckFailure(path, reason) for path, reason in found])
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import httpx
 from cloudflare import APIConnectionError, APIStatusError, AsyncCloudflare
+from cloudflare._models import FinalRequestOptions
 from typing_extensions import override
 
 from rehearsal.standins.base import Kind, StandIn
@@ -63,17 +64,11 @@ class Api:
             OperationError: the API refused, with its words and code.
         """
         await self._pace.wait()
-        options: dict[str, Any] = {"params": dict(query)} if query else {}
+        options = FinalRequestOptions.construct(
+            method=method, url=path, params=dict(query or {}), json_data=body
+        )
         try:
-            if method == "GET":
-                answer = await self._client.get(path, cast_to=httpx.Response, options=options)
-            else:
-                send = {
-                    "POST": self._client.post,
-                    "PUT": self._client.put,
-                    "DELETE": self._client.delete,
-                }[method]
-                answer = await send(path, cast_to=httpx.Response, body=body)
+            answer = await self._client.request(httpx.Response, options)
         except APIStatusError as error:
             if error.status_code == httpx.codes.NOT_FOUND and method != "POST":
                 return None

@@ -117,7 +117,7 @@ def _completed(inputs: Properties) -> Properties:
     for name, default in _CONNECTION_DEFAULTS.items():
         if name not in given:
             given[name] = PropertyValue(default)  # type: ignore[arg-type]  # plain scalars
-    return {**inputs, "connection": connection.with_value(given).with_secret(True)}
+    return {**inputs, "connection": connection.with_value(given).with_secret(is_secret=True)}
 
 
 def _tail(text: str) -> str:

@@ -1,15 +1,13 @@
 """What differs between the inputs a program gives and the state a resource is in."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from itertools import zip_longest
 
 from pulumi import Archive, Asset
 from pulumi.provider.experimental.provider import PropertyDiff, PropertyDiffKind
 
 from rehearsal.standins import assets
-from rehearsal.standins.values import Unknown, has_unknown
-
-_ABSENT = object()
+from rehearsal.standins.values import Unknown
 
 _REPLACING = {
     PropertyDiffKind.ADD: PropertyDiffKind.ADD_REPLACE,
@@ -24,7 +22,7 @@ def is_blank(value: object) -> bool:
         return False
     if isinstance(value, Mapping):
         return all(is_blank(item) for item in value.values())
-    return value is None or value is _ABSENT or value in (False, 0, "", [])
+    return value is None or value in (False, 0, "", [])
 
 
 def paths(old: object, new: object, path: str) -> Iterator[tuple[str, PropertyDiffKind]]:
@@ -34,33 +32,27 @@ def paths(old: object, new: object, path: str) -> Iterator[tuple[str, PropertyDi
     """
     if is_blank(old) and is_blank(new):
         return
-    if isinstance(new, Unknown):
-        yield path, PropertyDiffKind.ADD if is_blank(old) else PropertyDiffKind.UPDATE
-    elif isinstance(old, Mapping) and isinstance(new, Mapping):
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in dict.fromkeys((*old, *new)):
-            yield from paths(old.get(key, _ABSENT), new.get(key, _ABSENT), f"{path}.{key}")
+            yield from paths(old.get(key), new.get(key), f"{path}.{key}")
     elif isinstance(old, list) and isinstance(new, list):
-        for index in range(max(len(old), len(new))):
-            yield from paths(_item(old, index), _item(new, index), f"{path}[{index}]")
-    elif isinstance(old, Asset | Archive) and isinstance(new, Asset | Archive):
-        if assets.digest(old) != assets.digest(new):
-            yield path, PropertyDiffKind.UPDATE
-    elif old is None or old is _ABSENT:
-        yield path, PropertyDiffKind.ADD
-    elif new is None or new is _ABSENT:
-        yield path, PropertyDiffKind.DELETE
-    elif not _same_scalar(old, new):
-        yield path, PropertyDiffKind.UPDATE
+        for index, (was, will_be) in enumerate(zip_longest(old, new)):
+            yield from paths(was, will_be, f"{path}[{index}]")
+    elif kind := _kind(old, new):
+        yield path, kind
 
 
-def _item(values: list[Any], index: int) -> object:
-    return values[index] if index < len(values) else _ABSENT
-
-
-def _same_scalar(old: object, new: object) -> bool:
-    if has_unknown(new) or isinstance(old, Mapping | list) or isinstance(new, Mapping | list):
-        return False
-    return old == new and isinstance(old, bool) == isinstance(new, bool)
+def _kind(old: object, new: object) -> PropertyDiffKind | None:
+    """Return how two values differ that are not both objects, nor both lists."""
+    if old is None:
+        return PropertyDiffKind.ADD
+    if new is None:
+        return PropertyDiffKind.DELETE
+    if isinstance(old, Asset | Archive) and isinstance(new, Asset | Archive):
+        same = assets.digest(old) == assets.digest(new)
+    else:
+        same = isinstance(old, bool) == isinstance(new, bool) and old == new
+    return None if same else PropertyDiffKind.UPDATE
 
 
 def detailed(

@@ -7,7 +7,7 @@ read is not looked at here either, and what it shows as a change for ever is one
 import certifi
 import urllib3
 from minio import Minio
-from minio.credentials import StaticProvider
+from minio.credentials.providers import StaticProvider
 from typing_extensions import override
 
 from rehearsal.standins.base import StandIn

@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from rehearsal.standins.base import Kind
 from rehearsal.standins.failure import OperationError
-from rehearsal.standins.minio_server import Missing, Storage
+from rehearsal.standins.minio_server import MissingError, Storage
 from rehearsal.standins.values import Plain
 
 
@@ -40,7 +40,7 @@ class S3Bucket(Kind[Storage]):
         if acl == "private":
             try:
                 await account.call(what, account.s3.delete_bucket_policy, name)
-            except Missing:
+            except MissingError:
                 return
             return
         policy = _public_policy(name, acl)
@@ -92,7 +92,7 @@ class S3Bucket(Kind[Storage]):
             if state.get("forceDestroy"):
                 await account.call(what, _empty, account.s3, identity)
             await account.call(what, account.s3.remove_bucket, identity)
-        except Missing:
+        except MissingError:
             return
 
 
@@ -173,7 +173,7 @@ class S3BucketVersioning(Kind[Storage]):
         """Return the versioning as it is."""
         try:
             return identity, await self._state(account, identity)
-        except Missing:
+        except MissingError:
             return None
 
     @override
@@ -188,5 +188,5 @@ class S3BucketVersioning(Kind[Storage]):
         what = f"versioning of {identity}"
         try:
             await account.call(what, account.s3.set_bucket_versioning, identity, off)
-        except Missing:
+        except MissingError:
             return

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from rehearsal.standins.base import Kind
 from rehearsal.standins.failure import OperationError
-from rehearsal.standins.minio_server import Missing, Storage
+from rehearsal.standins.minio_server import MissingError, Storage
 from rehearsal.standins.values import Plain
 
 _NO_POLICY: Mapping[str, object] = {"Version": "", "Statement": None}
@@ -95,7 +95,7 @@ class IamUser(Kind[Storage]):
         """Return the user as it is; all that shows is its status."""
         try:
             return identity, await self._state(account, identity, {**self.defaults, **state})
-        except Missing:
+        except MissingError:
             return None
 
     @override
@@ -117,7 +117,7 @@ class IamUser(Kind[Storage]):
         """Delete the user and with it what is attached to it."""
         try:
             await account.call(f"user {identity}", account.admin.user_remove, identity)
-        except Missing:
+        except MissingError:
             return
 
 
@@ -166,7 +166,7 @@ class IamPolicy(Kind[Storage]):
         """Return the policy as it is, in the words it was given in where they mean the same."""
         try:
             return identity, await self._state(account, identity, state)
-        except Missing:
+        except MissingError:
             return None
 
     @override
@@ -179,7 +179,7 @@ class IamPolicy(Kind[Storage]):
         """Delete the policy."""
         try:
             await account.call(f"policy {identity}", account.admin.policy_remove, identity)
-        except Missing:
+        except MissingError:
             return
 
 
@@ -227,7 +227,7 @@ class IamUserPolicyAttachment(Kind[Storage]):
             state = {"userName": user, "policyName": policy}
         try:
             held = await self._held(account, state["userName"])
-        except Missing:
+        except MissingError:
             return None
         return (identity, {**state, "id": identity}) if state["policyName"] in held else None
 
@@ -243,7 +243,7 @@ class IamUserPolicyAttachment(Kind[Storage]):
         async with account.attaching:
             try:
                 held = await self._held(account, user)
-            except Missing:
+            except MissingError:
                 return
             if policy in held:
                 await self._hold(account, user, [name for name in held if name != policy])
@@ -307,7 +307,7 @@ class IamServiceAccount(Kind[Storage]):
         """Return the account as it is; its secret key is known from its creation alone."""
         try:
             return identity, await self._state(account, identity, {**self.defaults, **state})
-        except Missing:
+        except MissingError:
             return None
 
     @override
@@ -328,5 +328,5 @@ class IamServiceAccount(Kind[Storage]):
         what = f"service account {identity}"
         try:
             await account.call(what, account.admin.delete_service_account, identity)
-        except Missing:
+        except MissingError:
             return

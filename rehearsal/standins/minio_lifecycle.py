@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from rehearsal.standins.base import Kind
 from rehearsal.standins.failure import OperationError
-from rehearsal.standins.minio_server import Missing, Storage
+from rehearsal.standins.minio_server import MissingError, Storage
 from rehearsal.standins.values import Plain, Unknown
 
 _EXPIRATION = re.compile(r"^(?:(\d+)d|(\d{4}-\d\d-\d\d)|DeleteMarker)$")
@@ -77,7 +77,7 @@ class IlmPolicy(Kind[Storage]):
         what = f"lifecycle of {bucket}"
         try:
             config = await account.call(what, account.s3.get_bucket_lifecycle, bucket)
-        except Missing:
+        except MissingError:
             return None
         if config is None:
             return None
@@ -105,7 +105,7 @@ class IlmPolicy(Kind[Storage]):
         what = f"lifecycle of {identity}"
         try:
             await account.call(what, account.s3.delete_bucket_lifecycle, identity)
-        except Missing:
+        except MissingError:
             return
 
 

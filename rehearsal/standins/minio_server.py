@@ -1,4 +1,4 @@
-"""A MinIO server as the MinIO stand-in sees it: its S3 and its admin API, on the official client."""
+"""A MinIO server as the MinIO stand-in sees it: S3 and admin API, on the official client."""
 
 import asyncio
 import json
@@ -53,7 +53,7 @@ class Storage:
         """Return what a blocking call returns.
 
         Raises:
-            Missing: the server knows no such thing.
+            MissingError: the server knows no such thing.
             OperationError: the server refused, or was not reached; `what` begins the message.
         """
         try:
@@ -64,11 +64,11 @@ class Storage:
             code, words = _admin_words(error)
         except urllib3.exceptions.HTTPError as error:
             raise OperationError(f"{what}: {error}") from None
-        refusal = Missing if code in _MISSING else OperationError
+        refusal = MissingError if code in _MISSING else OperationError
         raise refusal(f"{what}: {words} ({code})") from None
 
 
-class Missing(OperationError):
+class MissingError(OperationError):
     """The server knows no such thing."""
 
 

@@ -37,14 +37,10 @@ def _free_port() -> int:
         return port
 
 
-def _is_ready(server: str) -> bool:
-    try:
-        answer = urllib3.request(
-            "GET", f"http://{server}/minio/health/ready", retries=False, timeout=1.0
-        )
-    except urllib3.exceptions.HTTPError:
-        return False
-    return answer.status == 200
+def _wait_until_ready(server: str) -> None:
+    """Ask again, with growing pauses, until the server answers that it is ready."""
+    patience = urllib3.Retry(total=12, backoff_factor=0.05, backoff_max=3, status_forcelist=[503])
+    urllib3.request("GET", f"http://{server}/minio/health/ready", retries=patience, timeout=5.0)
 
 
 @asynccontextmanager
@@ -52,7 +48,6 @@ async def genuine(folder: Path) -> AsyncIterator[Address]:
     """Run the server on a free port until the block ends."""
     program = binary()
     assert program is not None
-    folder.mkdir()
     server = f"127.0.0.1:{_free_port()}"
     environment = {
         "MINIO_ROOT_USER": USER, "MINIO_ROOT_PASSWORD": PASSWORD, "MINIO_BROWSER": "off",
@@ -63,9 +58,7 @@ async def genuine(folder: Path) -> AsyncIterator[Address]:
         env=environment, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        async with asyncio.timeout(30):
-            while not await asyncio.to_thread(_is_ready, server):
-                await asyncio.sleep(0.05)
+        await asyncio.to_thread(_wait_until_ready, server)
         yield Address(server)
     finally:
         process.terminate()

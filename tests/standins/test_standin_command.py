@@ -65,7 +65,7 @@ async def host(tmp_path: Path) -> AsyncIterator[Host]:
     folder.mkdir()
     connections: list[object] = []
 
-    class Server(asyncssh.SSHServer):  # type: ignore[misc]  # asyncssh has no types
+    class Server(asyncssh.SSHServer):
         def connection_made(self, connection: asyncssh.SSHServerConnection) -> None:
             connections.append(connection)
             connection.set_extra_info(folder=folder)
@@ -74,7 +74,7 @@ async def host(tmp_path: Path) -> AsyncIterator[Host]:
     server = await asyncssh.create_server(
         Server, "127.0.0.1", 0, server_host_keys=[own], process_factory=_run, encoding=None,
         authorized_client_keys=str(tmp_path / "authorized"),
-        sftp_factory=lambda channel: asyncssh.SFTPServer(channel, chroot=str(folder)),
+        sftp_factory=lambda channel: asyncssh.SFTPServer(channel, chroot=bytes(folder)),
     )  # fmt: skip
     yield Host(
         folder=folder,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from minio import Minio
 from minio.commonconfig import ENABLED
-from minio.credentials import StaticProvider
+from minio.credentials.providers import StaticProvider
 from minio.minioadmin import MinioAdmin
 from minio.versioningconfig import SUSPENDED, VersioningConfig
 from pulumi.provider.experimental.provider import Provider
@@ -312,9 +312,11 @@ async def test_a_preview_with_unknown_credentials_connects_to_nobody() -> None:
     ("token", "wrong", "path"),
     [
         (LIFECYCLE, {"bucket": "b"}, "rules"),
-        (LIFECYCLE, {"bucket": "b", "rules": [{"id": "x", "status": "Enabled"}]}, "rules[0].status"),
+        (LIFECYCLE, {"bucket": "b", "rules": [{"id": "x", "status": "Enabled"}]},
+         "rules[0].status"),
         (LIFECYCLE, {"bucket": "b", "rules": [{"expiration": "7d"}]}, "rules[0].id"),
-        (LIFECYCLE, {"bucket": "b", "rules": [{"id": "x", "expiration": "7"}]}, "rules[0].expiration"),
+        (LIFECYCLE, {"bucket": "b", "rules": [{"id": "x", "expiration": "7"}]},
+         "rules[0].expiration"),
         (BUCKET, {"bucket": "b", "acl": "secret"}, "acl"),
         (BUCKET, {"bucket": "b", "bucketPrefix": "b"}, "bucket"),
         (BUCKET, {"bucket": "b", "arn": "x"}, "arn"),
