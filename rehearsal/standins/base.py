@@ -47,6 +47,8 @@ from rehearsal.standins.values import (
 )
 
 Account = TypeVar("Account")
+_ENGINES_OWN = frozenset({"version", "pluginDownloadURL", "pluginChecksums"})
+"""Keys of a provider's configuration that are for the engine."""
 Changes = Mapping[str, list[tuple[str, PropertyDiffKind]]]
 
 
@@ -177,7 +179,7 @@ class StandIn(Provider, Generic[Account]):
     async def check_config(self, request: CheckRequest) -> CheckResponse:
         """Refuse unknown configuration keys."""
         given = plain_map(request.new_inputs)
-        given.pop("version", None)
+        given = {key: item for key, item in given.items() if key not in _ENGINES_OWN}
         found = schema.mistakes(given, schema.of_provider(self.sdk))
         failures = [CheckFailure(path, reason) for path, reason in found]
         return CheckResponse(inputs=request.new_inputs, failures=failures)

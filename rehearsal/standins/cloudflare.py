@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import httpx
-from cloudflare import APIConnectionError, APIStatusError, AsyncCloudflare
+from cloudflare import (
+    APIConnectionError,
+    APIStatusError,
+    AsyncCloudflare,
+    DefaultAsyncHttpxClient,
+)
 from cloudflare._models import FinalRequestOptions
 from typing_extensions import override
 
@@ -42,8 +47,14 @@ def snake(value: Any) -> Any:
 class Api:
     """Cloudflare's API: paced requests, the envelope taken off, errors in one line."""
 
-    def __init__(self, *, token: str, base_url: str | None) -> None:
-        self._client = AsyncCloudflare(api_token=token, base_url=base_url, timeout=30.0)
+    def __init__(self, *, token: str, base_url: str) -> None:
+        # Nothing of the environment: no proxy between here and loopback, no second credential.
+        self._client = AsyncCloudflare(
+            api_token=token,
+            base_url=base_url,
+            http_client=DefaultAsyncHttpxClient(trust_env=False, timeout=30.0),
+        )
+        self._client.api_key = self._client.api_email = self._client.user_service_key = None
         self._pace = Pace(REQUESTS, PERIOD)
 
     async def close(self) -> None:
@@ -227,10 +238,10 @@ class StandInProvider(StandIn[Api]):
     @override
     def open(self, configuration: Plain) -> Api:
         """Open the API with the token."""
-        token = configuration.get("apiToken")
-        if not token:
-            raise OperationError("the cloudflare provider needs an apiToken")
-        return Api(token=token, base_url=configuration.get("baseUrl"))
+        token, base_url = configuration.get("apiToken"), configuration.get("baseUrl")
+        if not token or not base_url:
+            raise OperationError("the cloudflare provider needs an apiToken and a baseUrl")
+        return Api(token=token, base_url=base_url)
 
     @override
     async def shut(self, account: Api) -> None:

@@ -21,6 +21,12 @@ class MissingError(OperationError):
     """The engine knows no such thing."""
 
 
+class _Client(APIClient):  # type: ignore[misc]  # docker publishes no types
+    """The official client, deaf to the proxies of the environment: it speaks to loopback."""
+
+    trust_env = property(lambda _self: False, lambda _self, _value: None)
+
+
 class Engine:
     """The engine's API, called in threads, refusals in one line."""
 
@@ -33,7 +39,7 @@ class Engine:
         async with self._opening:
             if self._client is None:
                 self._client = await asyncio.to_thread(
-                    APIClient, base_url=self._host, version="auto", timeout=TIMEOUT
+                    _Client, base_url=self._host, version="auto", timeout=TIMEOUT
                 )
             return self._client
 
@@ -91,7 +97,8 @@ def reference(name: str) -> tuple[str, str]:
 
 def _pull(client: APIClient, name: str) -> None:
     repository, tag = reference(name)
-    progress = client.pull(repository, tag=tag)
+    # An empty auth_config: the operator's own registry passwords are no business of a rehearsal.
+    progress = client.pull(repository, tag=tag, auth_config={})
     for line in progress.splitlines():
         if line.strip() and "error" in (told := json.loads(line)):
             raise OperationError(f"image {name}: {told['error']}")

@@ -204,6 +204,21 @@ async def test_a_wrong_token_is_told_without_the_token(api: Cloudflare, zone: st
     await provider.cancel()
 
 
+async def test_nothing_of_the_environment_is_used(
+    api: Cloudflare, zone: str, surroundings: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("CLOUDFLARE_API_KEY", "the-operators-own")
+    monkeypatch.setenv("CLOUDFLARE_EMAIL", "operator@example.pt")
+    token = surroundings.secrets["cloudflareApiToken"]
+    provider = await configured(PROVIDERS["cloudflare"](), settings(api, token))
+    await Deployed(provider, TOKEN).create(record(zone))
+    await provider.cancel()
+    astray = await configured(PROVIDERS["cloudflare"](), {"apiToken": secret(token)})
+    with pytest.raises(OperationError, match="baseUrl"):
+        await Deployed(astray, TOKEN).create(record(zone))
+
+
 async def test_zones_are_found_by_name(provider: Provider, zone: str) -> None:
     found = await invoke(
         provider, "cloudflare:index/getZone:getZone", {"filter": {"name": "example.pt"}}

@@ -230,6 +230,16 @@ async def test_an_engine_behind_ssh_or_not_there_is_one_line(image: str) -> None
         await provider.cancel()
 
 
+async def test_a_proxy_of_the_environment_is_not_used(
+    engine: DockerEngine, image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    host = engine.overlay()["endpoints"]["docker"]
+    provider = await configured(PROVIDERS["docker"](), {"host": host})
+    assert (await Deployed(provider, IMAGE).create({"name": image})).identity
+    await provider.cancel()
+
+
 async def test_a_preview_with_an_unknown_host_connects_to_nobody() -> None:
     provider = await configured(PROVIDERS["docker"](), {"host": UNKNOWN})
     one = await Deployed(provider, IMAGE).create({"name": UNKNOWN}, preview=True)
