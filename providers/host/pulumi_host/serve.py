@@ -6,6 +6,7 @@ from typing import Any
 
 import grpc
 from pulumi.provider.experimental import server
+from pulumi.runtime.proto import provider_pb2
 
 from pulumi_host.errors import HostError
 from pulumi_host.provider import HostProvider
@@ -42,11 +43,23 @@ def _spoken_plainly(answer: Answer) -> Answer:
 
 
 class PlainServicer(server.ProviderServicer):
-    """The SDK's servicer, with failures in one line."""
+    """The SDK's servicer, with failures in one line and a right answer to `DiffConfig`."""
+
+    async def DiffConfig(self, request: Any, context: Any) -> Any:  # noqa: N802 - protocol's name
+        """Say whether the configuration changed.
+
+        The SDK puts a truth value where the protocol has three answers: "changed" would arrive
+        as "unchanged".
+        """
+        response = await super().DiffConfig(request, context)
+        changed = provider_pb2.DiffResponse.DIFF_SOME
+        same = provider_pb2.DiffResponse.DIFF_NONE
+        response.changes = changed if response.diffs else same
+        return response
 
 
 for _name in _ANSWERED:
-    setattr(PlainServicer, _name, _spoken_plainly(getattr(server.ProviderServicer, _name)))
+    setattr(PlainServicer, _name, _spoken_plainly(getattr(PlainServicer, _name)))
 
 
 def main(arguments: list[str]) -> None:
