@@ -312,9 +312,8 @@ class MailcowComponent(pulumi.ComponentResource):
         guard = self._guard(settings)
         self.started = self._start(settings, self._files(secrets, guard), guard)
         # Nobody can use the key before php-fpm has read it.
-        self.api_key = pulumi.Output.all(self._api_key.value, self.started.id).apply(
-            lambda both: str(both[0])
-        )
+        key = pulumi.Output.all(self._api_key.value, self.started.id)
+        self.api_key = pulumi.Output.secret(key.apply(lambda both: str(both[0])))
         self.register_outputs({})
 
     def _secrets(self) -> pulumi.Output[MailcowSecrets]:

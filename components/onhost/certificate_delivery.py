@@ -410,7 +410,7 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             sys.stdout.write(deliver(options, memory, memory_file))
             good = True
-        except CertificateError as error:  # noqa: PERF203 - a handful of turns
+        except CertificateError as error:
             sys.stderr.write(f"certificate: {error}\n")
             status = 1
         except DeliveryError as error:

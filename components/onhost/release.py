@@ -29,6 +29,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+COMPOSE = "docker-compose.yml"
 CANDIDATE = "refs/po-mail/candidate"
 GIT_TIMEOUT = 900
 
@@ -197,6 +198,23 @@ def switch(tree: Tree, before: str | None, commit: str, shelf: Path) -> list[str
     return replaced
 
 
+def mend(tree: Tree, commit: str, shelf: Path) -> list[str]:
+    """Bring back what was deleted, and the compose file; return what was put aside.
+
+    The services were compared in the release's own compose file, so that is the one to run.
+    Whoever wants it otherwise has the override file.
+    """
+    deleted = tree.names("ls-files", "-z", "--deleted")
+    aside = tree.names("diff", "-z", "--name-only", "HEAD", "--", COMPOSE) - deleted
+    for name in aside:
+        target = shelf / commit[:12] / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(tree.directory / name, target)
+    if deleted or aside:
+        tree.run("checkout", "-q", "HEAD", "--", *sorted(deleted | aside))
+    return sorted(aside)
+
+
 def write_once(path: Path, content: str) -> None:
     """Write a file unless it has that content."""
     if path.exists() and path.read_text(encoding="utf-8") == content:
@@ -247,12 +265,14 @@ def place(options: argparse.Namespace) -> str:
     before = tree.head()
     if before != options.commit:
         fetch(tree, options.repository, options.tag, options.commit)
-    services = services_of(tree.ask("show", f"{options.commit}:docker-compose.yml"))
+    services = services_of(tree.ask("show", f"{options.commit}:{COMPOSE}"))
     compare(services, set(options.service), options.tag)
     aside: list[str] = []
+    shelf = on_disk(options.state) / "replaced"
     if before != options.commit:
         check_overwriting(tree, options.commit)
-        aside = switch(tree, before, options.commit, on_disk(options.state) / "replaced")
+        aside = switch(tree, before, options.commit, shelf)
+    aside += mend(tree, options.commit, shelf)
     complete(tree, options.repository, options.tag, options.commit)
     text = f"{options.tag} ({options.commit[:12]}) is in place, {len(services)} services\n"
     for name in aside:

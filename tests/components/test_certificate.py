@@ -1,0 +1,102 @@
+"""The certificate's way: when it is delivered, and how often again."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import pulumi_host
+from components.certificate import (
+    CertificateArgs,
+    CertificateComponent,
+    render_service,
+    render_timer,
+)
+from components.declaration import Declaration
+from components.endpoints import Endpoints
+from components.onhost import certificate_delivery
+from tests.components.registrations import CONNECTION, Registration, registered, waits_for
+
+
+def deployed(declaration: Declaration) -> dict[str, Registration]:
+    """Return what the component registers."""
+
+    def program() -> None:
+        routes = pulumi_host.File("traefik-routes", path="/routes", content="")
+        release = pulumi_host.File("release", path="/release", content="")
+        args = CertificateArgs(declaration, CONNECTION, routes, after=[release])
+        CertificateComponent("certificate", args)
+
+    return registered(program)
+
+
+def test_the_first_deployment_waits_for_traefik(qual: Declaration) -> None:
+    delivery = deployed(qual)["certificate-delivery"].inputs
+    assert delivery["create"].endswith("--wait 600")
+    assert delivery["update"] == delivery["create"]
+    assert "revision of traefik-routes" in delivery["triggers"]
+
+
+def test_the_delivery_comes_after_routes_and_release(qual: Declaration) -> None:
+    found = deployed(qual)
+    assert waits_for(found, "certificate-delivery", "traefik-routes")
+    assert waits_for(found, "certificate-delivery", "release")
+    assert waits_for(found, "certificate-schedule", "certificate-delivery")
+
+
+def test_the_options_are_those_of_the_program(qual: Declaration) -> None:
+    words = deployed(qual)["certificate-delivery"].inputs["create"].split()
+    options = certificate_delivery.parser().parse_args(words[2:])
+    assert options.host == "mx.portugalodyssey.pt"
+    assert options.acme == "/opt/po-shared/traefik/acme.json"
+    assert options.ca_bundle is None
+
+
+def test_other_authorities_are_trusted_only_when_they_are_declared(
+    qual: Declaration,
+) -> None:
+    endpoints = Endpoints(ca_bundle="-----BEGIN CERTIFICATE-----\n")
+    found = deployed(qual.model_copy(update={"endpoints": endpoints}))
+    assert found["certificate-authorities"].inputs["path"] == "/opt/po-mail/authorities.pem"
+    assert (
+        "--ca-bundle /opt/po-mail/authorities.pem" in found["certificate-service"].inputs["content"]
+    )
+
+
+def test_the_timer_runs_as_often_as_declared() -> None:
+    assert "OnUnitInactiveSec=45min" in render_timer(45)
+
+
+def test_the_service_runs_what_the_deployment_ran(qual: Declaration) -> None:
+    service = " ".join(render_service(qual).replace("\\\n", " ").split())
+    words = deployed(qual)["certificate-delivery"].inputs["create"]
+    options = words.partition("certificate_delivery.py ")[2].removesuffix(" --wait 600")
+    assert options in service
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
+def test_systemd_finds_nothing_wrong_with_the_units(qual: Declaration, tmp_path: Path) -> None:
+    (tmp_path / "po-mail-certificate.service").write_text(render_service(qual))
+    (tmp_path / "po-mail-certificate.timer").write_text(render_timer(60))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", *map(str, sorted(tmp_path.iterdir()))],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    complaints = [line for line in done.stderr.splitlines() if "po-mail-certificate" in line]
+    assert [line for line in complaints if "docker.service" not in line] == []
+
+
+def test_removal_ends_the_timer(qual: Declaration) -> None:
+    schedule = deployed(qual)["certificate-schedule"].inputs
+    assert "disable --now po-mail-certificate.timer" in schedule["delete"]
+
+
+def test_no_command_shows_its_output(qual: Declaration) -> None:
+    for registration in deployed(qual).values():
+        if registration.type == "command:remote:Command":
+            assert registration.inputs["logging"] == "none"
+            assert registration.inputs["addPreviousOutputInEnv"] is False

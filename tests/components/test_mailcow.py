@@ -1,0 +1,211 @@
+"""The stack: what is refused, and in which order things happen."""
+
+import json
+import re
+from typing import Any
+
+import pulumi
+import pytest
+
+import pulumi_host
+from components.certificate import CertificateArgs, CertificateComponent
+from components.declaration import Declaration, read
+from components.endpoints import Endpoints, RepositoryEndpoint
+from components.host import HostArgs, HostComponent
+from components.mailcow import (
+    MailcowArgs,
+    MailcowComponent,
+    ReleaseArgs,
+    ReleaseComponent,
+    nginx_files,
+    refuse_unsafe_change,
+    release_options,
+)
+from components.mailcow_conf import FIXED, fixed_settings
+from components.onhost import release, settings_guard, stack
+from components.relay import RelayArgs, RelayComponent
+from components.traefik import TraefikArgs, TraefikComponent
+from tests.components.registrations import (
+    CONNECTION,
+    Registration,
+    registered,
+    secret_value,
+    waits_for,
+)
+
+
+def deploy(declaration: Declaration) -> None:
+    """Declare everything that the stack stands on, as the program does."""
+    host = HostComponent("host", HostArgs(declaration, CONNECTION))
+    brought = ReleaseComponent(
+        "release", ReleaseArgs(declaration, CONNECTION, after=[host.directories])
+    )
+    ready = [brought.checked]
+    relay = RelayComponent("relay", RelayArgs(declaration, "re_planted", after=ready))
+    traefik = TraefikComponent("traefik", TraefikArgs(declaration))
+    certificate = CertificateComponent(
+        "certificate", CertificateArgs(declaration, CONNECTION, traefik.file, after=ready)
+    )
+    MailcowComponent(
+        "mailcow",
+        MailcowArgs(
+            declaration,
+            CONNECTION,
+            release=brought,
+            postfix_files=relay.files,
+            before_start=[host.firewall, certificate.delivery],
+        ),
+    )
+
+
+def deployed(declaration: Declaration) -> dict[str, Registration]:
+    """Return what is registered."""
+    return registered(lambda: deploy(declaration))
+
+
+@pytest.mark.parametrize(
+    "earlier",
+    [
+        "mailcow-release",
+        "mailcow-settings-guard",
+        "mailcow-conf",
+        "mailcow-limits",
+        "smarthost-extra-cf",
+        "smarthost-login",
+        "smarthost-tls-policy",
+        "certificate-delivery",
+        "firewall",
+    ],
+)
+def test_containers_start_last(qual: Declaration, earlier: str) -> None:
+    assert waits_for(deployed(qual), "mailcow", earlier)
+
+
+def test_no_configuration_is_written_before_the_guard_has_agreed(qual: Declaration) -> None:
+    found = deployed(qual)
+    assert waits_for(found, "mailcow-conf", "mailcow-settings-guard")
+    assert waits_for(found, "mailcow-settings-guard", "mailcow-release")
+
+
+def test_the_release_is_checked_against_the_tiers(qual: Declaration) -> None:
+    options = release.parser().parse_args(release_options(qual))
+    assert set(options.service) == set(qual.mailcow.services)
+    assert options.tag == "2026-07a"
+    assert options.commit == qual.mailcow.release.commit
+
+
+def test_a_rehearsal_brings_the_release_from_its_own_address(qual: Declaration) -> None:
+    elsewhere = RepositoryEndpoint(url="http://127.0.0.1:9/mailcow", commit="ab" * 20)
+    declaration = qual.model_copy(update={"endpoints": Endpoints(repository=elsewhere)})
+    options = release.parser().parse_args(release_options(declaration))
+    assert (options.repository, options.commit) == (elsewhere.url, elsewhere.commit)
+
+
+def test_the_start_reads_the_options_of_its_program(qual: Declaration) -> None:
+    command = deployed(qual)["mailcow"].inputs["create"]
+    guard, _, start = command.partition(" && ")
+    noted = settings_guard.parser().parse_args(guard.split()[2:])
+    assert noted.note
+    options = stack.parser().parse_args(start.split()[2:])
+    assert options.action == "up"
+    assert options.project == "po-mail"
+    assert stack.watched(options.watch) == {
+        "postfix-mailcow": [
+            "data/conf/postfix/extra.cf",
+            "data/conf/postfix/smarthost_passwd",
+            "data/conf/postfix/smarthost_tls_policy",
+        ]
+    }
+
+
+def test_a_change_of_any_file_starts_anew(qual: Declaration) -> None:
+    triggers = deployed(qual)["mailcow"].inputs["triggers"]
+    assert triggers[0] == fixed_settings(qual)
+    for name in ("mailcow-conf", "mailcow-limits", "smarthost-extra-cf", "smarthost-login"):
+        assert f"revision of {name}" in triggers
+
+
+def test_removal_stops_the_containers_and_keeps_the_volumes(qual: Declaration) -> None:
+    delete = deployed(qual)["mailcow"].inputs["delete"]
+    assert " down --project po-mail" in delete
+    assert "--volumes" not in delete
+    assert " -v" not in delete
+
+
+def test_secrets_are_generated_on_the_host_and_sealed(qual: Declaration) -> None:
+    found = deployed(qual)
+    generated = [one for one in found.values() if one.type == "host:index:Secret"]
+    assert len(generated) == 6
+    assert all(one.inputs["path"].startswith("/opt/po-mail/secrets/") for one in generated)
+    conf = found["mailcow-conf"]
+    assert conf.inputs["mode"] == "0600"
+    assert f"DBPASS={secret_value('secret-database', 28)}\n" in conf.inputs["content"]
+    assert isinstance(conf.raw["content"], dict)
+    for command in ("mailcow", "mailcow-settings-guard"):
+        assert isinstance(found[command].raw["stdin"], dict)
+        plain = {key: value for key, value in found[command].raw.items() if key != "stdin"}
+        for one in generated:
+            assert secret_value(one.name, 12) not in json.dumps(plain)
+
+
+def test_the_guard_is_told_every_fixed_setting_with_its_reason(qual: Declaration) -> None:
+    told = json.loads(deployed(qual)["mailcow-settings-guard"].inputs["stdin"])
+    assert set(told) == set(FIXED)
+    assert told["DBPASS"]["secret"]
+    assert told["COMPOSE_PROJECT_NAME"]["value"] == "po-mail"
+
+
+def test_the_api_key_comes_only_when_mailcow_has_read_it(qual: Declaration) -> None:
+    def program() -> None:
+        host = HostComponent("host", HostArgs(qual, CONNECTION))
+        brought = ReleaseComponent("release", ReleaseArgs(qual, CONNECTION, [host.directories]))
+        mailcow = MailcowComponent("mailcow", MailcowArgs(qual, CONNECTION, brought))
+        pulumi_host.File("reader", path="/x", content=mailcow.api_key)
+
+    reader = registered(program)["reader"]
+    assert "mailcow" in reader.after
+    assert isinstance(reader.raw["content"], dict)
+
+
+def hook_arguments(old: dict[str, str], new: dict[str, str]) -> pulumi.ResourceHookArgs:
+    """Return what the engine tells a hook before an update."""
+    return pulumi.ResourceHookArgs(
+        urn="urn:pulumi:test::mail::command:remote:Command::mailcow",
+        id="id",
+        name="mailcow",
+        type="command:remote:Command",
+        new_inputs={"triggers": [new, "revision"]},
+        old_inputs={"triggers": [old, "revision"]},
+    )
+
+
+def test_a_preview_refuses_an_unsafe_change_with_the_reason(qual: Declaration) -> None:
+    old = fixed_settings(qual)
+    new = old | {"COMPOSE_PROJECT_NAME": "mail"}
+    with pytest.raises(ValueError, match="it prefixes the volumes"):
+        refuse_unsafe_change(hook_arguments(old, new))
+
+
+def test_a_preview_lets_every_other_change_pass(qual: Declaration) -> None:
+    old = fixed_settings(qual)
+    refuse_unsafe_change(hook_arguments(old, dict(old)))
+    refuse_unsafe_change(hook_arguments({}, old))
+
+
+def test_no_policy_file_without_a_declared_policy(qual: Declaration) -> None:
+    assert nginx_files(qual) == {}
+
+
+def test_the_declared_policy_is_served_word_for_word(qual_values: dict[str, Any]) -> None:
+    qual_values["zone"] = {**qual_values["zone"], "mtaSts": {"mode": "testing"}}
+    declaration = read(qual_values, source="test")
+    files = nginx_files(declaration)
+    assert "mx: mx.portugalodyssey.pt" in files["mta-sts.txt"]
+    location = files["site.mta-sts.custom"]
+    assert re.search(r"location = /\.well-known/mta-sts\.txt", location)
+    assert 'if ($host != "mta-sts.portugalodyssey.pt")' in location
+    found = deployed(declaration)
+    assert (
+        "--watch nginx-mailcow=data/conf/nginx/site.mta-sts.custom"
+        in (found["mailcow"].inputs["create"])
+    )

@@ -1,0 +1,113 @@
+"""The relay: Postfix's files for the smarthost."""
+
+from typing import Any
+
+import pytest
+
+from components.declaration import Declaration, read
+from components.relay import (
+    Nexthop,
+    RelayArgs,
+    RelayComponent,
+    nexthop_of,
+    render_extra_cf,
+    render_login_map,
+    render_tls_policy,
+)
+from tests.components.registrations import registered
+
+RESEND = Nexthop("smtp.resend.com", 587, "resend")
+
+
+def parameters(text: str) -> dict[str, str]:
+    """Return the parameters of a Postfix file."""
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return dict(line.split(" = ", 1) for line in lines)
+
+
+def test_the_smarthost_comes_from_the_provider_table(qual: Declaration) -> None:
+    assert nexthop_of(qual) == RESEND
+    assert str(RESEND) == "[smtp.resend.com]:587"
+
+
+def test_all_mail_goes_to_the_smarthost() -> None:
+    assert parameters(render_extra_cf("mx.example.com", RESEND, ipv6=False))["relayhost"] == (
+        "[smtp.resend.com]:587"
+    )
+
+
+def test_extra_cf_survives_the_start_of_postfix() -> None:
+    # What the start script does: drop lines with the word, put its own first, strip the end.
+    text = render_extra_cf("mx.example.com", RESEND, ipv6=False)
+    kept = [line for line in text.splitlines() if "myhostname" not in line]
+    assert text == "\n".join(["myhostname = mx.example.com", *kept]) + "\n"
+    assert "\\" not in text
+
+
+def test_mailcows_own_logins_still_count_after_ours() -> None:
+    maps = parameters(render_extra_cf("mx.example.com", RESEND, ipv6=False))[
+        "smtp_sasl_password_maps"
+    ]
+    assert maps.split(", ") == [
+        "texthash:/opt/postfix/conf/smarthost_passwd",
+        "proxy:mysql:/opt/postfix/conf/sql/mysql_sasl_passwd_maps_sender_dependent.cf",
+    ]
+
+
+def test_our_tls_policy_comes_before_every_other_and_loses_none() -> None:
+    maps = parameters(render_extra_cf("mx.example.com", RESEND, ipv6=False))["smtp_tls_policy_maps"]
+    assert maps.split(", ") == [
+        "texthash:/opt/postfix/conf/smarthost_tls_policy",
+        "proxy:mysql:/opt/postfix/conf/sql/mysql_tls_policy_override_maps.cf",
+        "socketmap:inet:postfix-tlspol:8642:QUERY",
+    ]
+
+
+def test_tls_towards_the_smarthost_is_mandatory_and_names_it() -> None:
+    assert "[smtp.resend.com]:587 secure\n" in render_tls_policy(RESEND)
+
+
+@pytest.mark.parametrize(("ipv6", "protocols"), [(False, "ipv4"), (True, "all")])
+def test_ipv6_is_held_off_in_postfix_itself(protocols: str, *, ipv6: bool) -> None:
+    text = render_extra_cf("mx.example.com", RESEND, ipv6=ipv6)
+    assert parameters(text)["inet_protocols"] == protocols
+
+
+def test_the_login_stands_under_the_literal_nexthop() -> None:
+    assert "[smtp.resend.com]:587 resend:re_123\n" in render_login_map(RESEND, "re_123")
+
+
+@pytest.mark.parametrize("password", ["", " planted", "planted ", "plan\nted", "plan\tted"])
+def test_a_password_that_the_map_cannot_hold_is_refused_without_being_repeated(
+    password: str,
+) -> None:
+    with pytest.raises(ValueError, match="mail:smarthostPassword") as caught:
+        render_login_map(RESEND, password)
+    assert "plan" not in str(caught.value)
+
+
+def test_the_password_is_sealed_and_its_file_not_for_everyone(qual: Declaration) -> None:
+    found = registered(lambda: RelayComponent("relay", RelayArgs(qual, "re_planted")))
+    login = found["smarthost-login"]
+    assert login.inputs["mode"] == "0640"
+    assert login.inputs["content"].endswith("resend:re_planted\n")
+    assert isinstance(login.raw["content"], dict)
+    elsewhere = [one for name, one in found.items() if name != "smarthost-login"]
+    assert "re_planted" not in repr(elsewhere)
+
+
+def test_another_region_changes_nothing_but_what_the_table_says(
+    qual_values: dict[str, Any],
+) -> None:
+    qual_values["smarthost"] = {**qual_values["smarthost"], "envelopeLabel": "bounces"}
+    assert nexthop_of(read(qual_values, source="test")) == RESEND
+
+
+def test_the_files_are_named_for_whoever_restarts_postfix(qual: Declaration) -> None:
+    names: list[str] = []
+    registered(lambda: names.extend(RelayComponent("relay", RelayArgs(qual, "re_planted")).files))
+    assert sorted(names) == [
+        "data/conf/postfix/extra.cf",
+        "data/conf/postfix/smarthost_passwd",
+        "data/conf/postfix/smarthost_tls_policy",
+    ]

@@ -1,0 +1,109 @@
+"""Traefik's dynamic file."""
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from components.declaration import Declaration, read
+from components.traefik import (
+    TraefikArgs,
+    TraefikComponent,
+    dynamic_file,
+    render_dynamic_file,
+    routes_of,
+)
+from tests.components.registrations import registered
+
+
+@pytest.fixture
+def document(qual: Declaration) -> Any:
+    """Return the file as Traefik reads it."""
+    return yaml.safe_load(render_dynamic_file(routes_of(qual)))
+
+
+def hosts(document: Any) -> list[str]:
+    """Return the hosts of all routers."""
+    rules = [router["rule"] for router in document["http"]["routers"].values()]
+    return [host for rule in rules for host in re.findall(r"Host\(`([^`]+)`\)", rule)]
+
+
+def test_exactly_the_declared_web_hosts_are_routed(qual: Declaration, document: Any) -> None:
+    assert hosts(document) == list(qual.web_hosts)
+
+
+def test_the_mail_host_is_covered_but_not_routed(qual: Declaration, document: Any) -> None:
+    assert "mx.portugalodyssey.pt" not in hosts(document)
+    for router in document["http"]["routers"].values():
+        assert router["tls"] == {
+            "certResolver": "cloudflare",
+            "domains": [{"main": "mx.portugalodyssey.pt", "sans": list(qual.web_hosts)}],
+        }
+
+
+def test_there_is_one_backend_and_one_transport(document: Any) -> None:
+    assert document["http"]["services"] == {
+        "po-mail": {
+            "loadBalancer": {
+                "servers": [{"url": "https://172.20.0.1:9443"}],
+                "serversTransport": "po-mail",
+                "passHostHeader": True,
+            }
+        }
+    }
+    assert document["http"]["serversTransports"] == {"po-mail": {"insecureSkipVerify": True}}
+
+
+def test_the_backend_goes_unverified_in_one_place_alone(qual: Declaration) -> None:
+    text = render_dynamic_file(routes_of(qual))
+    settings = [line for line in text.splitlines() if not line.startswith("#")]
+    assert sum("insecureSkipVerify" in line for line in settings) == 1
+
+
+def test_administration_and_api_answer_on_one_host_alone(qual: Declaration) -> None:
+    rules = routes_of(qual).rules
+    assert rules["mail-admin"] == "Host(`mail-admin.portugalodyssey.pt`)"
+    denied = re.search(r"!PathRegexp\(`(.+)`\)", rules["webmail"])
+    assert denied is not None
+    for path in ("/api/v1/get/domain/all", "/ADMIN", "//admin", "/json_api.php", "/rspamd/"):
+        assert re.match(denied[1], path), path
+    for path in ("/", "/SOGo/so", "/user", "/Microsoft-Server-ActiveSync", "/img/admin.png"):
+        assert not re.match(denied[1], path), path
+
+
+@pytest.mark.parametrize(
+    ("label", "path"),
+    [
+        ("autoconfig", "/mail/config-v1.1.xml"),
+        ("autoconfig", "/.well-known/autoconfig/mail/config-v1.1.xml"),
+        ("autodiscover", "/Autodiscover/Autodiscover.xml"),
+        ("autodiscover", "/autodiscover/autodiscover.json/v1.0/x"),
+    ],
+)
+def test_mail_programs_find_their_settings(qual: Declaration, label: str, path: str) -> None:
+    allowed = re.search(r"&& PathRegexp\(`(.+)`\)", routes_of(qual).rules[label])
+    assert allowed is not None
+    assert re.match(allowed[1], path)
+
+
+def test_the_policy_host_is_routed_when_a_policy_is_declared(
+    qual_values: dict[str, Any],
+) -> None:
+    qual_values["zone"] = {**qual_values["zone"], "mtaSts": {"mode": "testing"}}
+    rules = routes_of(read(qual_values, source="test")).rules
+    assert rules["mta-sts"] == (
+        "Host(`mta-sts.portugalodyssey.pt`) && Path(`/.well-known/mta-sts.txt`)"
+    )
+
+
+def test_the_file_reads_back_as_it_was_meant(qual: Declaration) -> None:
+    routes = routes_of(qual)
+    text = render_dynamic_file(routes)
+    assert yaml.safe_load(text) == dynamic_file(routes)
+    assert "&id" not in text
+
+
+def test_the_file_lies_where_traefik_watches(qual: Declaration) -> None:
+    found = registered(lambda: TraefikComponent("traefik", TraefikArgs(qual)))
+    assert found["traefik-routes"].inputs["path"] == "/opt/po-shared/traefik/dynamic/po-mail.yml"

@@ -1,0 +1,253 @@
+"""Bringing the release: what is refused, and what is never touched."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from components.onhost import release
+
+COMPOSE = """\
+# services: not these
+services:
+
+    postfix-mailcow:
+      image: example/postfix:1
+      environment:
+        - TZ=${TZ}
+    # nginx comes last
+    nginx-mailcow:
+      image: example/nginx:1
+      networks:
+        mailcow-network:
+networks:
+  mailcow-network:
+    driver: bridge
+"""
+DIRECTORY = "/opt/po-mail/mailcow"
+Run = Callable[..., int]
+
+
+class Upstream:
+    """A repository with releases."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+        self.git("init", "-q")
+
+    def git(self, *words: str) -> str:
+        """Run git in it."""
+        fixed = {
+            "NAME": "Upstream",
+            "EMAIL": "upstream@example.com",
+            "DATE": "2026-07-01T00:00:00Z",
+        }
+        names = {f"GIT_{who}_{key}": value for key, value in fixed.items() for who in _WHO}
+        done = subprocess.run(
+            ["git", "-C", str(self.folder), *words],
+            env=os.environ | names | {"GIT_CONFIG_GLOBAL": os.devnull},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        )
+        return done.stdout.strip()
+
+    def publish(self, tag: str, files: dict[str, str]) -> str:
+        """Commit files under a tag; return the commit."""
+        for name, content in files.items():
+            path = self.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content)
+        self.git("add", "-A")
+        self.git("commit", "-q", "-m", tag, "--allow-empty")
+        self.git("tag", "-f", tag)
+        return self.git("rev-parse", "HEAD")
+
+
+_WHO = ("AUTHOR", "COMMITTER")
+
+
+@pytest.fixture
+def upstream(tmp_path: Path) -> Upstream:
+    """Return a repository with one release."""
+    made = Upstream(tmp_path / "upstream")
+    made.publish(
+        "2026-07",
+        {
+            "docker-compose.yml": COMPOSE,
+            ".gitignore": "mailcow.conf\ndata/conf/postfix/extra.cf\ndata/assets/ssl/*\n",
+            "data/conf/postfix/main.cf": "first\n# Overrides\n",
+            "data/conf/dovecot/global_sieve_before": "# empty\n",
+            "data/assets/ssl-example/dhparams.pem": "parameters\n",
+            "data/assets/ssl-example/cert.pem": "snake oil\n",
+        },
+    )
+    return made
+
+
+@pytest.fixture
+def bring(upstream: Upstream, root: Path) -> Run:
+    """Return a function that runs the program for a tag of the repository."""
+
+    def run(
+        tag: str = "2026-07",
+        commit: str | None = None,
+        services: tuple[str, ...] = ("postfix-mailcow", "nginx-mailcow"),
+    ) -> int:
+        words = ["--directory", DIRECTORY, "--state", "/opt/po-mail/state"]
+        words += ["--repository", str(upstream.folder), "--tag", tag]
+        words += ["--commit", commit or upstream.git("rev-parse", tag)]
+        for service in services:
+            words += ["--service", service]
+        return release.main(words)
+
+    return run
+
+
+@pytest.fixture
+def tree(root: Path) -> Path:
+    """Return the directory of the release."""
+    return root / DIRECTORY.lstrip("/")
+
+
+def test_the_release_is_brought_into_an_empty_directory(bring: Run, tree: Path) -> None:
+    assert bring() == 0
+    assert (tree / "data/conf/postfix/main.cf").read_text() == "first\n# Overrides\n"
+
+
+def test_a_second_run_needs_no_network_and_changes_nothing(
+    bring: Run, tree: Path, upstream: Upstream
+) -> None:
+    commit = upstream.git("rev-parse", "2026-07")
+    assert bring(commit=commit) == 0
+    before = {path: path.stat().st_mtime_ns for path in tree.rglob("data/**/*")}
+    upstream.folder.rename(upstream.folder.with_name("gone"))
+    assert bring(commit=commit) == 0
+    assert {path: path.stat().st_mtime_ns for path in tree.rglob("data/**/*")} == before
+
+
+def test_a_tag_that_is_another_commit_is_refused(
+    bring: Run, tree: Path, upstream: Upstream, capsys: pytest.CaptureFixture[str]
+) -> None:
+    declared = upstream.git("rev-parse", "2026-07")
+    moved = upstream.publish("2026-07", {"evil.sh": "echo\n"})
+    assert bring(commit=declared) == 1
+    complaint = capsys.readouterr().err
+    assert moved in complaint
+    assert "mail:mailcow.release.commit" in complaint
+    assert [path.name for path in tree.iterdir()] == [".git"]
+
+
+def test_a_service_without_a_tier_is_refused_before_the_tree_moves(
+    bring: Run, tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bring(services=("postfix-mailcow",)) == 1
+    assert "nginx-mailcow has no tier in mail:mailcow.services" in capsys.readouterr().err
+    assert not (tree / "docker-compose.yml").exists()
+
+
+def test_a_tier_for_no_service_is_refused(bring: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert bring(services=("postfix-mailcow", "nginx-mailcow", "solr-mailcow")) == 1
+    assert "solr-mailcow has a tier" in capsys.readouterr().err
+
+
+def test_what_lies_there_already_is_kept(bring: Run, tree: Path) -> None:
+    own = tree / "data/conf/postfix/extra.cf"
+    own.parent.mkdir(parents=True)
+    own.write_text("myhostname = mx.example.com\n")
+    (tree / "mailcow.conf").write_text("planted\n")
+    assert bring() == 0
+    assert own.read_text() == "myhostname = mx.example.com\n"
+    assert (tree / "mailcow.conf").read_text() == "planted\n"
+
+
+def test_files_of_ones_own_survive_an_upgrade(bring: Run, tree: Path, upstream: Upstream) -> None:
+    bring()
+    (tree / "data/assets/ssl/key.pem").write_text("key\n")
+    (tree / "data/notes.txt").write_text("untracked\n")
+    (tree / "data/conf/dovecot/global_sieve_before").write_text("keep;\n")
+    upstream.publish("2026-08", {"new.txt": "new\n"})
+    assert bring("2026-08") == 0
+    assert (tree / "new.txt").exists()
+    assert (tree / "data/assets/ssl/key.pem").read_text() == "key\n"
+    assert (tree / "data/notes.txt").read_text() == "untracked\n"
+    assert (tree / "data/conf/dovecot/global_sieve_before").read_text() == "keep;\n"
+
+
+def test_a_changed_file_that_the_release_replaces_is_put_aside(
+    bring: Run, tree: Path, upstream: Upstream, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = upstream.git("rev-parse", "2026-07")
+    bring()
+    (tree / "data/conf/postfix/main.cf").write_text("rewritten at start\n")
+    upstream.publish("2026-08", {"data/conf/postfix/main.cf": "second\n# Overrides\n"})
+    assert bring("2026-08") == 0
+    assert (tree / "data/conf/postfix/main.cf").read_text() == "second\n# Overrides\n"
+    aside = root / "opt/po-mail/state/replaced" / old[:12] / "data/conf/postfix/main.cf"
+    assert aside.read_text() == "rewritten at start\n"
+    assert "data/conf/postfix/main.cf" in capsys.readouterr().out
+
+
+def test_the_compose_file_that_was_checked_is_the_one_that_runs(
+    bring: Run, tree: Path, upstream: Upstream, root: Path
+) -> None:
+    bring()
+    (tree / "docker-compose.yml").write_text("services:\n    miner:\n      image: evil\n")
+    (tree / "data/conf/postfix/main.cf").unlink()
+    assert bring() == 0
+    assert (tree / "docker-compose.yml").read_text() == COMPOSE
+    assert (tree / "data/conf/postfix/main.cf").exists()
+    assert [path.read_text()[:9] for path in root.rglob("replaced/*/docker-compose.yml")] == [
+        "services:"
+    ]
+
+
+def test_a_file_of_ones_own_in_the_way_of_the_release_is_refused(
+    bring: Run, tree: Path, upstream: Upstream, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bring()
+    (tree / "mailcow.conf").write_text("secrets\n")
+    upstream.git("config", "core.excludesFile", os.devnull)
+    upstream.publish("2026-08", {".gitignore": "", "mailcow.conf": "theirs\n"})
+    assert bring("2026-08") == 1
+    assert "mailcow.conf" in capsys.readouterr().err
+    assert (tree / "mailcow.conf").read_text() == "secrets\n"
+    assert not (tree / "new.txt").exists()
+
+
+def test_what_the_generator_would_leave_is_there_except_the_snake_oil(
+    bring: Run, tree: Path
+) -> None:
+    bring()
+    override = tree / "data/conf/rspamd/override.d/worker-controller-password.inc"
+    assert override.read_text().startswith("#")
+    assert 'MAILCOW_GIT_VERSION="2026-07"' in (tree / "data/web/inc/app_info.inc.php").read_text()
+    assert [path.name for path in (tree / "data/assets/ssl").iterdir()] == ["dhparams.pem"]
+
+
+def test_a_password_set_in_rspamd_is_kept(bring: Run, tree: Path) -> None:
+    bring()
+    override = tree / "data/conf/rspamd/override.d/worker-controller-password.inc"
+    override.write_text('enable_password = "$2$x";\n')
+    bring()
+    assert override.read_text() == 'enable_password = "$2$x";\n'
+
+
+def test_an_address_without_a_repository_is_one_clear_line(
+    bring: Run, upstream: Upstream, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit = upstream.git("rev-parse", "2026-07")
+    upstream.folder.rename(upstream.folder.with_name("gone"))
+    assert bring(commit=commit) == 1
+    assert capsys.readouterr().err.startswith("release: git fetch failed: ")
+
+
+def test_a_compose_file_without_services_is_refused() -> None:
+    with pytest.raises(release.ReleaseError, match="no services"):
+        release.services_of("networks:\n  default:\n")
+    with pytest.raises(release.ReleaseError, match="no services"):
+        release.services_of("services: {a: {image: x}}\n")

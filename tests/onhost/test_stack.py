@@ -1,0 +1,96 @@
+"""Starting, renewing and stopping the compose project."""
+
+from pathlib import Path
+
+import pytest
+
+from components.onhost import stack
+from tests.onhost.fake_docker import Docker
+
+WORDS = ["--project", "po-mail", "--directory", "/m", "--memory", "/state/stack.json"]
+WATCH = ["--watch", "postfix-mailcow=extra.cf", "--watch", "postfix-mailcow=smarthost_passwd"]
+
+
+@pytest.fixture
+def directory(root: Path) -> Path:
+    """Return the directory of the release."""
+    folder = root / "m"
+    folder.mkdir()
+    (folder / "mailcow.conf").write_text("ENABLE_IPV6=false\n")
+    (folder / "extra.cf").write_text("first\n")
+    return folder
+
+
+@pytest.fixture
+def up(docker: Docker, directory: Path) -> None:
+    """Bring the project up for the first time."""
+    docker.know(starts={"postfix-mailcow": "first"})
+    assert stack.main(["up", *WORDS, *WATCH]) == 0
+
+
+def test_the_files_are_checked_before_anything_starts(
+    docker: Docker, directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    docker.know(fails=["config"])
+    assert stack.main(["up", *WORDS]) == 1
+    assert docker.told("up") == []
+    assert "docker compose config failed: config went wrong" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("up")
+def test_the_first_start_waits_for_health_and_restarts_nothing(docker: Docker) -> None:
+    assert docker.told("up") == [["up", "-d", "--wait", "--remove-orphans"]]
+    assert docker.told("restart") == []
+
+
+@pytest.mark.usefixtures("up")
+def test_a_changed_file_restarts_the_service_that_reads_it_once(
+    docker: Docker, directory: Path
+) -> None:
+    (directory / "extra.cf").write_text("second\n")
+    assert stack.main(["up", *WORDS, *WATCH]) == 0
+    assert stack.main(["up", *WORDS, *WATCH]) == 0
+    assert docker.told("restart") == [["restart", "postfix-mailcow"]]
+
+
+@pytest.mark.usefixtures("up")
+def test_a_service_that_started_anew_is_not_restarted(docker: Docker, directory: Path) -> None:
+    (directory / "extra.cf").write_text("second\n")
+    docker.know(starts={"postfix-mailcow": "second"})
+    assert stack.main(["up", *WORDS, *WATCH]) == 0
+    assert docker.told("restart") == []
+
+
+@pytest.mark.usefixtures("up")
+def test_a_restart_that_failed_is_tried_again(docker: Docker, directory: Path) -> None:
+    (directory / "extra.cf").write_text("second\n")
+    docker.know(fails=["restart"])
+    assert stack.main(["up", *WORDS, *WATCH]) == 1
+    docker.know(fails=[])
+    assert stack.main(["up", *WORDS, *WATCH]) == 0
+    assert len(docker.told("restart")) == 2
+
+
+def test_services_that_ran_before_read_their_files_again(docker: Docker, directory: Path) -> None:
+    docker.know(running={"postfix-mailcow": "theirs"})
+    assert stack.main(["up", *WORDS, *WATCH]) == 0
+    assert docker.told("restart") == [["restart", "postfix-mailcow"]]
+
+
+@pytest.mark.usefixtures("up")
+def test_switching_ipv6_takes_the_network_down_first(docker: Docker, directory: Path) -> None:
+    (directory / "mailcow.conf").write_text("ENABLE_IPV6=true\n")
+    assert stack.main(["up", *WORDS, *WATCH]) == 0
+    assert docker.told("down") == [["down"]]
+    assert docker.calls.index(["down"]) < len(docker.calls) - 1
+
+
+@pytest.mark.usefixtures("up")
+def test_removal_keeps_the_volumes(docker: Docker) -> None:
+    assert stack.main(["down", *WORDS]) == 0
+    assert docker.told("down") == [["down"]]
+
+
+def test_removal_of_what_never_was_is_no_mistake(docker: Docker, root: Path) -> None:
+    assert stack.main(["down", *WORDS]) == 0
+    assert docker.calls == []
