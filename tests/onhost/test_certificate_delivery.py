@@ -45,7 +45,7 @@ class Host:
 
     def keep(self, *entries: dict[str, Any], resolver: str = "cloudflare") -> None:
         """Let Traefik keep these certificates."""
-        content = {resolver: {"Account": {}, "Certificates": list(entries) or None}}
+        content: dict[str, Any] = {resolver: {"Account": {}, "Certificates": list(entries) or None}}
         draft = self.root / "acme.new"
         draft.write_text(json.dumps(content))
         draft.replace(self.root / "acme.json")
