@@ -37,6 +37,19 @@ from components.smarthost import SmarthostSettings, TransactionalSender
 from components.traefik import TraefikSettings
 from components.zone import WebSettings, ZoneSettings
 
+__all__ = [
+    "Declaration",
+    "DeclarationError",
+    "Mistake",
+    "PolicyException",
+    "Secrets",
+    "from_config",
+    "load_values",
+    "read",
+    "read_file",
+    "secret_keys",
+]
+
 
 class PolicyException(Settings):
     """A policy rule that need not hold for one resource, for a reason and a time."""
@@ -232,7 +245,11 @@ class _Reading:
     def __init__(self, values: Mapping[str, object], today: date) -> None:
         self._parts: dict[str, Any] = {}
         keys = {one.alias or name: name for name, one in Declaration.model_fields.items()}
-        given = {key: _decoded(value) for key, value in values.items() if not _absent(value)}
+        given = {
+            key: _decoded(value)
+            for key, value in values.items()
+            if not (key in keys and _absent(value))
+        }
         found = [secrets.in_clear(key) for key in given if secrets.names_secret(key)]
         given = {key: value for key, value in given.items() if not secrets.names_secret(key)}
         found += _pasted_secrets(given)

@@ -130,11 +130,13 @@ class PeopleComponent(pulumi.ComponentResource):
         return mailcow.Mailbox(
             f"mailbox-{settings.name}",
             local_part=settings.name,
-            domain=self.domain.domain,
+            domain=declaration.domain,
             name=settings.full_name,
             quota=settings.quota_mib,
             password=pulumi.Output.secret(password),
-            opts=pulumi.ResourceOptions(parent=self, protect=declaration.protect_mailboxes),
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=[self.domain], protect=declaration.protect_mailboxes
+            ),
         )
 
     def _alias(self, settings: AliasSettings, declaration: "Declaration") -> mailcow.Alias:
@@ -142,10 +144,13 @@ class PeopleComponent(pulumi.ComponentResource):
         targets = [local_target(one, domain) for one in settings.to]
         return mailcow.Alias(
             f"alias-{settings.name}",
-            address=self.domain.domain.apply(lambda name: f"{settings.name}@{name}"),
+            address=f"{settings.name}@{domain}",
             goto=goto(settings, domain),
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=[self.mailboxes[one] for one in targets if one in self.mailboxes],
+                depends_on=[
+                    self.domain,
+                    *(self.mailboxes[one] for one in targets if one in self.mailboxes),
+                ],
             ),
         )

@@ -12,19 +12,7 @@ from components.mistakes import Place, suggestion
 if TYPE_CHECKING:
     from components.declaration import Declaration
 
-_MAIL_PORTS = {
-    25: "SMTP",
-    110: "POP3",
-    143: "IMAP",
-    465: "SMTPS",
-    587: "submission",
-    993: "IMAPS",
-    995: "POP3S",
-    4190: "ManageSieve",
-}
-_NEEDED_PORTS = (25, 465, 587, 993)
-_NGINX_RESERVED = frozenset({8081, 9081, 9082, 65510})
-"""Ports that Mailcow's nginx uses inside its container."""
+_NEEDED_PORTS = {25: "SMTP", 465: "SMTPS", 587: "submission", 993: "IMAPS"}
 _HOST_RESERVED = {
     80: "Traefik",
     443: "Traefik",
@@ -71,13 +59,9 @@ def _every_service_has_a_tier(declaration: "Declaration", _today: date) -> Itera
 def _mail_ports(declaration: "Declaration", _today: date) -> Iterator[Finding]:
     ports = declaration.mailcow.raw_ports
     for index, port in enumerate(ports):
-        if port not in _MAIL_PORTS:
-            known = ", ".join(str(one) for one in _MAIL_PORTS)
-            message = f"{port} is no port that Mailcow binds for mail: {known}"
-            yield ("mailcow", "rawPorts", index), message
-        elif port in ports[:index]:
+        if port in ports[:index]:
             yield ("mailcow", "rawPorts", index), f"{port} stands twice; take one out"
-    missing = [f"{port} ({_MAIL_PORTS[port]})" for port in _NEEDED_PORTS if port not in ports]
+    missing = [f"{port} ({name})" for port, name in _NEEDED_PORTS.items() if port not in ports]
     if missing:
         yield ("mailcow", "rawPorts"), f"lacks {', '.join(missing)}; mail needs them"
 
@@ -94,9 +78,7 @@ def _ports_have_one_owner(declaration: "Declaration", _today: date) -> Iterator[
         (("monitoring", "exporterPort"), declaration.monitoring.exporter_port),
     ]
     for place, port in places:
-        if place[0] == "mailcow" and port in _NGINX_RESERVED:
-            yield place, f"{port} is taken inside Mailcow's nginx; take another, such as 9080"
-        elif port in owners:
+        if port in owners:
             yield place, f"{port} belongs to {owners[port]}; take another"
         owners.setdefault(port, f"mail:{place[0]}.{place[1]}")
 

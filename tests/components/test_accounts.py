@@ -1,0 +1,79 @@
+"""Accounts: what is declared is used, and nothing that happens to lie around."""
+
+import json
+from typing import Any
+
+import pulumi
+
+from components.accounts import open_accounts, open_mailcow
+from components.declaration import Declaration, read
+from components.secrets import Secrets
+from tests.components.test_declaration import ENDPOINTS
+from tests.recording import Recording, Sealed, record
+
+
+def accounts(declaration: Declaration) -> Recording:
+    def program() -> None:
+        def secret(name: str) -> pulumi.Output[str]:
+            return pulumi.Output.secret(f"planted-{name}")
+
+        secrets = Secrets(
+            cloudflare_api_token=secret("token"),
+            ssh_private_key=secret("key"),
+            smarthost_password=secret("smarthost"),
+            storage_access_key=secret("access"),
+            storage_secret_key=secret("secret"),
+            backup_passphrase=secret("passphrase"),
+        )
+        open_accounts(declaration, secrets)
+        open_mailcow(declaration, secret("api-key"))
+
+    recording = record(program)
+    assert recording.error is None
+    return recording
+
+
+def inputs(recording: Recording, package: str) -> dict[str, Any]:
+    return dict(recording.of_type(f"pulumi:providers:{package}")[package].inputs)
+
+
+def test_a_real_stack_uses_the_public_addresses(qual: Declaration) -> None:
+    recording = accounts(qual)
+
+    assert "baseUrl" not in inputs(recording, "cloudflare")
+    assert inputs(recording, "minio")["minioServer"] == "minio.portugalodyssey.pt:443"
+    assert inputs(recording, "minio")["minioSsl"] == "true"
+    assert inputs(recording, "docker")["host"] == "ssh://root@31.97.159.7:22"
+    assert inputs(recording, "host")["address"] == "31.97.159.7"
+    mailcow = inputs(recording, "mailcow")
+    assert mailcow["endpoint"] == "https://mail-admin.portugalodyssey.pt"
+    assert mailcow["connectTo"] == "31.97.159.7:443"
+
+
+def test_a_rehearsal_reaches_nothing_but_loopback(qual_values: dict[str, Any]) -> None:
+    qual_values["endpoints"] = ENDPOINTS | {"storageTls": False, "caBundle": "PEM"}
+
+    recording = accounts(read(qual_values, source="x"))
+
+    assert inputs(recording, "cloudflare")["baseUrl"] == "http://127.0.0.1:8080/client/v4"
+    assert inputs(recording, "minio")["minioServer"] == "127.0.0.1:9000"
+    assert inputs(recording, "minio")["minioSsl"] == "false"
+    assert inputs(recording, "docker") == {"host": "tcp://127.0.0.1:2375"}
+    assert inputs(recording, "host")["address"] == "127.0.0.1"
+    assert inputs(recording, "mailcow")["connectTo"] == "127.0.0.1:8443"
+    assert inputs(recording, "mailcow")["caBundle"] == "PEM"
+    assert "31.97.159.7" not in str([one.inputs for one in recording.resources])
+
+
+def test_every_credential_is_sealed(qual: Declaration) -> None:
+    for one in accounts(qual).resources:
+        for key, value in one.inputs.items():
+            assert isinstance(value, Sealed) or "planted" not in str(value), (one.name, key)
+
+
+def test_ssh_takes_the_declared_host_key_and_no_other(qual: Declaration) -> None:
+    options = json.loads(inputs(accounts(qual), "docker")["sshOpts"])
+
+    assert f"KnownHostsCommand=/bin/echo %H {qual.host_key}" in options
+    assert "StrictHostKeyChecking=yes" in options
+    assert "UserKnownHostsFile=/dev/null" in options

@@ -1,0 +1,89 @@
+"""People: mailboxes and aliases become what Mailcow knows them as."""
+
+from typing import Any
+
+import pytest
+
+from components.declaration import Declaration, read
+from components.people import AliasSettings, PeopleArgs, PeopleComponent, goto, local_target
+from tests.recording import Recording, Sealed, record
+
+
+def people(declaration: Declaration) -> Recording:
+    passwords = {one.name: f"planted-{one.name}" for one in declaration.mailboxes}
+    recording = record(
+        lambda: PeopleComponent("people", PeopleArgs(declaration, passwords)),
+    )
+    assert recording.error is None
+    return recording
+
+
+def test_every_mailbox_and_alias_of_qual_is_registered(qual: Declaration) -> None:
+    recording = people(qual)
+
+    mailboxes = recording.of_type("mailcow:index:Mailbox")
+    assert set(mailboxes) == {f"mailbox-{one.name}" for one in qual.mailboxes}
+    assert {
+        name: (one.inputs["address"], one.inputs["goto"])
+        for name, one in recording.of_type("mailcow:index:Alias").items()
+    } == {
+        f"alias-{one.name}": (f"{one.name}@portugalodyssey.pt", [f"{one.to[0]}@portugalodyssey.pt"])
+        for one in qual.aliases
+    }
+
+
+def test_a_password_is_a_secret_and_a_mailbox_is_protected(qual: Declaration) -> None:
+    for one in people(qual).of_type("mailcow:index:Mailbox").values():
+        assert isinstance(one.inputs["password"], Sealed)
+        assert one.protect
+
+
+def test_a_rehearsal_may_leave_nothing(qual_values: dict[str, Any]) -> None:
+    qual_values["protectMailboxes"] = False
+
+    mailboxes = people(read(qual_values, source="x")).of_type("mailcow:index:Mailbox")
+
+    assert not any(one.protect for one in mailboxes.values())
+
+
+def test_a_mailbox_waits_for_the_domain_and_an_alias_for_its_mailbox(qual: Declaration) -> None:
+    recording = people(qual)
+
+    for one in recording.of_type("mailcow:index:Mailbox").values():
+        assert one.after("domain")
+    assert recording.of_type("mailcow:index:Alias")["alias-hello"].after("mailbox-info")
+
+
+def test_the_limits_of_the_domain_do_not_follow_the_number_of_people(
+    qual: Declaration, qual_values: dict[str, Any]
+) -> None:
+    qual_values["mailboxes"].append({"name": "new", "fullName": "New", "quotaMib": 1})
+    after = people(read(qual_values, source="x")).of_type("mailcow:index:Domain")
+
+    before = people(qual).of_type("mailcow:index:Domain")
+
+    assert before["domain"].inputs == after["domain"].inputs
+    quota = before["domain"].inputs["quota"]
+    assert quota == 100 * 1024 >= sum(one.quota_mib for one in qual.mailboxes)
+    assert before["domain"].inputs["maxquota"] <= quota
+
+
+@pytest.mark.parametrize(
+    ("target", "local"),
+    [
+        ("info", "info"),
+        ("info@example.pt", "info"),
+        ("Info@Example.PT", "info"),
+        ("a@example.org", None),
+    ],
+)
+def test_a_target_within_the_domain_is_known_by_its_local_part(
+    target: str, local: str | None
+) -> None:
+    assert local_target(target, "example.pt") == local
+
+
+def test_an_alias_hands_on_to_whole_addresses() -> None:
+    alias = AliasSettings(name="all", to=("info", "A@Example.org"), outside=True)
+
+    assert goto(alias, "example.pt") == ["info@example.pt", "a@example.org"]
