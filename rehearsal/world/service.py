@@ -61,15 +61,20 @@ class AddressBook:
             ConnectionRefusedError: nothing listens there.
         """
         place = self.reach(address, port)
-        caller = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        caller.settimeout(0)
+        caller = self.caller(origin)
         try:
-            caller.bind((LOOPBACK, 0))
-            self._origins[caller.getsockname()[1]] = origin
             await asyncio.get_running_loop().sock_connect(caller, place)
         except BaseException:
             caller.close()
             raise
+        return caller
+
+    def caller(self, origin: str) -> socket.socket:
+        """Return a socket, not connected yet, that calls as the host with address `origin`."""
+        caller = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        caller.settimeout(0)
+        caller.bind((LOOPBACK, 0))
+        self._origins[caller.getsockname()[1]] = origin
         return caller
 
     def origin_of(self, local_port: int) -> str:
