@@ -112,9 +112,10 @@ class DnsRecord(Kind[Api]):
     def mistakes(self, inputs: Plain) -> list[tuple[str, str]]:
         """Refuse what the plugin refuses before it asks the API."""
         found = []
-        if inputs.get("proxied") is True and inputs.get("ttl") not in (1, None):
+        ttl = inputs.get("ttl")
+        if inputs.get("proxied") is True and isinstance(ttl, int) and ttl != 1:
             found.append(("ttl", "must be 1 when `proxied` is true"))
-        if isinstance(ttl := inputs.get("ttl"), int) and ttl != 1 and not 30 <= ttl <= 86400:
+        if isinstance(ttl, int) and ttl != 1 and not 30 <= ttl <= 86400:
             found.append(("ttl", "must be 1 (automatic) or between 30 and 86400 seconds"))
         return found
 

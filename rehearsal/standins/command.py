@@ -126,6 +126,8 @@ def _tail(text: str) -> str:
 
 def _failure(result: asyncssh.SSHCompletedProcess, logging: str) -> OperationError:
     """Say how a command ended, and its last words unless they are not to be logged."""
+    if result.exit_status is None:
+        return OperationError("the connection broke before the command ended")
     if result.exit_signal:
         what = f"the command was ended by signal {result.exit_signal[0]}"
     else:
@@ -147,10 +149,13 @@ async def _run(command: str, inputs: Plain, previous: Plain) -> Plain:
             if previous.get(name):
                 environment[f"PULUMI_COMMAND_{name.upper()}"] = previous[name]
     given = {"input": inputs["stdin"]} if inputs.get("stdin") else {"stdin": asyncssh.DEVNULL}
-    async with _connected(inputs["connection"]) as client:
-        result = await client.run(
-            command, env=environment, encoding="utf-8", errors="replace", **given
-        )
+    try:
+        async with _connected(inputs["connection"]) as client:
+            result = await client.run(
+                command, env=environment, encoding="utf-8", errors="replace", **given
+            )
+    except asyncssh.Error as error:
+        raise OperationError(f"the connection broke before the command ended: {error}") from None
     if result.exit_status != 0:
         raise _failure(result, inputs.get("logging", "stdoutAndStderr"))
     return {
@@ -226,7 +231,7 @@ async def _copy(inputs: Plain) -> None:
                     await _copy_file(sftp, source, PurePosixPath(path))
                 else:
                     await _copy_folder(sftp, source, PurePosixPath(path))
-        except asyncssh.SFTPError as error:
+        except asyncssh.Error as error:
             raise OperationError(f"{path}: {error.reason}") from None
 
 

@@ -20,11 +20,26 @@ class Unknown:
 UNKNOWN: Final = Unknown()
 """Equal to nothing but itself."""
 
+_ON_THE_WIRE: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+"""What stands for it in a property; the SDK's `Computed` cannot be sent."""
+_SENTINELS: Final = frozenset(
+    {
+        _ON_THE_WIRE,
+        "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",  # a flag
+        "3eeb2bf0-c639-47a8-9e75-3b44932eb421",  # a number
+        "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2",  # a list
+        "030794c1-ac77-496b-92df-f27374a8bd58",  # an asset
+        "e48ece36-62e2-4504-bad9-02848725956a",  # an archive
+        "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",  # an object
+    }
+)
+"""All that engines send for it (pulumi/pulumi, sdk/go/common/resource/plugin/rpc.go)."""
+
 
 def plain(value: PropertyValue) -> Any:
     """Return the value alone: no secret marks, whole numbers as `int`, unknown as `UNKNOWN`."""
     inner: Any = value.value
-    if isinstance(inner, Computed):
+    if isinstance(inner, Computed) or (isinstance(inner, str) and inner in _SENTINELS):
         return UNKNOWN
     if isinstance(inner, ResourceReference):
         return inner.urn
@@ -53,7 +68,7 @@ def wrapped(value: object) -> PropertyValue:
     if isinstance(value, PropertyValue):
         return value
     if isinstance(value, Unknown):
-        return PropertyValue.computed()
+        return PropertyValue(_ON_THE_WIRE)
     if isinstance(value, Mapping):
         return PropertyValue({str(key): wrapped(item) for key, item in value.items()})
     if isinstance(value, list | tuple):

@@ -14,6 +14,8 @@ from pulumi.provider.experimental.provider import Provider
 from rehearsal.standins import PROVIDERS
 from rehearsal.standins.failure import OperationError
 from rehearsal.standins.values import UNKNOWN, plain_map
+from rehearsal.world.service import Surroundings
+from rehearsal.world.ssh_host import SshHost
 from tests.standins.conformity import Deployed, configured, secret
 
 pytestmark = pytest.mark.anyio
@@ -271,3 +273,72 @@ async def test_a_text_cannot_become_a_folder(provider: Provider, host: Host) -> 
     (host.folder / "etc").mkdir()
     with pytest.raises(OperationError, match="is a folder"):
         await Deployed(provider, COPY).create(copied(host, StringAsset("text"), "/etc"))
+
+
+@pytest.fixture
+async def rehearsed(surroundings: Surroundings) -> AsyncIterator[SshHost]:
+    """The world's own host."""
+    key = asyncssh.generate_private_key("ssh-ed25519").export_private_key().decode()
+    surroundings.secrets["sshPrivateKey"] = key
+    host = SshHost()
+    await host.start(surroundings)
+    yield host
+    await host.stop()
+
+
+def on_host(host: SshHost, surroundings: Surroundings, **more: object) -> dict[str, object]:
+    overlay = host.overlay()
+    connection = {
+        "host": overlay["endpoints"]["ssh"]["address"],
+        "port": overlay["endpoints"]["ssh"]["port"],
+        "hostKey": overlay["hostKey"],
+        "privateKey": secret(surroundings.secrets["sshPrivateKey"]),
+        "dialErrorLimit": 0,
+    }
+    return {"connection": connection, **more}
+
+
+async def test_the_rehearsed_host_runs_commands_and_takes_files(
+    provider: Provider, rehearsed: SshHost, surroundings: Surroundings
+) -> None:
+    words = 'cat > "$DESTDIR/opt/got"; echo done'
+    wanted = on_host(rehearsed, surroundings, create=words, stdin="given")
+    one = await Deployed(provider, COMMAND).create(wanted)
+    assert one.plain["stdout"] == "done"
+    assert (surroundings.root / "opt/got").read_text() == "given"
+    copy = on_host(rehearsed, surroundings, source=StringAsset("x"), remotePath="/etc/a/b")
+    await Deployed(provider, COPY).create(copy)
+    assert (surroundings.root / "etc/a/b").read_text() == "x"
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ({"refuse_connection": True}, "after 1 attempts"),
+        ({"refuse_login": True}, "refuses this user or key"),
+        ({"wrong_host_key": True}, "not the declared hostKey"),
+        ({"drop_after": 10}, "the connection broke"),
+        ({"fail_command": {"match": "head", "exit": 7}}, "exit code 7: rehearsed failure"),
+    ],
+)
+async def test_each_failure_of_the_host_is_told_for_what_it_is(
+    provider: Provider,
+    rehearsed: SshHost,
+    surroundings: Surroundings,
+    fault: dict[str, object],
+    words: str,
+) -> None:
+    rehearsed.faults |= fault
+    wanted = on_host(rehearsed, surroundings, create="head -c 5000 /dev/zero; sleep 5")
+    with pytest.raises(OperationError, match=words) as failure:
+        await Deployed(provider, COMMAND).create(wanted)
+    assert "\n" not in str(failure.value)
+
+
+async def test_a_full_disk_is_told_with_the_path(
+    provider: Provider, rehearsed: SshHost, surroundings: Surroundings
+) -> None:
+    rehearsed.faults["disk_full"] = True
+    copy = on_host(rehearsed, surroundings, source=StringAsset("x"), remotePath="/etc/a/b")
+    with pytest.raises(OperationError, match="/etc/a/b"):
+        await Deployed(provider, COPY).create(copy)

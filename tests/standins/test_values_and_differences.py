@@ -35,6 +35,12 @@ def test_a_value_survives_the_way_to_plain_and_back() -> None:
     assert not has_unknown({"a": [1]})
 
 
+def test_the_unknown_is_what_engines_send_for_it() -> None:
+    assert wrapped(UNKNOWN).marshal().string_value == "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+    assert plain(PropertyValue("04da6b54-80e4-46f7-96ec-b56ff0331ba9")) is UNKNOWN
+    assert plain(PropertyValue.computed()) is UNKNOWN
+
+
 def test_secret_marks_are_kept_where_they_were() -> None:
     like = wrapped({"open": "a", "list": [secret("b"), "c"], "whole": secret({"d": "e"})})
     marked = with_marks(wrapped({"open": "1", "list": ["2", "3"], "whole": {"d": "4"}}), like)
