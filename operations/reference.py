@@ -1,0 +1,191 @@
+"""The reference of every key of the declaration, written from the settings' own descriptions.
+
+`python -m operations.reference` writes docs/declaration.md; with `--check` it only says whether
+the page is current.
+"""
+
+import re
+import sys
+from collections.abc import Iterator
+from datetime import date
+from enum import Enum
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from components import secrets
+from components.declaration import Declaration
+from components.settings import Settings
+
+PAGE = Path(__file__).parent.parent / "docs" / "declaration.md"
+"""The page."""
+
+_HEAD = """\
+# The declaration
+
+Every key of `Pulumi.<stack>.yaml`. This page is written by `python -m operations.reference`
+from the settings in `components/`; do not edit it.
+
+A key that is not listed here is refused. `pulumi preview` tells every mistake at once, before
+anything is touched. Write dates in quotes: `pulumi config set` rewrites a bare one as a moment.
+"""
+
+
+def page() -> str:
+    """Return the page as Markdown."""
+    return "\n".join([_HEAD, *_keys(), *_parts(), *_secrets()]).rstrip() + "\n"
+
+
+def _keys() -> Iterator[str]:
+    yield "## Keys\n"
+    yield from _table(Declaration, prefix="mail:")
+
+
+def _parts() -> Iterator[str]:
+    for model in _models(Declaration):
+        yield f"## {_title(model)}\n"
+        yield f"{_prose(model.__doc__ or '')}\n"
+        yield from _table(model)
+    for vocabulary in _vocabularies():
+        yield f"## {_title(vocabulary)}\n"
+        yield f"{_prose(vocabulary.__doc__ or '')}\n"
+        yield ", ".join(f"`{one.value}`" for one in vocabulary) + "\n"
+
+
+def _secrets() -> Iterator[str]:
+    yield "## Secrets\n"
+    yield (
+        "Each is a key of its own, sealed in the stack's file. The command asks for the value, so\n"
+        "that it shows neither in the list of processes nor in the shell's history.\n"
+    )
+    yield "| command | where the value is found |"
+    yield "| --- | --- |"
+    for key, where in secrets.keys(["NAME"]).items():
+        yield f"| `{secrets.command(key)}` | {where} |"
+    yield ""
+
+
+def _table(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    yield "| key | value | default | meaning |"
+    yield "| --- | --- | --- | --- |"
+    for name, field in model.model_fields.items():
+        key = f"`{prefix}{field.alias or name}`"
+        kind, default = _kind(field.annotation), _default(field)
+        yield f"| {key} | {kind}{_limits(field)} | {default} | {_prose(field.description or '')} |"
+    yield ""
+
+
+def _prose(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _title(kind: type) -> str:
+    words = re.sub(r"(?<!^)([A-Z])", r" \1", kind.__name__.removesuffix("Settings"))
+    title = words.capitalize()
+    for plain, spelled in _SPELLED.items():
+        title = title.replace(plain, spelled)
+    return title
+
+
+_SPELLED = {"Ipv6": "IPv6", "Mta sts": "MTA-STS", "Dmarc": "DMARC", "Ssh": "SSH"}
+
+
+def _anchor(kind: type) -> str:
+    return f"[{_title(kind)}](#{_title(kind).lower().replace(' ', '-')})"
+
+
+def _kind(annotation: Any) -> str:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _kind(arguments[0])
+    if origin in (Union, UnionType):
+        return " or ".join(_kind(one) for one in arguments if one is not type(None))
+    if origin is tuple:
+        return f"list of {_kind(arguments[0])}"
+    if origin is dict:
+        return f"{_kind(arguments[0])}: {_kind(arguments[1])}"
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel | Enum):
+        return _anchor(annotation)
+    return _PLAIN.get(annotation, "text")
+
+
+_PLAIN: dict[Any, str] = {
+    str: "text",
+    int: "whole number",
+    float: "number",
+    bool: "true or false",
+    date: "date",
+}
+
+
+def _limits(field: FieldInfo) -> str:
+    words = []
+    for one in field.metadata:
+        for name, sign in (("gt", ">"), ("ge", "≥"), ("lt", "<"), ("le", "≤")):
+            if getattr(one, name, None) is not None:
+                words.append(f"{sign} {getattr(one, name)}")
+    return f", {', '.join(words)}" if words else ""
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default is PydanticUndefined:
+        return "required"
+    value = field.default
+    if isinstance(value, Settings):
+        return "see there"
+    if value is None or value == ():
+        return "none"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, tuple):
+        return ", ".join(f"`{one}`" for one in value)
+    return f"`{value}`"
+
+
+def _models(model: type[BaseModel]) -> list[type[BaseModel]]:
+    """Return the settings below a model, each once, in the order in which they are met."""
+    return [one for one in _inside(model) if issubclass(one, BaseModel)]
+
+
+def _vocabularies() -> list[type[Enum]]:
+    return [one for one in _inside(Declaration) if issubclass(one, Enum)]
+
+
+def _inside(model: type[BaseModel]) -> list[type]:
+    found: dict[type, None] = {}
+    for field in model.model_fields.values():
+        for kind in _types(field.annotation):
+            found.setdefault(kind)
+            if issubclass(kind, BaseModel):
+                found |= dict.fromkeys(_inside(kind))
+    return list(found)
+
+
+def _types(annotation: Any) -> Iterator[type]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel | Enum):
+        yield annotation
+    for one in get_args(annotation):
+        yield from _types(one)
+
+
+def main(arguments: list[str]) -> int:
+    """Write the page, or say whether it is current.
+
+    Args:
+        arguments: Command line without the program's name: nothing, or `--check`.
+
+    Returns:
+        Exit code: 1 when `--check` finds the page out of date.
+    """
+    if arguments == ["--check"]:
+        return 0 if PAGE.exists() and PAGE.read_text("utf-8") == page() else 1
+    PAGE.write_text(page(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
