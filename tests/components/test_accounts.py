@@ -1,9 +1,13 @@
 """Accounts: what is declared is used, and nothing that happens to lie around."""
 
+import asyncio
 import json
+import shutil
 from typing import Any
 
+import asyncssh
 import pulumi
+import pytest
 
 from components.accounts import open_accounts, open_mailcow
 from components.declaration import Declaration, read
@@ -77,3 +81,33 @@ def test_ssh_takes_the_declared_host_key_and_no_other(qual: Declaration) -> None
     assert f"KnownHostsCommand=/bin/echo %H {qual.host_key}" in options
     assert "StrictHostKeyChecking=yes" in options
     assert "UserKnownHostsFile=/dev/null" in options
+
+
+@pytest.mark.skipif(shutil.which("ssh") is None, reason="no ssh client on PATH")
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_genuine_ssh_refuses_a_host_with_another_key(
+    qual_values: dict[str, Any], *, declared: bool
+) -> None:
+    key, other = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
+    shown = key if declared else other
+    qual_values["hostKey"] = shown.export_public_key().decode().strip()
+    options = json.loads(inputs(accounts(read(qual_values, source="x")), "docker")["sshOpts"])
+
+    said = asyncio.run(_dial(key, options))
+
+    assert ("Permission denied" in said) is declared
+    assert ("Host key verification failed" in said) is not declared
+
+
+async def _dial(key: asyncssh.SSHKey, options: list[str]) -> str:
+    """Return what `ssh` says of a server with this key that lets nobody in."""
+    server = await asyncssh.listen("127.0.0.1", 0, server_host_keys=[key])
+    async with server:
+        port = str(server.get_port())
+        process = await asyncio.create_subprocess_exec(
+            *("ssh", "-F", "none", *options, "-p", port, "nobody@127.0.0.1", "true"),
+            stdin=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, said = await asyncio.wait_for(process.communicate(), timeout=20)
+    return said.decode()
