@@ -28,12 +28,6 @@ _HOP_BY_HOP = frozenset(
         "transfer-encoding", "upgrade", "proxy-connection", "content-length",
     }
 )  # fmt: skip
-_OURS = frozenset(
-    {
-        "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port",
-        "x-forwarded-server", "x-real-ip",
-    }
-)  # fmt: skip
 _WATCH_SECONDS = 0.3
 _RETRY_SECONDS = 2.0
 _BODY_LIMIT = 64 * 1024**2
@@ -251,8 +245,9 @@ class Traefik(Service):
         headers = CIMultiDict(
             (name, value)
             for name, value in request.headers.items()
-            if name.lower() not in _HOP_BY_HOP | _OURS
+            if name.lower() not in _HOP_BY_HOP
         )
+        # Set, not added: what a client sends under these names is forged.
         headers["Host"] = request.host if backend.pass_host else urlsplit(backend.url).netloc
         headers["X-Forwarded-For"] = headers["X-Real-Ip"] = client
         headers["X-Forwarded-Proto"] = "https"

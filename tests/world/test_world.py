@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,14 @@ CONFIG: dict[str, Any] = {
     "mailboxes": [{"name": "info"}, {"name": "postmaster"}],
 }
 NAMES = ("dns", "cloudflare")
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays(tmp_path: Path) -> Iterator[None]:
+    """End what a failed test may have left running."""
+    yield
+    for folder in (tmp_path, tmp_path / "world"):
+        process.sweep(folder)
 
 
 def make(folder: Path, *, services: tuple[str, ...] = NAMES) -> World:
@@ -203,6 +212,7 @@ def test_a_child_that_a_world_forgot_is_ended_with_it(tmp_path: Path) -> None:
     )
     process.start(tmp_path, process.Order(CONFIG, stack="test", services=("dns",)))
     assert child.wait(timeout=5) != 0
+    assert process.stop(tmp_path)
 
 
 def _until(condition: Any, seconds: float = 5) -> bool:

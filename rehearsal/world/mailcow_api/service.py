@@ -387,9 +387,8 @@ class MailcowApi(Service):
             result = route.handler(call)
         except (sqlite3.Error, UncaughtError) as error:
             # Nothing catches these in the genuine API: what was said is not sent, and stays in
-            # the session for whoever comes back with its cookie.
+            # the session (the list is its own) for whoever comes back with its cookie.
             _log.warning("uncaught in %s: %s", route.log, error)
-            session.said = call.said
             return _json("")
         session.said = []
         if call.said:
