@@ -1,0 +1,95 @@
+"""The genuine MinIO, where it is installed."""
+
+import asyncio
+import os
+import shutil
+import socket
+from pathlib import Path
+
+from rehearsal.world.service import LOOPBACK
+
+_PATIENCE = 30.0
+"""Seconds that the server may take to answer for the first time."""
+
+
+def find() -> Path | None:
+    """Return the `minio` on PATH or in the user's cache folder, None if there is none."""
+    on_path = shutil.which("minio")
+    if on_path:
+        return Path(on_path)
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    cached = cache / "po-mail/bin/minio"
+    return cached if os.access(cached, os.X_OK) else None
+
+
+def _free_port() -> int:
+    with socket.create_server((LOOPBACK, 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class GenuineStorage:
+    """A MinIO server as a child process, its data in a folder of the world."""
+
+    def __init__(self, program: Path, folder: Path) -> None:
+        """Take the program and where its data shall lie."""
+        self._program = program
+        self._folder = folder
+        self._process: asyncio.subprocess.Process | None = None
+        self.port = 0
+
+    async def start(self, access_key: str, secret_key: str, region: str) -> None:
+        """Start the server and wait until it answers.
+
+        Raises:
+            RuntimeError: it does not start.
+        """
+        data = self._folder / "data"
+        data.mkdir(parents=True, exist_ok=True)
+        self.port = _free_port()
+        environment = {
+            "PATH": "/usr/bin:/bin", "HOME": str(self._folder), "MINIO_REGION": region,
+            "MINIO_ROOT_USER": access_key, "MINIO_ROOT_PASSWORD": secret_key,
+            "MINIO_BROWSER": "off", "MINIO_UPDATE": "off", "MINIO_CALLHOME_ENABLE": "off",
+        }  # fmt: skip
+        with (self._folder / "minio.log").open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                str(self._program), "server", "--quiet", "--address", f"{LOOPBACK}:{self.port}",
+                str(data), env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=log,
+                stderr=log,
+            )  # fmt: skip
+        try:
+            await asyncio.wait_for(self._answers(), _PATIENCE)
+        except TimeoutError:
+            await self.stop()
+            message = f"{self._program} does not start; see {self._folder / 'minio.log'}"
+            raise RuntimeError(message) from None
+
+    async def _answers(self) -> None:
+        while True:
+            if self._process is not None and self._process.returncode is not None:
+                raise TimeoutError
+            try:
+                reader, writer = await asyncio.open_connection(LOOPBACK, self.port)
+            except OSError:
+                await asyncio.sleep(0.05)
+                continue
+            writer.write(b"GET /minio/health/ready HTTP/1.0\r\nHost: storage\r\n\r\n")
+            line = await reader.readline()
+            writer.close()
+            if b" 200 " in line:
+                return
+            await asyncio.sleep(0.05)
+
+    async def stop(self) -> None:
+        """End the server."""
+        if self._process is None:
+            return
+        if self._process.returncode is None:
+            self._process.terminate()
+            try:
+                await asyncio.wait_for(self._process.wait(), 10)
+            except TimeoutError:
+                self._process.kill()
+                await self._process.wait()
+        self._process = None
