@@ -224,7 +224,8 @@ class StandIn(Provider, Generic[Account]):
 
     def _kind(self, token: str) -> Kind[Account]:
         try:
-            return self._kinds[token]
+            # Inside a component the type carries those of the parents: `mail:...:Host$...`.
+            return self._kinds[token.rpartition("$")[2]]
         except KeyError:
             known = ", ".join(sorted(self._kinds))
             raise OperationError(f"{token} has no stand-in; there are {known}") from None

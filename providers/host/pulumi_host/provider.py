@@ -41,7 +41,8 @@ _DEFAULT_PORT = 22
 
 def _resource(kind: str) -> Any:
     try:
-        return _RESOURCES[kind]
+        # Inside a component the type carries those of the parents: `mail:components:Host$...`.
+        return _RESOURCES[kind.rpartition("$")[2]]
     except KeyError:
         raise HostError(f"{kind} is not a resource of the package host") from None
 
