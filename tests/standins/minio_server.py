@@ -21,6 +21,7 @@ class Address:
     server: str
     user: str = USER
     password: str = PASSWORD
+    takes_empty_policies: bool = True
 
 
 def binary() -> str | None:

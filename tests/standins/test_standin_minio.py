@@ -1,8 +1,10 @@
-"""The MinIO stand-in against a genuine MinIO server."""
+"""The MinIO stand-in against a genuine MinIO server, and against the world's storage."""
 
 import io
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,8 +19,10 @@ from rehearsal.standins import PROVIDERS
 from rehearsal.standins.failure import OperationError
 from rehearsal.standins.minio_identities import canonical
 from rehearsal.standins.values import UNKNOWN, plain_map
+from rehearsal.world.storage.service import ObjectStorage
 from tests.standins.conformity import Deployed, configured, secret
 from tests.standins.minio_server import Address, binary, genuine
+from tests.world.host_neighbourhood import started
 
 pytestmark = pytest.mark.anyio
 
@@ -47,12 +51,25 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(scope="module")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Address]:
-    if binary() is None:
-        pytest.skip("no minio server in the cache folder or on PATH")
+@asynccontextmanager
+async def rehearsed(folder: Path) -> AsyncIterator[Address]:
+    """The world's own storage, in a thread: the tests ask it with a blocking client."""
+    address = Address("", "administrator", "password-planted-in-this-test")
+    owner = {"storageAccessKey": address.user, "storageSecretKey": address.password}
+    storage = ObjectStorage(prefer_genuine=False)
+    with started(folder, storage, secrets=owner):
+        server = f"127.0.0.1:{storage.port}"
+        yield replace(address, server=server, takes_empty_policies=False)
+
+
+@pytest.fixture(scope="module", params=["genuine", "rehearsed"])
+async def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Address]:
     folder: Path = tmp_path_factory.mktemp("minio") / "server"
-    async with genuine(folder) as address:
+    if request.param == "genuine" and binary() is None:
+        pytest.skip("no minio server in the cache folder or on PATH")
+    async with (genuine if request.param == "genuine" else rehearsed)(folder) as address:
         yield address
 
 
@@ -275,8 +292,10 @@ async def test_a_service_account_goes_its_circle(
 
 
 async def test_a_service_account_without_a_policy_shows_a_change_for_ever(
-    provider: Provider,
+    provider: Provider, server: Address
 ) -> None:
+    if not server.takes_empty_policies:
+        pytest.skip("the world's storage refuses the empty policy that the old provider sends")
     user = await Deployed(provider, USER).create({"name": "owner2"})
     wanted: dict[str, object] = {"targetUser": "owner2"}
     one = await Deployed(provider, ACCOUNT).create(wanted)
