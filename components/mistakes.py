@@ -85,6 +85,8 @@ def spelled(place: Place) -> str:
     for step in place:
         if isinstance(step, int):
             text += f"[{step}]"
+        elif looks_secret(step):  # a value that was pasted where a key belongs
+            text += ".?"
         else:
             text += f".{step}" if text else step
     return PREFIX + text
@@ -143,7 +145,7 @@ def rephrase(error: ErrorDetails, model: type[BaseModel]) -> Mistake:
         message = f"is missing{_meaning(field)}"
     elif error["type"] == "value_error":
         message = str(error["ctx"]["error"]) if "ctx" in error else error["msg"]
-        if isinstance(error["input"], str) and looks_secret(error["input"]):
+        if looks_secret(message):
             message = f"what stands there does not fit{_meaning(field)}"
     elif error["type"] == "enum":
         expected = str(error.get("ctx", {}).get("expected", ""))

@@ -23,7 +23,7 @@ from components.declaration import (
     read_file,
     secret_keys,
 )
-from components.mistakes import looks_secret
+from components.mistakes import looks_secret, quoted
 from tests.conftest import FACTS, PROJECT
 from tests.recording import Recording, json_config, record
 
@@ -547,6 +547,44 @@ def test_a_whole_rehearsal_is_taken(qual_values: Values) -> None:
     qual_values["endpoints"] = ENDPOINTS
 
     assert read(qual_values, source="x", today=TODAY).endpoints.web == "127.0.0.1:8443"
+
+
+def leaves(value: object, path: str = "") -> list[str]:
+    """Return the path of every text in a structure, for `put`."""
+    if isinstance(value, str):
+        return [path.removeprefix(".")]
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(
+        value, list) else ()  # fmt: skip
+    return [one for key, inner in pairs for one in leaves(inner, f"{path}.{key}")]
+
+
+def test_a_credential_is_refused_without_an_echo_wherever_it_is_pasted(
+    qual_values: Values,
+) -> None:
+    places = leaves(qual_values)
+    assert len(places) > 80
+
+    for place in places:
+        values = json.loads(json.dumps(qual_values))
+        put(place, RESEND_KEY)(values)
+        with pytest.raises(DeclarationError) as caught:
+            read(values, source="x", today=TODAY)
+        assert RESEND_KEY not in str(caught.value), place
+
+
+@pytest.mark.parametrize("part", ["mailcow.services", "mailcow.tiers", "web"])
+def test_a_credential_in_the_place_of_a_key_is_not_echoed(qual_values: Values, part: str) -> None:
+    put(f"{part}.{RESEND_KEY}", "web")(qual_values)
+
+    with pytest.raises(DeclarationError) as caught:
+        read(qual_values, source="x", today=TODAY)
+
+    assert RESEND_KEY not in str(caught.value)
+
+
+def test_a_value_that_looks_like_a_credential_is_never_quoted() -> None:
+    assert quoted(RESEND_KEY) == "what stands there"
+    assert quoted("x" * 100) == f'"{"x" * 57}..."'
 
 
 @pytest.mark.parametrize(
