@@ -120,6 +120,10 @@ class Client:
         """Return `message` without any secret that went through this client."""
         return self._scrubber.clean(message)
 
+    def limit(self, seconds: float) -> None:
+        """Wait no longer than this for an answer from now on."""
+        self._http.timeout = httpx.Timeout(seconds, connect=CONNECT_SECONDS, pool=None)
+
     async def get(self, path: str) -> Any:
         """Return what Mailcow answers at `get/<path>`; `{}` is what it says for nothing.
 
@@ -287,6 +291,8 @@ def _address(settings: Settings) -> tuple[str, dict[str, str], dict[str, Any]]:
 
 
 def _trust(settings: Settings) -> ssl.SSLContext | bool:
+    if settings.endpoint.startswith("http:"):
+        return False  # There is nothing to check, and reading the system's authorities takes time.
     if not settings.ca_bundle:
         return True
     try:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 import idna
@@ -73,6 +74,7 @@ class Property:
         return self.same(value) if self.same else value
 
 
+@cache
 def camel(name: str) -> str:
     """Return `max_quota` as `maxQuota`."""
     head, *rest = name.split("_")

@@ -272,7 +272,11 @@ class Driver:
         def arrived(found: Row | None) -> bool:
             return found is not None and not item.differing(values, item.parse(found))
 
-        after = await self._look(item, identity, arrived, trouble)
+        try:
+            after = await self._look(item, identity, arrived, trouble)
+        except MailcowError as blind:
+            reasons = _reasons(trouble, f"it could not be read back: {blind}")
+            raise PartlyDoneError(identity, remembered, reasons) from None
         if after is None:
             raise trouble or _unconfirmed(item, identity, "it is not there any more")
         actual = item.parse(after)

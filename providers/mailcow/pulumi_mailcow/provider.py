@@ -1,5 +1,7 @@
 """The one generic provider: Pulumi's operations, for every object by its description."""
 
+from typing import Any
+
 from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.provider.experimental.provider import (
     CheckFailure,
@@ -26,8 +28,8 @@ from pulumi.provider.experimental.provider import (
 from pulumi_mailcow.checking import checked, mistakes
 from pulumi_mailcow.client import Settings
 from pulumi_mailcow.configuration import CONFIGURATION
-from pulumi_mailcow.describe import Kind, Property, Values
-from pulumi_mailcow.driver import UNRESOLVED, Driver
+from pulumi_mailcow.describe import Kind, Property, Values, defaults
+from pulumi_mailcow.driver import UNRESOLVED, Driver, Found
 from pulumi_mailcow.errors import MailcowError, PartlyDoneError
 from pulumi_mailcow.objects import BY_TOKEN
 from pulumi_mailcow.objects.base import MailcowObject
@@ -180,6 +182,10 @@ class MailcowProvider(Provider):
         if found is None:
             return ReadResponse(resource_id="", properties={}, inputs={})
         marked = (request.properties, request.inputs)
+        if not remembered:
+            # Of what was imported and cannot be seen, the default is the best that can be said.
+            unseen = {name: value for name, value in found.values.items() if value is not None}
+            found = Found(found.identity, {**defaults(item.properties), **unseen})
         return ReadResponse(
             resource_id=found.identity,
             properties=wire_values(item.properties, found.values, *marked),
@@ -262,23 +268,29 @@ def _read_inputs(
 ) -> dict[str, PropertyValue]:
     """Return the declaration that stands for what was read.
 
-    In a refresh these are the properties that are declared; in an import those that are not what
-    they would be without a declaration.
+    In a refresh these are the properties that are declared, in their own spelling unless they are
+    not so any more. In an import they are those that are not what they would be undeclared.
     """
-    if inputs:
-        kept = [one for one in _inputs(item) if one.wire in inputs]
-    else:
-        kept = [
-            one
-            for one in _inputs(item)
-            if one.required
-            or (one.default is None and values.get(one.name) not in (None, ""))
-            or (
-                one.default is not None
-                and one.canonical(values.get(one.name)) != one.canonical(one.default)
-            )
-        ]
-    return wire_values(kept, values, state, inputs)
+    if not inputs:
+        kept = [one for one in _inputs(item) if _worth_declaring(one, values.get(one.name))]
+        return wire_values(kept, values, state)
+    declared = plain_values(_inputs(item), inputs)
+    changed = [
+        one
+        for one in _inputs(item)
+        if one.name in declared
+        and values.get(one.name) is not None
+        and one.canonical(values[one.name]) != one.canonical(declared[one.name])
+    ]
+    return {**inputs, **wire_values(changed, values, state, inputs)}
+
+
+def _worth_declaring(item: Property, value: Any) -> bool:
+    if item.required:
+        return True
+    if item.default is None:
+        return value not in (None, "")
+    return bool(item.canonical(value) != item.canonical(item.default))
 
 
 def _as_wire(error: PartlyDoneError, item: MailcowObject, inputs: Wire) -> PartlyDoneError:

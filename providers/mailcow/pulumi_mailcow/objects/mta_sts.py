@@ -126,19 +126,27 @@ class MtaSts(MailcowObject):
         }
 
     async def add(self, session: Session, values: Values) -> None:
-        """Add it, or take over the one that is switched off."""
+        """Add it, or take over the one that is switched off.
+
+        The edit that follows finds out whether it is there: it is refused if not.
+        """
         name = self.identity(values)
         try:
             await session.send("add/mta-sts", {"domain": name, **self._body(values)})
         except RefusedError as error:
             if not any("duplicate" in code.lower() for code in error.codes):
                 raise
-            await session.edit("mta-sts", name, self._body(values))
+        await session.edit("mta-sts", name, self._body(values))
 
     async def change(self, session: Session, row: Row, values: Values, changed: set[str]) -> None:
-        """Edit, saying everything."""
+        """Edit, saying everything; one that turns out not to be there is added."""
         del changed
-        await session.edit("mta-sts", self.identity_of(row), self._body(values))
+        try:
+            await session.edit("mta-sts", self.identity_of(row), self._body(values))
+        except RefusedError as error:
+            if "access_denied" not in error.codes:
+                raise
+            await self.add(session, values)
 
     async def remove(self, session: Session, row: Row) -> None:
         """Switch it off, and say so to those who remember it."""
