@@ -33,7 +33,7 @@ def _no_name_twice(declaration: "Declaration", _today: date) -> Iterator[Finding
 
 @check("mailboxes", "aliases", "domain")
 def _alias_targets(declaration: "Declaration", _today: date) -> Iterator[Finding]:
-    known = names_of(declaration.mailboxes, declaration.aliases)
+    known = dict.fromkeys(names_of(declaration.mailboxes, declaration.aliases))
     for index, alias in enumerate(declaration.aliases):
         outside = 0
         for number, target in enumerate(alias.to):
