@@ -66,7 +66,7 @@ class DockerEngine(Service):
         application.add_routes(self._routes())
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
-        await web.TCPSite(self._runner, LOOPBACK, 0).start()
+        await web.TCPSite(self._runner, LOOPBACK, world.port("docker")).start()
         self.port = self._runner.addresses[0][1]
         for container in self.store.containers.values():
             if container["State"]["Running"]:

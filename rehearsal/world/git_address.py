@@ -72,7 +72,7 @@ class GitAddress(Service):
         application.router.add_post(f"{_PATH}/git-upload-pack", self._upload)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
-        await web.TCPSite(self._runner, LOOPBACK, 0).start()
+        await web.TCPSite(self._runner, LOOPBACK, world.port("git")).start()
         self.port = self._runner.addresses[0][1]
 
     def _make(self, folder: Path) -> None:

@@ -77,7 +77,7 @@ class SshHost(Service):
         for directory in (self._home, *(world.root / one for one in _DIRECTORIES)):
             directory.mkdir(parents=True, exist_ok=True)
         await asyncio.to_thread(shims.lay, world.folder / "tools")
-        self._socket = socket.create_server((LOOPBACK, 0))
+        self._socket = socket.create_server((LOOPBACK, world.port("ssh")))
         self._socket.setblocking(False)  # noqa: FBT003  # the standard library's signature
         self.port = self._socket.getsockname()[1]
         world.addresses.publish(*self._public, self.port)

@@ -22,10 +22,17 @@ def find() -> Path | None:
     return cached if os.access(cached, os.X_OK) else None
 
 
-def _free_port() -> int:
-    with socket.create_server((LOOPBACK, 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
+def _reserve(port: int) -> socket.socket:
+    """Return a socket that keeps a port of loopback from every other process.
+
+    MinIO listens with SO_REUSEPORT and joins it there; without the reservation two of them could
+    be given one port, and share its connections.
+    """
+    holder = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind((LOOPBACK, port))
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    return holder
 
 
 class GenuineStorage:
@@ -36,17 +43,19 @@ class GenuineStorage:
         self._program = program
         self._folder = folder
         self._process: asyncio.subprocess.Process | None = None
+        self._reservation: socket.socket | None = None
         self.port = 0
 
-    async def start(self, access_key: str, secret_key: str, region: str) -> None:
-        """Start the server and wait until it answers.
+    async def start(self, access_key: str, secret_key: str, region: str, *, port: int) -> None:
+        """Start the server on `port` of loopback and wait until it answers.
 
         Raises:
             RuntimeError: it does not start.
         """
         data = self._folder / "data"
         data.mkdir(parents=True, exist_ok=True)
-        self.port = _free_port()
+        self.port = port
+        self._reservation = _reserve(port)
         environment = {
             "PATH": "/usr/bin:/bin", "HOME": str(self._folder), "MINIO_REGION": region,
             "MINIO_ROOT_USER": access_key, "MINIO_ROOT_PASSWORD": secret_key,
@@ -93,3 +102,6 @@ class GenuineStorage:
                 self._process.kill()
                 await self._process.wait()
         self._process = None
+        if self._reservation is not None:
+            self._reservation.close()
+            self._reservation = None

@@ -54,17 +54,24 @@ class ObjectStorage(Service):
         if program is not None:
             self.genuine = True
             self._child = genuine.GenuineStorage(program, folder / "minio")
-            await self._child.start(*owner, region)
+            await self._child.start(*owner, region, port=world.port("storage"))
             self.port = self._child.port
         else:
-            await self._listen(Store(folder), Identities(folder / "identities.json", owner), region)
+            await self._listen(
+                Store(folder),
+                Identities(folder / "identities.json", owner),
+                region,
+                port=world.port("storage"),
+            )
         host, _, port = str(backup.get("server", "")).partition(":")
         self._public = (host, int(port or 443)) if host else None
         self._world = world
         if self._public:
             world.addresses.publish(*self._public, self.port)
 
-    async def _listen(self, store: Store, identities: Identities, region: str) -> None:
+    async def _listen(
+        self, store: Store, identities: Identities, region: str, *, port: int
+    ) -> None:
         self._store, self._identities = store, identities
         self._s3 = S3(store, region)
         self._admin = Admin(identities, store)
@@ -72,7 +79,7 @@ class ObjectStorage(Service):
         application.router.add_route("*", "/{path:.*}", self._answer)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
-        await web.TCPSite(self._runner, LOOPBACK, 0).start()
+        await web.TCPSite(self._runner, LOOPBACK, port).start()
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
