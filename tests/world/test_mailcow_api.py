@@ -507,6 +507,7 @@ def test_the_smaller_objects_come_and_go(tmp_path: Path) -> None:
         assert types(await client.delete("domain-policy", allowed["prefid"])) == ["success"]
         await client.edit("spam-score", name, spam_score="4,9")
         assert await client.get(f"spam-score/{name}") == {"score": "4,9"}
+        assert await client.get("spam-score/default") == {"score": "8,15"}
         room = {"description": "Room 1", "domain": "example.com", "kind": "location", "active": 1}
         await client.add("resource", **room)
         assert (await client.get("resource/all"))[0]["name"] == "Room1@example.com"
@@ -514,10 +515,13 @@ def test_the_smaller_objects_come_and_go(tmp_path: Path) -> None:
         (host,) = await client.get("fwdhost/all")
         assert (host["host"], host["source"]) == ("198.51.100.25", "smtp.resend.com")
         job = {"username": name, "host1": "imap.b.org", "port1": 993, "user1": "u", "enc1": "SSL",
-               "password1": "p", "mins_interval": 20, "active": 1}  # fmt: skip
+               "password1": "p", "mins_interval": 20, "active": 1,
+               "exclude": "(?i)spam|(?i)junk"}  # fmt: skip
         await client.add("syncjob", **job)
         (shown,) = await client.get(f"syncjobs/{name}")
         assert "password1" not in shown
+        (shown,) = await client.get(f"syncjobs/{name}/with_password")
+        assert shown["password1"] == "p"
         both = {"password": "Secret-word-1", "password2": "Secret-word-1"}
         await client.add("domain-admin", username="Admin1", domains=["example.com"], **both)
         admin = await client.get("domain-admin/admin1")

@@ -114,3 +114,12 @@ def alphanumeric(value: str, besides: str) -> bool:
     """Return whether `value` holds only ASCII letters, digits and what is listed `besides`."""
     bare = value.translate({ord(one): None for one in besides})
     return bool(bare) and bare.isascii() and bare.isalnum()
+
+
+def is_pattern(value: str) -> bool:
+    """Return whether `value` is a regular expression; flags may stand anywhere in it."""
+    try:
+        re.compile(re.sub(r"\(\?[imsx]+\)", "", value))
+    except re.error:
+        return False
+    return True

@@ -112,8 +112,10 @@ def edit_spam_score(call: Call) -> None:
 
 @answers("get", "spam-score")
 def get_spam_score(call: Call) -> Any:
-    """Return both scores in one text without spaces."""
-    if not is_email(call.which) or not call.has_mailbox(call.which):
+    """Return both scores in one text without spaces; for what is no address, the server's."""
+    if not is_email(call.which):
+        return {"score": "".join(_DEFAULT_SCORE.split())}
+    if not call.has_mailbox(call.which):
         return None
     query = "SELECT value FROM filterconf WHERE option = ? AND object = ?"
     low = call.store.value(query, "lowspamlevel", call.which)

@@ -1,10 +1,17 @@
-"""Jobs that fetch mail from elsewhere; their password is shown to nobody but the log."""
+"""Jobs that fetch mail from elsewhere; their password is shown to whoever asks `with_password`."""
 
-import re
 from typing import Any
 
 from rehearsal.world.mailcow_api.call import Call, answers
-from rehearsal.world.mailcow_api.php import empty, intval, is_domain, is_email, numeric, text
+from rehearsal.world.mailcow_api.php import (
+    empty,
+    intval,
+    is_domain,
+    is_email,
+    is_pattern,
+    numeric,
+    text,
+)
 from rehearsal.world.mailcow_api.store import Row
 
 _FLAGS = (
@@ -21,12 +28,9 @@ def _within(value: object, most: int) -> bool:
 
 
 def _sound(values: Row) -> bool:
-    try:
-        re.compile(text(values["exclude"]))
-    except re.error:
-        return False
     return (
-        _within(values["port1"], 65535)
+        is_pattern(text(values["exclude"]))
+        and _within(values["port1"], 65535)
         and _within(values["mins_interval"], 43800)
         and values["enc1"] in {"TLS", "SSL", "PLAIN"}
     )
@@ -121,17 +125,18 @@ def delete(call: Call) -> Any:
     return None
 
 
-def _show(row: Row, *, with_log: bool) -> Row:
-    shown = {name: value for name, value in row.items() if name != "password1"}
+def _show(row: Row, asked: list[str]) -> Row:
+    shown = dict(row)
     said = shown.pop("returned_text")
-    shown["log"] = said if with_log and said else ""
+    if "with_password" not in asked or "no_log" in asked:
+        del shown["password1"]
+    shown["log"] = said if said and "no_log" not in asked else ""
     return shown
 
 
 @answers("get", "syncjobs")
 def get(call: Call) -> Any:
-    """Return the jobs of a mailbox, or all of them (`all`, `all/no_log`)."""
-    with_log = "no_log" not in call.extra.split(",")
+    """Return the jobs of a mailbox or all of them, with what the path asks for at its end."""
     query = "SELECT * FROM imapsync WHERE ? = 'all' OR user2 = ? ORDER BY id"
     rows = call.store.rows(query, call.which, call.which)
-    return [_show(one, with_log=with_log) for one in rows]
+    return [_show(one, call.extra.split(",")) for one in rows]

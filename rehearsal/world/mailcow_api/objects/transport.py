@@ -5,7 +5,15 @@ from typing import Any
 
 from rehearsal.world.mailcow_api.call import Call, answers
 from rehearsal.world.mailcow_api.objects.relayhost import escaped
-from rehearsal.world.mailcow_api.php import empty, intval, is_domain, is_email, split, trimmed
+from rehearsal.world.mailcow_api.php import (
+    empty,
+    intval,
+    is_domain,
+    is_email,
+    is_pattern,
+    split,
+    trimmed,
+)
 from rehearsal.world.mailcow_api.store import Row
 
 _BRACKETED = re.compile(r"\[(.+)\].*")
@@ -23,11 +31,7 @@ def _bare(nexthop: str) -> str | None:
 
 def _wrong_destination(destination: str, *, by_mx: bool) -> bool:
     if by_mx:
-        try:
-            re.compile(destination)
-        except re.error:
-            return True
-        return False
+        return not is_pattern(destination)
     named = is_domain(destination.removeprefix(".")) or is_email(destination)
     return not named and destination != "*"
 
