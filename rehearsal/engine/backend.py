@@ -60,9 +60,7 @@ class Backend:
         if not meta.exists():
             meta.write_text("version: 1\n")
         ordered = Checkpoint(dependencies_first(content.resources), content.pending)
-        data = checkpoint.write(
-            f"organization/{self._project}/{self._stack}", ordered, sealer
-        )
+        data = checkpoint.write(f"organization/{self._project}/{self._stack}", ordered, sealer)
         if log is not None:
             log.close_with(_digest(data))
         _replace(self.path, data)

@@ -90,9 +90,7 @@ def read_resource(entry: Mapping[str, Any], unseal: Callable[[str], str]) -> Res
     def properties(name: str) -> Properties:
         return {key: from_json(item, unseal) for key, item in (entry.get(name) or {}).items()}
 
-    known = {
-        attribute: entry[name] for name, attribute in _PLAIN_FIELDS.items() if entry.get(name)
-    }
+    known = {attribute: entry[name] for name, attribute in _PLAIN_FIELDS.items() if entry.get(name)}
     return ResourceState(
         urn=entry["urn"],
         type=entry["type"],

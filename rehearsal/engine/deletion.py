@@ -9,13 +9,8 @@ from rehearsal.engine.providers import ProviderFailedError
 from rehearsal.engine.run import Run
 
 
-def how(state: ResourceState, going: set[str]) -> Op:
-    """Return what happens to a resource that is to go.
-
-    Args:
-        state: The resource.
-        going: URNs of everything that goes for good in the same run.
-    """
+def how(state: ResourceState) -> Op:
+    """Return what happens to a resource that is to go."""
     if state.external or state.pending_replacement:
         return Op.DISCARD
     if state.retain_on_delete:
@@ -56,7 +51,7 @@ async def delete(run: Run, states: Sequence[ResourceState]) -> None:
 
 
 async def _delete_one(run: Run, state: ResourceState, going: set[str]) -> bool:
-    op = how(state, going)
+    op = how(state)
     called = state.managed and op in {Op.DELETE, Op.DELETE_REPLACED}
     if state.deleted_with and state.deleted_with in going:
         called = False

@@ -10,7 +10,15 @@ from pulumi.provider.experimental.provider import CheckFailure
 
 from rehearsal.engine import deletion, paths, plan
 from rehearsal.engine.checkpoint import now
-from rehearsal.engine.model import Goal, Op, Registered, ResourceState, Severity
+from rehearsal.engine.model import (
+    Goal,
+    Kind,
+    Op,
+    PropertyChange,
+    Registered,
+    ResourceState,
+    Severity,
+)
 from rehearsal.engine.order import transitive_dependents
 from rehearsal.engine.plan import Difference
 from rehearsal.engine.providers import Instance, ProviderFailedError
@@ -287,9 +295,7 @@ class Deployment:
             task, compared.inputs if compared is not None else {}, inputs
         )
 
-    async def _checked_inputs(
-        self, task: _Task, old: Properties, inputs: Properties
-    ) -> Properties:
+    async def _checked_inputs(self, task: _Task, old: Properties, inputs: Properties) -> Properties:
         if is_provider_type(task.goal.type):
             instance = self._run.pool.make(task.goal.type)
             self._checked[task.urn] = instance
@@ -311,8 +317,8 @@ class Deployment:
     async def _difference(self, task: _Task, old: ResourceState) -> Difference:
         ignored = list(task.goal.ignore_changes)
         if await self._provider_moved(task, old):
-            change = plan.PropertyChange(
-                "provider", plan.Kind.UPDATE, old.provider, task.new.provider, replaces=True
+            change = PropertyChange(
+                "provider", Kind.UPDATE, old.provider, task.new.provider, replaces=True
             )
             return Difference((change,), differs=True, replaces=True)
         if self._replaced.intersection(task.goal.replace_with):
@@ -405,9 +411,7 @@ class Deployment:
         new = task.new
         new.id = old.id
         new.modified = now()
-        async with self._run.slots, self._run.report.timed(
-            Op.UPDATE, task.urn, difference.changes
-        ):
+        async with self._run.slots, self._run.report.timed(Op.UPDATE, task.urn, difference.changes):
             if new.is_provider:
                 new.outputs = _given_out(new.inputs)
                 await self._configure(task, new)
@@ -525,9 +529,7 @@ class Deployment:
         self._run.report.fail(urn, op, message)
 
 
-def _as_asked(
-    goal: Goal, urn: str, provider: str, old: ResourceState | None
-) -> ResourceState:
+def _as_asked(goal: Goal, urn: str, provider: str, old: ResourceState | None) -> ResourceState:
     """Return the resource as the program asks for it, before its provider has seen it."""
     return ResourceState(
         urn=urn,

@@ -29,7 +29,7 @@ from rehearsal.engine.sealing import Sealer
 from rehearsal.engine.urn import Names
 from rehearsal.engine.values import secret
 
-Work: TypeAlias = Callable[[Run, Logs], Awaitable[None]]
+Work: TypeAlias = Callable[[Run, Program | None], Awaitable[None]]
 
 
 class ProjectRefusedError(Exception):
@@ -69,7 +69,7 @@ class Project:
 class Engine:
     """Runs one stack against providers that live in this process; see the package's docstring."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 (a stack is described by this much, mostly by name)
         self,
         project: Path,
         stack: str,
@@ -124,11 +124,11 @@ class Engine:
 
     def preview(self) -> Outcome:
         """Return what `up` would do; nothing is changed."""
-        return asyncio.run(self._carry_out(self._deploy, preview=True))
+        return asyncio.run(self._carry_out(self._deploy, preview=True, program=True))
 
     def up(self) -> Outcome:
         """Bring the stack to what the program asks for."""
-        return asyncio.run(self._carry_out(self._deploy))
+        return asyncio.run(self._carry_out(self._deploy, program=True))
 
     def refresh(self) -> Outcome:
         """Let the state follow what is found; the differences are the outcome's steps."""
@@ -150,7 +150,9 @@ class Engine:
             self._new_salt = self._sealer.salt
         return self._sealer
 
-    async def _carry_out(self, work: Work, *, preview: bool = False) -> Outcome:
+    async def _carry_out(
+        self, work: Work, *, preview: bool = False, program: bool = False
+    ) -> Outcome:
         guard.install()
         scrubber = Scrubber()
         scrubber.learn([self._passphrase])
@@ -166,10 +168,18 @@ class Engine:
                 if self._on_event is not None:
                     self._on_event(event)
 
-            return await self._with_state(work, logs, Report(watch, scrubber), preview=preview)
+            report = Report(watch, scrubber)
+            if not program:
+                return await self._with_state(work, None, report, preview=preview)
+            # The process imports while this one derives the key and reads the state.
+            started = await Program.start(logs.hear)
+            try:
+                return await self._with_state(work, started, report, preview=preview)
+            finally:
+                await started.stop()
 
     async def _with_state(
-        self, work: Work, logs: Logs, report: Report, *, preview: bool
+        self, work: Work, program: Program | None, report: Report, *, preview: bool
     ) -> Outcome:
         content, folded = self._backend.load(await asyncio.to_thread(self._open_sealer))
         sealer = self._open_sealer()
@@ -194,7 +204,7 @@ class Engine:
                 operation.resource.urn,
             )
         try:
-            await work(run, logs)
+            await work(run, program)
         finally:
             await run.pool.close()
             if journal is not None:
@@ -207,13 +217,14 @@ class Engine:
 
     # --- the runs -----------------------------------------------------------------------------
 
-    async def _deploy(self, run: Run, logs: Logs) -> None:
+    async def _deploy(self, run: Run, program: Program | None) -> None:
+        if program is None:
+            return
         config = {
             key: secret(PropertyValue(value)) if key in self._secret_keys else PropertyValue(value)
             for key, value in self._config.items()
         }
         deployment = Deployment(run, Names(self._stack, self._project.name), config)
-        program = await Program.start(logs.hear)
         monitor = Monitor(deployment, self._info(run), str(self._project.folder))
         server = grpc.aio.server(options=_GRPC_CHANNEL_OPTIONS)
         resource_pb2_grpc.add_ResourceMonitorServicer_to_server(monitor, server)
@@ -248,15 +259,13 @@ class Engine:
         if code != 0 and not run.report.failed:
             run.report.say(Severity.ERROR, f"the program ended with exit code {code}")
 
-    async def _refresh(self, run: Run, logs: Logs) -> None:
-        del logs
+    async def _refresh(self, run: Run, _: Program | None) -> None:
         for state in run.ledger.states():
             if state.is_provider:
                 run.pool.know(state)
         await refresh.refresh(run)
 
-    async def _destroy(self, run: Run, logs: Logs) -> None:
-        del logs
+    async def _destroy(self, run: Run, _: Program | None) -> None:
         states = run.ledger.states()
         for state in states:
             if state.is_provider:

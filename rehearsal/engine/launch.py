@@ -1,4 +1,6 @@
-"""Runs the unmodified program as the genuine language host does: `python -m rehearsal.engine.launch`.
+"""Runs the unmodified program as the genuine language host does.
+
+Started as `python -m rehearsal.engine.launch`.
 
 What the program needs comes over standard input as one JSON document, so that no secret shows in
 an argument or in the environment. Standard input is empty for the program itself.
@@ -23,7 +25,7 @@ import pulumi.runtime
 from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 
-from rehearsal.engine import guard
+from rehearsal.engine import guard, waiting
 from rehearsal.engine.briefing import Briefing
 
 MESSAGE_SHOWN = 32
@@ -74,6 +76,7 @@ def run(briefing: Briefing) -> int:
             root_directory=briefing.folder,
         )
     )
+    waiting.install()
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     executor = ThreadPoolExecutor(max_workers=max(briefing.parallel, 1) * 4)

@@ -14,7 +14,7 @@ import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any, Self, TextIO
 
 
 class LockedError(Exception):
@@ -31,7 +31,7 @@ class StackLock:
         self._path = self._folder / f"{uuid.uuid4()}.json"
         self._handle: TextIO | None = None
 
-    def __enter__(self) -> "StackLock":
+    def __enter__(self) -> Self:
         """Take the lock.
 
         Raises:
@@ -79,7 +79,9 @@ class StackLock:
         message = "another run is at work on this stack: " + (
             "; ".join(holders) or "it has just begun"
         )
-        raise LockedError(message + ". Wait for it to end; `pulumi cancel` removes a lock left over")
+        raise LockedError(
+            message + ". Wait for it to end; `pulumi cancel` removes a lock left over"
+        )
 
 
 def _read(path: Path) -> dict[str, Any]:

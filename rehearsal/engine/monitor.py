@@ -1,5 +1,7 @@
 """The two services that a Pulumi program speaks to: the resource monitor and the engine."""
 
+# ruff: noqa: N802, ARG002 (names and arguments of the methods are the protocol's own)
+
 import asyncio
 import re
 from collections.abc import AsyncIterator
@@ -68,19 +70,19 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         self.released = asyncio.Event()
         """To be set once everything is done; the program ends then."""
 
-    async def GetDeploymentInfo(  # noqa: N802 (the protocol's name)
+    async def GetDeploymentInfo(
         self, request: empty_pb2.Empty, context: Context
     ) -> resource_pb2.DeploymentInfo:
         """Tell the program where it is."""
         return self._info
 
-    async def SupportsFeature(  # noqa: N802
+    async def SupportsFeature(
         self, request: resource_pb2.SupportsFeatureRequest, context: Context
     ) -> resource_pb2.SupportsFeatureResponse:
         """Tell the program what it may ask for, the older way."""
         return resource_pb2.SupportsFeatureResponse(hasSupport=request.id in _FEATURES)
 
-    async def RegisterResource(  # noqa: N802
+    async def RegisterResource(
         self, request: resource_pb2.RegisterResourceRequest, context: Context
     ) -> resource_pb2.RegisterResourceResponse:
         """Bring one resource to what the program asks for."""
@@ -100,7 +102,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             urn=made.urn, id=made.id, object=to_struct(made.outputs), result=result
         )
 
-    async def RegisterResourceOutputs(  # noqa: N802
+    async def RegisterResourceOutputs(
         self, request: resource_pb2.RegisterResourceOutputsRequest, context: Context
     ) -> empty_pb2.Empty:
         """Record what a component gives out."""
@@ -110,7 +112,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             await _refuse(context, str(error))
         return empty_pb2.Empty()
 
-    async def ReadResource(  # noqa: N802
+    async def ReadResource(
         self, request: resource_pb2.ReadResourceRequest, context: Context
     ) -> resource_pb2.ReadResourceResponse:
         """Look up a resource that the program does not manage."""
@@ -131,7 +133,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             await _refuse(context, f"{request.type} {request.name!r} could not be read")
         return resource_pb2.ReadResourceResponse(urn=made.urn, properties=to_struct(made.outputs))
 
-    async def Invoke(  # noqa: N802
+    async def Invoke(
         self, request: resource_pb2.ResourceInvokeRequest, context: Context
     ) -> resource_pb2.ResourceInvokeResponse:
         """Call a function of a provider."""
@@ -151,46 +153,42 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             ],
         )
 
-    async def StreamInvoke(  # noqa: N802
+    async def StreamInvoke(
         self, request: resource_pb2.ResourceInvokeRequest, context: Context
     ) -> AsyncIterator[provider_pb2.InvokeResponse]:
         """Refuse: no stand-in streams."""
         await _refuse(context, f"{request.tok}: streaming calls are not supported")
         yield provider_pb2.InvokeResponse()
 
-    async def Call(  # noqa: N802
+    async def Call(
         self, request: resource_pb2.ResourceCallRequest, context: Context
     ) -> provider_pb2.CallResponse:
         """Refuse: methods belong to remote components."""
         await _refuse(context, f"{request.tok}: methods of resources are not supported")
         return provider_pb2.CallResponse()
 
-    async def RegisterPackage(  # noqa: N802
+    async def RegisterPackage(
         self, request: resource_pb2.RegisterPackageRequest, context: Context
     ) -> resource_pb2.RegisterPackageResponse:
         """Refuse: no stand-in is parameterized."""
         await _refuse(context, f"{request.name}: parameterized packages are not supported")
         return resource_pb2.RegisterPackageResponse()
 
-    async def RegisterStackTransform(  # noqa: N802
-        self, request: Any, context: Context
-    ) -> empty_pb2.Empty:
+    async def RegisterStackTransform(self, request: Any, context: Context) -> empty_pb2.Empty:
         """Refuse: the program would have to be called back."""
         await _refuse(context, "transforms are not supported")
         return empty_pb2.Empty()
 
     RegisterStackInvokeTransform = RegisterStackTransform
 
-    async def RegisterResourceHook(  # noqa: N802
-        self, request: Any, context: Context
-    ) -> empty_pb2.Empty:
+    async def RegisterResourceHook(self, request: Any, context: Context) -> empty_pb2.Empty:
         """Refuse: the program would have to be called back."""
         await _refuse(context, f"{request.name}: resource hooks are not supported")
         return empty_pb2.Empty()
 
     RegisterErrorHook = RegisterResourceHook
 
-    async def SignalAndWaitForShutdown(  # noqa: N802
+    async def SignalAndWaitForShutdown(
         self, request: empty_pb2.Empty, context: Context
     ) -> empty_pb2.Empty:
         """Keep the program until everything is done."""
@@ -206,34 +204,32 @@ class EngineService(engine_pb2_grpc.EngineServicer):
         self._report = report
         self._root = ""
 
-    async def Log(  # noqa: N802
-        self, request: engine_pb2.LogRequest, context: Context
-    ) -> empty_pb2.Empty:
+    async def Log(self, request: engine_pb2.LogRequest, context: Context) -> empty_pb2.Empty:
         """Pass a message on."""
         severity = _SEVERITIES.get(request.severity, Severity.INFO)
         self._report.say(severity, request.message, request.urn)
         return empty_pb2.Empty()
 
-    async def GetRootResource(  # noqa: N802
+    async def GetRootResource(
         self, request: engine_pb2.GetRootResourceRequest, context: Context
     ) -> engine_pb2.GetRootResourceResponse:
         """Name the stack's resource."""
         return engine_pb2.GetRootResourceResponse(urn=self._root)
 
-    async def SetRootResource(  # noqa: N802
+    async def SetRootResource(
         self, request: engine_pb2.SetRootResourceRequest, context: Context
     ) -> engine_pb2.SetRootResourceResponse:
         """Note the stack's resource."""
         self._root = request.urn
         return engine_pb2.SetRootResourceResponse()
 
-    async def StartDebugging(  # noqa: N802
+    async def StartDebugging(
         self, request: engine_pb2.StartDebuggingRequest, context: Context
     ) -> empty_pb2.Empty:
         """Note nothing: who debugs knows it."""
         return empty_pb2.Empty()
 
-    async def RequirePulumiVersion(  # noqa: N802
+    async def RequirePulumiVersion(
         self, request: engine_pb2.RequirePulumiVersionRequest, context: Context
     ) -> engine_pb2.RequirePulumiVersionResponse:
         """Accept: a range of the CLI's versions says nothing about this engine."""
@@ -332,5 +328,3 @@ def _position(position: source_pb2.SourcePosition, folder: str) -> str:
     if not path.is_relative_to(folder):
         return ""
     return f"project:///{path.relative_to(folder)}#{position.line}"
-
-

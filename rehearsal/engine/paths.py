@@ -67,7 +67,9 @@ def contains(pattern: Path, path: Path) -> bool:
     return all(wanted in (WILDCARD, segment) for wanted, segment in pairs)
 
 
-def keep_old(new: Properties, old: Mapping[str, PropertyValue], ignored: Sequence[str]) -> Properties:
+def keep_old(
+    new: Properties, old: Mapping[str, PropertyValue], ignored: Sequence[str]
+) -> Properties:
     """Return `new` with every ignored path as it was in `old`.
 
     What was absent stays absent; what was there stays there. A path that leads through something

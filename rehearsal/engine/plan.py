@@ -162,22 +162,20 @@ def _from_detail(
     if before is None:
         before = _at(state.outputs, path)
     change = _change(path, before, _at(new_inputs, path))
-    return replace(
-        change, path=text, kind=kind, replaces=replaces or str(path[0]) in replaced
-    )
+    return replace(change, path=text, kind=kind, replaces=replaces or str(path[0]) in replaced)
 
 
 def _at(properties: Mapping[str, PropertyValue], path: paths.Path) -> PropertyValue | None:
     found: Any = properties
     marked = False
     for segment in path:
-        inner = found.value if isinstance(found, PropertyValue) else found
-        if isinstance(inner, Mapping) and isinstance(segment, str) and segment in inner:
-            found = inner[segment]
-        elif isinstance(inner, tuple) and isinstance(segment, int) and segment < len(inner):
-            found = inner[segment]
-        else:
+        inner: Any = found.value if isinstance(found, PropertyValue) else found
+        here = isinstance(inner, Mapping) and segment in inner
+        if not here and isinstance(inner, tuple) and isinstance(segment, int):
+            here = segment < len(inner)
+        if not here:
             return None
+        found = inner[segment]
         marked = marked or found.is_secret
     if not isinstance(found, PropertyValue):
         return None

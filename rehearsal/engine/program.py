@@ -38,9 +38,7 @@ class Program:
         """
         # The passphrase opens the state: the program has no business with it.
         environment = {
-            key: value
-            for key, value in os.environ.items()
-            if not key.startswith("PULUMI_CONFIG")
+            key: value for key, value in os.environ.items() if not key.startswith("PULUMI_CONFIG")
         }
         process = await asyncio.create_subprocess_exec(
             sys.executable,

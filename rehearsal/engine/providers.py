@@ -15,9 +15,9 @@ from rehearsal.engine.plan import Difference
 from rehearsal.engine.urn import package_of, split_reference
 from rehearsal.engine.values import (
     Properties,
+    Sealed,
     has_unknown,
     plain_all,
-    Sealed,
     tidy_all,
     with_marks,
 )
@@ -82,9 +82,7 @@ class Instance:
             else json.dumps(plain_all({"v": value})["v"], default=_opened)
             for key, value in public.items()
         }
-        request = p.ConfigureRequest(
-            variables, public, accept_secrets=True, accept_resources=True
-        )
+        request = p.ConfigureRequest(variables, public, accept_secrets=True, accept_resources=True)
         answer = await _call(self._provider.configure(request))
         self._previews = answer.supports_preview
 
@@ -94,9 +92,7 @@ class Instance:
         """Let the provider look at inputs; returns them with its defaults."""
         if not self._known:
             return new, []
-        answer = await _call(
-            self._provider.check(p.CheckRequest(urn, old, new, os.urandom(32)))
-        )
+        answer = await _call(self._provider.check(p.CheckRequest(urn, old, new, os.urandom(32))))
         checked = new if answer.inputs is None else tidy_all(answer.inputs)
         return with_marks(checked, new, ()), list(answer.failures or ())
 
@@ -123,9 +119,7 @@ class Instance:
             raise ProviderFailedError(message)
         return "" if preview else str(answer.resource_id), _answered(answer.properties, state)
 
-    async def update(
-        self, old: ResourceState, new: ResourceState, *, preview: bool
-    ) -> Properties:
+    async def update(self, old: ResourceState, new: ResourceState, *, preview: bool) -> Properties:
         """Change a resource where it stands; returns its outputs.
 
         Raises:

@@ -46,9 +46,7 @@ async def _refresh_one(run: Run, state: ResourceState) -> None:
     if not state.external:
         seen = {change.path for change in changes}
         changes += tuple(
-            change
-            for change in plan.compare(state.inputs, found.inputs)
-            if change.path not in seen
+            change for change in plan.compare(state.inputs, found.inputs) if change.path not in seen
         )
     fresh = state.copy(
         id=found.id,

@@ -28,7 +28,7 @@ SENTINEL = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """Stands for a value that a preview cannot know (Pulumi's SDKs, `rpc.UNKNOWN`)."""
 
 SIGNATURE = "4dabf18193072939515e22adb298388d"
-SECRET = "1b47061264138c4ac30d75fd1eb44270"
+SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 (a signature, known to all)
 ASSET = "c44067f5952c0a294b673a41bacd8c17"
 ARCHIVE = "0def7320c3a5731c473e5ecbe6d01bc7"
 RESOURCE = "5cf8f73096256a8f31e491e813e4eb8e"
@@ -76,7 +76,7 @@ def from_struct(message: struct_pb2.Struct) -> Properties:
     return {key: from_value(item) for key, item in message.fields.items()}
 
 
-def from_value(message: struct_pb2.Value) -> PropertyValue:
+def from_value(message: struct_pb2.Value) -> PropertyValue:  # noqa: PLR0911 (one for each kind of value)
     """Return one value in a message of the program.
 
     Raises:
@@ -217,7 +217,7 @@ def _unmarked_json(value: PropertyValue) -> Any:
     return _bare_json(value.value, inner)
 
 
-def _bare_json(value: Any, convert: Callable[[PropertyValue], Any]) -> Any:
+def _bare_json(value: Any, convert: Callable[[PropertyValue], Any]) -> Any:  # noqa: PLR0911 (one for each kind of value)
     match value:
         case None | str() | bool():
             return value
@@ -248,7 +248,7 @@ def _asset_hash(asset: pulumi.FileAsset | pulumi.StringAsset) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
-def from_json(thing: Any, unseal: Callable[[str], str]) -> PropertyValue:
+def from_json(thing: Any, unseal: Callable[[str], str]) -> PropertyValue:  # noqa: PLR0911 (one for each kind of value)
     """Return the value that the checkpoint holds."""
     match thing:
         case str() | bool() | None:
@@ -369,7 +369,7 @@ def _secret_texts(value: PropertyValue, *, inside: bool) -> Iterable[str]:
         yield inner
 
 
-def plain(value: PropertyValue) -> Any:
+def plain(value: PropertyValue) -> Any:  # noqa: PLR0911 (one for each kind of value)
     """Return the value for a reader: plain Python, `Sealed` secrets, `Unknown.UNKNOWN`."""
     if value.is_secret:
         return Sealed(plain(PropertyValue(value.value)))
@@ -393,7 +393,7 @@ def plain_all(properties: Mapping[str, PropertyValue]) -> dict[str, Any]:
     return {key: plain(value) for key, value in properties.items()}
 
 
-def same_value(left: PropertyValue | None, right: PropertyValue | None) -> bool:
+def same_value(left: PropertyValue | None, right: PropertyValue | None) -> bool:  # noqa: PLR0911 (one for each kind of value)
     """Return whether two values are equal, marks included; assets are compared by content."""
     if left is None or right is None:
         return left is right
@@ -411,8 +411,6 @@ def same_value(left: PropertyValue | None, right: PropertyValue | None) -> bool:
     return type(a) is type(b) and a == b
 
 
-def same_properties(
-    left: Mapping[str, PropertyValue], right: Mapping[str, PropertyValue]
-) -> bool:
+def same_properties(left: Mapping[str, PropertyValue], right: Mapping[str, PropertyValue]) -> bool:
     """Return whether two sets of properties are equal."""
     return left.keys() == right.keys() and all(same_value(left[k], right[k]) for k in left)

@@ -1,5 +1,5 @@
 """Boxes on a shelf: resource classes of the provider that the engine's tests run on."""
 
-from shelf.resources import Box, Provider, describe
+from .resources import Box, Provider, describe
 
 __all__ = ["Box", "Provider", "describe"]

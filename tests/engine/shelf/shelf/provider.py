@@ -47,6 +47,7 @@ class ShelfProvider(p.Provider):
 
     async def get_schema(self, request: p.GetSchemaRequest) -> p.GetSchemaResponse:
         """Return a schema that the genuine engine can import from."""
+        del request
         return p.GetSchemaResponse(schema=json.dumps({"name": "shelf", "version": "1.0.0"}))
 
     async def check_config(self, request: p.CheckRequest) -> p.CheckResponse:

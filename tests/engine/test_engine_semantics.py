@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from conftest import Stage, changed, step
 
 from rehearsal.engine import UNKNOWN, Kind, Op, PropertyChange
+from tests.engine.stage import Stage, changed, step
 
 
 def test_a_resource_that_is_new_is_created(stage: Stage) -> None:
@@ -558,13 +558,8 @@ def test_independent_resources_are_made_at_the_same_time_within_the_bound(stage:
 @pytest.mark.parametrize(
     ("body", "named"),
     [
-        (
-            "pulumi.runtime.register_stack_transformation(lambda a: None)\n"
-            'shelf.Box("a", opts=O(hooks=pulumi.ResourceHookBinding(after_create=["x"])))',
-            "hook",
-        ),
-        ('Crate("remote", O(), token="t:i:R").__class__\n'
-         'pulumi.ComponentResource("shelf:index:Far", "far", {}, O(), remote=True)', "remote"),
+        ('shelf.Box("a", opts=O(hooks=pulumi.ResourceHookBinding(after_create=["x"])))', "hook"),
+        ('pulumi.ComponentResource("shelf:index:Far", "far", {}, O(), remote=True)', "remote"),
         ('shelf.Box("a", content=pulumi.FileArchive("."), opts=O())', "archives"),
     ],
 )

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from conftest import PROLOGUE, Stage
 
 from rehearsal.engine import Engine, ProjectRefusedError
+from tests.engine.stage import PROLOGUE, Stage
 
 
 def test_a_run_error_is_its_message_alone(real_stage: Stage) -> None:

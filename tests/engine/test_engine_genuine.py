@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import MARKER, PASSPHRASE, SHELF, Stage, changed
+
+from tests.engine.stage import MARKER, PASSPHRASE, SHELF, Stage, changed
 
 pytestmark = pytest.mark.skipif(
     shutil.which("pulumi") is None, reason="`pulumi` is not on PATH: nothing to compare with"

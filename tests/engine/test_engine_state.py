@@ -11,9 +11,16 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import MARKER, PASSPHRASE, SHELF, Stage, changed, salt
 
-from rehearsal.engine import LockedError, Op, Sealed, Sealer, StateRefusedError, WrongPassphraseError
+from rehearsal.engine import (
+    LockedError,
+    Op,
+    Sealed,
+    Sealer,
+    StateRefusedError,
+    WrongPassphraseError,
+)
+from tests.engine.stage import MARKER, PASSPHRASE, SHELF, Stage, changed, salt
 
 SECRETIVE = """
 code = config.require_secret("code")
@@ -71,7 +78,9 @@ def test_a_secret_that_stays_is_no_change_and_one_that_changes_shows_nothing(sta
 
 def test_a_planted_secret_shows_nowhere(real_stage: Stage) -> None:
     stage = real_stage.secret("code")
-    stage.program(SECRETIVE + """
+    stage.program(
+        SECRETIVE
+        + """
 import sys, json, base64, os
 code.apply(lambda c: print("out", c, json.dumps({"c": c}), base64.b64encode(c.encode()).decode()))
 code.apply(lambda c: print("err", c, file=sys.stderr))
@@ -80,7 +89,8 @@ seen = [open(f"/proc/{p}/{f}", "rb").read() for p in (os.getpid(), os.getppid())
         for f in ("cmdline", "environ")]
 pulumi.export("seen", sum(b"planted-7f3a9c" in one for one in seen))
 shelf.Box("bad", fail="create", code=code, opts=O())
-""")
+"""
+    )
     outcome = stage.engine().up()
     assert not outcome.ok
     assert outcome.outputs["seen"] == 0
@@ -142,9 +152,9 @@ def test_a_preview_needs_no_lock(stage: Stage) -> None:
 
 RUNNER = """
 import sys
-sys.path[:0] = [{shelf!r}, {root!r}]
+sys.path[:0] = [{root!r}]
 from pathlib import Path
-from shelf.provider import ShelfProvider
+from tests.engine.shelf.shelf.provider import ShelfProvider
 from rehearsal.engine import Engine
 engine = Engine(Path({project!r}), "dev", Path({folder!r}), {passphrase!r},
                 {config!r}, frozenset({secrets!r}), {{"shelf": ShelfProvider}},
