@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 _TIMEOUT = 15.0
+_HELO = "[127.0.0.1]"
+"""Said in EHLO: an address literal, so that nobody looks up the name of this machine."""
 
 Reach = Callable[[str, int], tuple[str, int]]
 """Finds the loopback address and port behind a public address and port."""
@@ -63,7 +65,9 @@ class MailProgram:
             OSError: the server was not reached, or showed a wrong certificate.
         """
         host, port = self._reach(self._server[1], 465)
-        with smtplib.SMTP_SSL(host, port, context=self._context(), timeout=_TIMEOUT) as client:
+        with smtplib.SMTP_SSL(
+            host, port, local_hostname=_HELO, context=self._context(), timeout=_TIMEOUT
+        ) as client:
             client.login(self.address, self._password)
             client.send_message(message)
 
