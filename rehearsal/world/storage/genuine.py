@@ -6,6 +6,11 @@ import shutil
 import socket
 from pathlib import Path
 
+from minio import Minio
+from minio.error import MinioException
+from urllib3 import PoolManager
+from urllib3.exceptions import HTTPError
+
 from rehearsal.world.service import LOOPBACK
 
 _PATIENCE = 30.0
@@ -68,27 +73,28 @@ class GenuineStorage:
                 stderr=log,
             )  # fmt: skip
         try:
-            await asyncio.wait_for(self._answers(), _PATIENCE)
+            await asyncio.wait_for(self._answers(access_key, secret_key, region), _PATIENCE)
         except TimeoutError:
             await self.stop()
             message = f"{self._program} does not start; see {self._folder / 'minio.log'}"
             raise RuntimeError(message) from None
 
-    async def _answers(self) -> None:
+    async def _answers(self, access_key: str, secret_key: str, region: str) -> None:
+        # Its health addresses say 200 before it can serve; whoever comes too early is asked to
+        # come back in a minute. So it is ready when it has answered a signed request.
+        client = Minio(
+            endpoint=f"{LOOPBACK}:{self.port}", access_key=access_key, secret_key=secret_key,
+            region=region, secure=False, http_client=PoolManager(retries=False, timeout=5.0),
+        )  # fmt: skip
         while True:
             if self._process is not None and self._process.returncode is not None:
                 raise TimeoutError
             try:
-                reader, writer = await asyncio.open_connection(LOOPBACK, self.port)
-            except OSError:
+                await asyncio.to_thread(client.list_buckets)
+            except (HTTPError, MinioException):
                 await asyncio.sleep(0.05)
-                continue
-            writer.write(b"GET /minio/health/ready HTTP/1.0\r\nHost: storage\r\n\r\n")
-            line = await reader.readline()
-            writer.close()
-            if b" 200 " in line:
+            else:
                 return
-            await asyncio.sleep(0.05)
 
     async def stop(self) -> None:
         """End the server."""
