@@ -1,0 +1,652 @@
+#!/usr/bin/env python3
+"""Back the mail up: one encrypted snapshot of every part, verified, then the old ones thinned out.
+
+The database is dumped in one transaction and Redis is told to save; then restic stores both, the
+volumes that cannot be made anew, the configuration and the secrets. The passphrase and the keys of
+the storage come from files and are never on a command line.
+
+A run succeeds only if everything in it did. A step that fails ends the run; old snapshots are then
+left alone. Afterwards the snapshot is looked at again: it must be listed, hold every part, hold the
+very dump that was made, and not be much smaller than the last one; the repository must pass a check
+that reads part of its data. Only then are old snapshots removed.
+
+How it went is written for the node exporter's textfile collector, failure included.
+
+Exit status: 0 the backup is there and verified; 1 it failed, the text says where; 2 wrong usage or
+settings; 4 another run has not ended.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+SUCCESS, FAILED, WRONG, BUSY = 0, 1, 2, 4
+SERVICE_SECONDS = 3600
+"""How long a dump, or any other question to a container, may take."""
+RESTIC_SECONDS = 6 * 3600
+"""How long one restic command may take."""
+ATTEMPTS = 3
+"""How often the snapshot is tried: mail that is moved while it is read makes restic complain."""
+SOME_FILES_UNREAD = 3
+"""restic's exit status when files vanished or could not be read."""
+SMALLEST_SHARE = 0.5
+"""A snapshot smaller than this share of the last good one is not believed."""
+TAG = "po-mail"
+DUMP_ENDS = b"-- Dump completed"
+
+
+class BackupError(Exception):
+    """A step failed; the text says which and why, and holds no secret."""
+
+
+class SettingsError(Exception):
+    """The settings are wrong or incomplete."""
+
+
+class Stopped(Exception):  # noqa: N818 - it is no error of a step, and no step may handle it
+    """The service is being stopped."""
+
+
+class Settings(NamedTuple):
+    """What the deployment says; see `components/backup.py`."""
+
+    project: str
+    directory: Path
+    host: str
+    release: str
+    volumes: dict[str, str]
+    paths: dict[str, str]
+    environment: Path
+    state: Path
+    metrics: Path
+    keep: dict[str, int]
+    check_percent: float
+
+
+class Outcome(NamedTuple):
+    """How a run ended."""
+
+    snapshot: str
+    size: int
+    seconds: float
+
+
+def on_disk(path: str) -> Path:
+    """Return a path of the host below `DESTDIR`; one that is there already stays."""
+    destination = os.environ.get("DESTDIR", "")
+    return Path(path if destination and path.startswith(f"{destination}/") else destination + path)
+
+
+def read_settings(path: Path) -> Settings:
+    """Read the settings.
+
+    Raises:
+        SettingsError: the file is missing or not as the deployment writes it.
+    """
+    try:
+        given = json.loads(path.read_text(encoding="utf-8"))
+        return Settings(
+            project=given["project"],
+            directory=on_disk(given["directory"]),
+            host=given["host"],
+            release=given["release"],
+            volumes=dict(given["volumes"]),
+            paths=dict(given["paths"]),
+            environment=on_disk(given["environment"]),
+            state=on_disk(given["state"]),
+            metrics=on_disk(given["metrics"]),
+            keep={kind: int(given["keep"][kind]) for kind in ("daily", "weekly", "monthly")},
+            check_percent=float(given["checkPercent"]),
+        )
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise SettingsError(f"{path}: not as it should be ({type(error).__name__})") from None
+
+
+def restic_environment(path: Path) -> dict[str, str]:
+    """Return restic's environment: this process's own, and what stands in the secret file.
+
+    Raises:
+        SettingsError: the file cannot be read, is open to others, or lacks what restic needs.
+    """
+    try:
+        if path.stat().st_mode & 0o077:
+            raise SettingsError(f"{path}: must be readable by its owner alone")
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}") from None
+    pairs = (line.partition("=") for line in lines if "=" in line and not line.startswith("#"))
+    found = {name.strip(): value.strip() for name, _, value in pairs}
+    for name in ("RESTIC_REPOSITORY", "RESTIC_PASSWORD_FILE", "AWS_ACCESS_KEY_ID"):
+        if not found.get(name):
+            raise SettingsError(f"{path}: {name} is missing")
+    passphrase = on_disk(found["RESTIC_PASSWORD_FILE"])
+    if not passphrase.is_file() or not passphrase.stat().st_size:
+        raise SettingsError(f"{passphrase}: holds no passphrase")
+    return {**os.environ, **found, "RESTIC_PASSWORD_FILE": str(passphrase)}
+
+
+# Commands
+
+
+def last_line(text: str) -> str:
+    """Return the last line that says something."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "it said nothing"
+
+
+def run(
+    words: list[str],
+    what: str,
+    *,
+    environment: Mapping[str, str] | None = None,
+    seconds: float = SERVICE_SECONDS,
+    accepted: tuple[int, ...] = (0,),
+    output: Any = subprocess.PIPE,
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end.
+
+    Raises:
+        BackupError: it failed or took too long.
+    """
+    try:
+        done = subprocess.run(  # noqa: S603 - no shell, words come from the program
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            timeout=seconds,
+            env=environment,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise BackupError(f"{what}: no end within {seconds:.0f} s") from None
+    except OSError as error:
+        raise BackupError(f"{what}: {words[0]}: {error.strerror}") from None
+    if done.returncode not in accepted:
+        reason = last_line(done.stderr or done.stdout or "")
+        raise BackupError(f"{what}: exit status {done.returncode}: {reason}")
+    return done
+
+
+class Restic:
+    """restic on one repository."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._environment = environment
+
+    def run(
+        self, what: str, *words: str, accepted: tuple[int, ...] = (0,), output: Any = -1
+    ) -> subprocess.CompletedProcess[str]:
+        """Run restic.
+
+        Raises:
+            BackupError: it failed.
+        """
+        return run(
+            ["restic", *words],
+            what,
+            environment=self._environment,
+            seconds=RESTIC_SECONDS,
+            accepted=accepted,
+            output=output,
+        )
+
+    def hash_of(self, snapshot: str, path: Path) -> str:
+        """Return the SHA-256 of a file as the snapshot holds it.
+
+        Raises:
+            BackupError: restic failed.
+        """
+        words = ["restic", "dump", snapshot, str(path)]
+        digest = hashlib.sha256()
+        with subprocess.Popen(  # noqa: S603 - no shell, words come from the program
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=self._environment,
+        ) as process:
+            stream = process.stdout
+            assert stream is not None  # noqa: S101 - it was asked for
+            for block in iter(lambda: stream.read(1 << 20), b""):
+                digest.update(block)
+        if process.returncode:
+            raise BackupError(f"reading the dump back: exit status {process.returncode}")
+        return digest.hexdigest()
+
+
+def in_service(settings: Settings, service: str, script: str) -> list[str]:
+    """Return the words that run a shell script in a service's container.
+
+    Passwords stay where they are: in the environment of the container.
+    """
+    return [
+        "docker", "compose", "-p", settings.project, "--project-directory",
+        str(settings.directory), "exec", "-T", service, "sh", "-c", script,
+    ]  # fmt: skip
+
+
+# The parts
+
+
+def dump_database(settings: Settings, folder: Path) -> tuple[Path, str]:
+    """Dump all databases in one transaction; return the file and its SHA-256.
+
+    Raises:
+        BackupError: the dump failed or is not complete.
+    """
+    script = (
+        'MYSQL_PWD="$MYSQL_ROOT_PASSWORD" exec mariadb-dump --user=root --single-transaction'
+        " --quick --routines --events --triggers --hex-blob --all-databases"
+    )
+    target = folder / "database.sql"
+    with target.open("wb") as stream:
+        run(in_service(settings, "mysql-mailcow", script), "database", output=stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+    digest = hashlib.sha256()
+    tail = b""
+    with target.open("rb") as stream:
+        for block in iter(lambda: stream.read(1 << 20), b""):
+            digest.update(block)
+            tail = (tail + block)[-4096:]
+    # mariadb-dump writes this line last, and only when everything else was written.
+    if DUMP_ENDS not in tail:
+        raise BackupError("database: the dump has no end; it was cut off")
+    return target, digest.hexdigest()
+
+
+def save_redis(settings: Settings) -> None:
+    """Let Redis write its memory to its volume.
+
+    Raises:
+        BackupError: it did not.
+    """
+    script = 'REDISCLI_AUTH="$REDISPASS" exec redis-cli save'
+    done = run(in_service(settings, "redis-mailcow", script), "redis")
+    # redis-cli ends with status 0 also when the server refused.
+    if done.stdout.strip() != "OK":
+        raise BackupError(f"redis: did not save: {last_line(done.stdout)}")
+
+
+def volume_path(name: str) -> Path:
+    """Return where the data of a volume lies.
+
+    Raises:
+        BackupError: there is no such volume.
+    """
+    words = ["docker", "volume", "inspect", "--format", "{{.Mountpoint}}", name]
+    place = run(words, f"volume {name}").stdout.strip()
+    if not place.startswith("/"):
+        raise BackupError(f"volume {name}: docker tells no place")
+    return on_disk(place)
+
+
+def find_parts(settings: Settings) -> dict[str, Path]:
+    """Return every declared part with its place.
+
+    Raises:
+        BackupError: one is not there. A backup without it would look like a good one.
+    """
+    parts = {
+        name: volume_path(f"{settings.project}_{volume}")
+        for name, volume in settings.volumes.items()
+    }
+    parts.update({name: on_disk(path) for name, path in settings.paths.items()})
+    missing = sorted(name for name, path in parts.items() if not path.exists())
+    if missing:
+        raise BackupError(f"not there: {', '.join(missing)}")
+    return parts
+
+
+def write_manifest(settings: Settings, folder: Path, parts: dict[str, Path]) -> Path:
+    """Write which part lies where in the snapshot; a restore begins with it."""
+    target = folder / "manifest.json"
+    content = {
+        "project": settings.project,
+        "release": settings.release,
+        "written": int(time.time()),
+        "parts": {name: str(path) for name, path in sorted(parts.items())},
+    }
+    target.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    return target
+
+
+# The snapshot
+
+
+def open_repository(restic: Restic, memory: Mapping[str, Any]) -> None:
+    """Make sure that there is a repository; make it only at the very first run.
+
+    Raises:
+        BackupError: it cannot be opened, or it was there and is gone.
+    """
+    try:
+        restic.run("repository", "cat", "config")
+    except BackupError as error:
+        if memory.get("last_success"):
+            # An empty repository in place of a full one would hide that everything is lost.
+            raise BackupError(f"{error}; it was there at the last run, so none is made") from None
+        try:
+            restic.run("repository", "init")
+        except BackupError as second:
+            raise BackupError(f"{error}; making one failed too: {second}") from None
+    # A run that was killed leaves a lock; restic removes only those of dead processes.
+    restic.run("repository", "unlock")
+
+
+def take_snapshot(settings: Settings, restic: Restic, parts: dict[str, Path]) -> tuple[str, int]:
+    """Store every part in one snapshot; return its id and its size in bytes.
+
+    Raises:
+        BackupError: restic failed, or could not read everything at any attempt.
+    """
+    words = ["backup", "--json", "--host", settings.host, "--tag", TAG]
+    places = [str(path) for path in parts.values()]
+    for attempt in range(1, ATTEMPTS + 1):
+        accepted = (0,) if attempt == ATTEMPTS else (0, SOME_FILES_UNREAD)
+        done = restic.run("snapshot", *words, "--", *places, accepted=accepted)
+        if done.returncode == 0:
+            return read_summary(done.stdout)
+    raise AssertionError  # the loop above returns or raises
+
+
+def read_summary(text: str) -> tuple[str, int]:
+    """Return snapshot and size from what restic said.
+
+    Raises:
+        BackupError: it did not say that there is a snapshot.
+    """
+    for line in reversed(text.splitlines()):
+        try:
+            message = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(message, dict) and message.get("message_type") == "summary":
+            snapshot = str(message.get("snapshot_id") or "")
+            size = int(message.get("total_bytes_processed") or 0)
+            if snapshot and size:
+                return snapshot, size
+    raise BackupError("snapshot: restic ended well but named no snapshot, or an empty one")
+
+
+def listed(restic: Restic, snapshot: str) -> dict[str, Any]:
+    """Return the snapshot as the repository lists it.
+
+    Raises:
+        BackupError: it does not.
+    """
+    text = restic.run("verification", "snapshots", "--json", snapshot).stdout
+    try:
+        found = json.loads(text) or []
+    except ValueError:
+        found = []
+    for one in found:
+        if isinstance(one, dict) and str(one.get("id", "")).startswith(snapshot):
+            return one
+    raise BackupError(f"verification: snapshot {snapshot} is not in the repository")
+
+
+def verify(restic: Restic, snapshot: str, parts: dict[str, Path], dump: tuple[Path, str]) -> None:
+    """Look at the snapshot as a restore would.
+
+    Raises:
+        BackupError: it is not there, lacks a part, or holds another dump.
+    """
+    listed(restic, snapshot)
+    places = [str(path) for path in parts.values()]
+    seen = set()
+    for line in restic.run("verification", "ls", "--json", snapshot, *places).stdout.splitlines():
+        try:
+            node = json.loads(line)
+        except ValueError:
+            continue
+        seen.add(node.get("path") if isinstance(node, dict) else None)
+    missing = sorted(name for name, path in parts.items() if str(path) not in seen)
+    if missing:
+        raise BackupError(f"verification: the snapshot lacks {', '.join(missing)}")
+    if restic.hash_of(snapshot, dump[0]) != dump[1]:
+        raise BackupError("verification: the dump in the snapshot is not the one that was made")
+
+
+def judge_size(size: int, memory: Mapping[str, Any], *, accept: bool) -> None:
+    """Refuse a snapshot that is much smaller than the last good one.
+
+    Raises:
+        BackupError: it is.
+    """
+    last = int(memory.get("size") or 0)
+    if size < last * SMALLEST_SHARE and not accept:
+        raise BackupError(
+            f"verification: {size} bytes, the last good one had {last}; if mail was deleted on "
+            "purpose, run once with --accept-size"
+        )
+
+
+def thin_out(settings: Settings, restic: Restic, snapshot: str) -> None:
+    """Check the repository, remove snapshots that need not be kept, and see that ours stayed.
+
+    Raises:
+        BackupError: a step failed.
+    """
+    restic.run("check", "check", f"--read-data-subset={settings.check_percent:g}%")
+    keep = [word for kind, n in settings.keep.items() for word in (f"--keep-{kind}", str(n))]
+    restic.run(
+        "retention", "forget", "--host", settings.host, "--tag", TAG,
+        # Paths are left out of the grouping: a new part must not begin a history of its own.
+        "--group-by", "host,tags", *keep, "--prune",
+    )  # fmt: skip
+    listed(restic, snapshot)
+
+
+# What is remembered and reported
+
+
+def write(path: Path, content: str, mode: int = 0o644) -> None:
+    """Write a file in one step."""
+    if not path.parent.exists():
+        path.parent.mkdir(parents=True)
+        path.parent.chmod(0o755)
+    draft = path.with_name(f".{path.name}.new")
+    draft.write_text(content, encoding="utf-8")
+    draft.chmod(mode)
+    draft.replace(path)
+
+
+def report(path: Path, memory: Mapping[str, Any], *, good: bool, seconds: float) -> None:
+    """Write the metrics of the run, and those of the last good one."""
+    gauges = {
+        "last_run_timestamp_seconds": ("End of the last run.", int(time.time())),
+        "last_run_success": ("Whether the last run succeeded.", int(good)),
+        "last_run_duration_seconds": ("Duration of the last run.", round(seconds, 3)),
+        "last_success_timestamp_seconds": ("End of the last good run.", memory.get("last_success")),
+        "size_bytes": ("Size of the last good snapshot before compression.", memory.get("size")),
+    }
+    lines = []
+    for name, (text, value) in gauges.items():
+        if value is not None:
+            metric = f"po_mail_backup_{name}"
+            lines += [f"# HELP {metric} {text}", f"# TYPE {metric} gauge", f"{metric} {value}"]
+    write(path, "\n".join(lines) + "\n")
+
+
+def recall(path: Path) -> dict[str, Any]:
+    """Return what is remembered of the last good run.
+
+    Raises:
+        SettingsError: it cannot be read.
+    """
+    if not path.exists():
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise SettingsError(f"{path}: cannot be read; look at it before the next run") from None
+    return dict(found)
+
+
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[bool]:
+    """Hold the lock of the run; yield False when another run holds it."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with path.open("w", encoding="utf-8") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+            return
+        yield True
+
+
+@contextlib.contextmanager
+def staging(path: Path) -> Iterator[Path]:
+    """Yield an empty folder for the dump, which is in clear: for its owner alone, and not left."""
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True, mode=0o700)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+# The run
+
+
+def back_up(settings: Settings, memory: dict[str, Any], *, accept_size: bool) -> Outcome:
+    """Make the backup and verify it; remember it.
+
+    Raises:
+        BackupError: a step failed.
+        SettingsError: what restic needs is not there.
+    """
+    began = time.monotonic()
+    restic = Restic(restic_environment(settings.environment))
+    parts = find_parts(settings)
+    open_repository(restic, memory)
+    with staging(settings.state / "backup-staging") as folder:
+        dump = dump_database(settings, folder)
+        save_redis(settings)
+        parts["database"] = dump[0]
+        parts["manifest"] = folder / "manifest.json"
+        write_manifest(settings, folder, parts)
+        snapshot, size = take_snapshot(settings, restic, parts)
+    verify(restic, snapshot, parts, dump)
+    judge_size(size, memory, accept=accept_size)
+    thin_out(settings, restic, snapshot)
+    return Outcome(snapshot, size, time.monotonic() - began)
+
+
+def rehearse(settings: Settings) -> list[str]:
+    """Return what a run would do, after a look at everything that it needs.
+
+    Raises:
+        BackupError: a part is not there.
+        SettingsError: what restic needs is not there.
+    """
+    environment = restic_environment(settings.environment)
+    parts = find_parts(settings)
+    keep = ", ".join(f"{n} {kind}" for kind, n in settings.keep.items())
+    return [
+        f"repository {environment['RESTIC_REPOSITORY']}",
+        "database: dump of all databases",
+        "redis: save",
+        *(f"{name}: {path}" for name, path in sorted(parts.items())),
+        f"check {settings.check_percent:g} % of the data, keep {keep}",
+    ]
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    summary, _, rest = (__doc__ or "").partition("\n")
+    command = argparse.ArgumentParser(
+        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    command.add_argument("--settings", required=True, help="file that the deployment wrote")
+    command.add_argument("--dry-run", action="store_true", help="look, but change nothing")
+    command.add_argument("--json", action="store_true", help="say the result as JSON")
+    command.add_argument(
+        "--accept-size", action="store_true", help="believe a snapshot that is much smaller"
+    )
+    return command
+
+
+def say(options: argparse.Namespace, result: dict[str, Any]) -> None:
+    """Say the result, to a machine or to a person."""
+    if options.json:
+        sys.stdout.write(json.dumps(result) + "\n")
+    elif "error" in result:
+        sys.stderr.write(f"backup: {result['error']}\n")
+    else:
+        sys.stdout.write(f"backup: {result['text']}\n")
+
+
+def stop(_signal: int, _frame: object) -> None:
+    """End the run as a failed one when the service is stopped."""
+    raise Stopped("stopped before its end")
+
+
+def attempt(options: argparse.Namespace, settings: Settings) -> int:
+    """Run once under the lock; report and return the exit status."""
+    memory_file = settings.state / "backup.json"
+    memory: dict[str, Any] = {}
+    began = time.monotonic()
+    try:
+        memory = recall(memory_file)
+        done = back_up(settings, memory, accept_size=options.accept_size)
+        memory = {"last_success": int(time.time()), "size": done.size, "snapshot": done.snapshot}
+        write(memory_file, json.dumps(memory) + "\n", 0o600)
+        report(settings.metrics, memory, good=True, seconds=done.seconds)
+    except (BackupError, SettingsError, Stopped, OSError) as error:
+        status = WRONG if isinstance(error, SettingsError) else FAILED
+        say(options, {"ok": False, "error": str(error)})
+        with contextlib.suppress(OSError):
+            report(settings.metrics, memory, good=False, seconds=time.monotonic() - began)
+        return status
+    text = f"snapshot {done.snapshot}, {done.size} bytes, {done.seconds:.0f} s"
+    say(options, {"ok": True, "text": text, **done._asdict()})
+    return SUCCESS
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the program."""
+    options = parser().parse_args(arguments)
+    os.umask(0o077)
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        settings = read_settings(on_disk(options.settings))
+        if options.dry_run:
+            plan = rehearse(settings)
+            say(options, {"ok": True, "text": "would do\n  " + "\n  ".join(plan), "plan": plan})
+            return SUCCESS
+    except SettingsError as error:
+        say(options, {"ok": False, "error": str(error)})
+        return WRONG
+    except (BackupError, Stopped) as error:
+        say(options, {"ok": False, "error": str(error)})
+        return FAILED
+    with alone(settings.state / "backup.lock") as free:
+        if not free:
+            say(options, {"ok": False, "error": "another run has not ended"})
+            return BUSY
+        return attempt(options, settings)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

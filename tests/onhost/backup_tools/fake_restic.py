@@ -1,0 +1,101 @@
+"""A restic that keeps snapshots as JSON: enough to see what the backup asks, and to fail."""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.onhost.backup_tools.fake_tool import fail, fault, record
+
+
+def _repository() -> Path:
+    return Path(os.environ["FAKE_REPOSITORY"])
+
+
+def _snapshots() -> list[dict[str, Any]]:
+    return [json.loads(one.read_text()) for one in sorted(_repository().glob("snap-*"))]
+
+
+def _size(path: Path) -> int:
+    if path.is_file():
+        return path.stat().st_size
+    return sum(one.stat().st_size for one in path.rglob("*") if one.is_file())
+
+
+def _cat(_words: list[str]) -> int:
+    return 0 if (_repository() / "config").exists() else fail(10)
+
+
+def _init(_words: list[str]) -> int:
+    _repository().mkdir(exist_ok=True)
+    (_repository() / "config").write_text("{}")
+    return 0
+
+
+def _backup(words: list[str]) -> int:
+    paths = [Path(one) for one in words[words.index("--") + 1 :]]
+    lost = fault("restic:loses")
+    snapshot = {
+        "id": f"{len(_snapshots()):08x}" + "ab" * 28,
+        "paths": [str(one) for one in paths if lost is None or lost not in str(one)],
+        "dump": next(one for one in paths if one.name == "database.sql").read_text(),
+    }
+    (_repository() / f"snap-{time.time_ns()}").write_text(json.dumps(snapshot))
+    size = fault("restic:size")
+    summary = {
+        "message_type": "summary",
+        "total_bytes_processed": sum(map(_size, paths)) if size is None else size,
+        "snapshot_id": snapshot["id"][:8],
+    }
+    if fault("restic:mute") is None:
+        sys.stdout.write(json.dumps(summary) + "\n")
+    return 0
+
+
+def _named(words: list[str]) -> list[dict[str, Any]]:
+    return [one for one in _snapshots() if any(one["id"].startswith(word) for word in words)]
+
+
+def _list(words: list[str]) -> int:
+    sys.stdout.write(json.dumps(_named(words)))
+    return 0
+
+
+def _ls(words: list[str]) -> int:
+    for snapshot in _named(words):
+        for path in snapshot["paths"]:
+            sys.stdout.write(json.dumps({"struct_type": "node", "path": path}) + "\n")
+    return 0
+
+
+def _dump(words: list[str]) -> int:
+    for snapshot in _named(words[1:2]):
+        spoilt = fault("restic:spoils")
+        sys.stdout.write(snapshot["dump"] if spoilt is None else spoilt)
+    return 0
+
+
+def _forget(_words: list[str]) -> int:
+    if fault("restic:forgets-all") is not None:
+        for one in _repository().glob("snap-*"):
+            one.unlink()
+    return 0
+
+
+def _nothing(_words: list[str]) -> int:
+    return 0
+
+
+def main(words: list[str]) -> int:
+    """Answer."""
+    record("restic", words)
+    planted = fault(f"restic:{words[0]}")
+    if planted:
+        return fail(int(planted))
+    does = {
+        "cat": _cat, "init": _init, "backup": _backup, "snapshots": _list, "ls": _ls,
+        "dump": _dump, "forget": _forget, "check": _nothing, "unlock": _nothing,
+    }  # fmt: skip
+    return does[words[0]](words)
