@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from cryptography.hazmat.primitives.serialization import load_ssh_private_key
 
 from rehearsal.world import process
 from rehearsal.world.client import WorldClient, WorldUnreachableError
 from rehearsal.world.service import Service, Surroundings
-from rehearsal.world.world import World, WorldError
+from rehearsal.world.world import HOUSE, World, WorldError
 
 CONFIG: dict[str, Any] = {
     "domain": "example.com",
@@ -242,4 +243,22 @@ def test_a_world_that_cannot_start_says_why(tmp_path: Path) -> None:
     order = process.Order({"domain": "example.com"}, stack="test", services=("dns",))
     with pytest.raises(WorldError, match="`dns` did not start"):
         process.start(tmp_path, order)
+    assert process.members(tmp_path) == set()
+
+
+def test_the_whole_house_stands_for_the_real_declaration(tmp_path: Path) -> None:
+    stack = yaml.safe_load((Path(__file__).parents[2] / "Pulumi.qual.yaml").read_text())
+    config = {name.removeprefix("mail:"): value for name, value in stack["config"].items()}
+    plain = json.loads(json.dumps(config, default=str))  # a date is text for the command line too
+    first = process.start(tmp_path, process.Order(plain, stack="qual"))
+    assert [one.name for one in first.services] == list(HOUSE)
+    assert {"hostKey", "dkimPublicKey", "exporterDigest", "operatorAddresses"} <= set(first.overlay)
+    endpoints = first.overlay["endpoints"]
+    assert {"cloudflareApi", "ssh", "web", "docker", "storage", "repository"} <= set(endpoints)
+    shown = json.dumps(first.overlay)
+    assert not [name for name, value in first.secrets.items() if value in shown]
+    assert process.stop(tmp_path)
+    again = process.start(tmp_path, process.Order(plain, stack="qual"))
+    assert again.overlay == first.overlay
+    assert process.stop(tmp_path)
     assert process.members(tmp_path) == set()
