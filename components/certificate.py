@@ -173,7 +173,7 @@ class CertificateComponent(pulumi.ComponentResource):
             "certificate-delivery",
             f"{program(PROGRAM)} {words} --wait {WAIT_SECONDS}",
             connection=args.connection,
-            triggers=[file.revision for file in (*files, args.routes)],
+            reads=[file.revision for file in (*files, args.routes)],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*args.after, *files]),
         )
         self._schedule(args, shipped)
@@ -200,7 +200,7 @@ class CertificateComponent(pulumi.ComponentResource):
             f"systemctl daemon-reload && systemctl enable --now {UNIT}.timer"
             f" && systemctl restart {UNIT}.timer",
             connection=args.connection,
-            triggers=[unit.revision for unit in units],
+            reads=[unit.revision for unit in units],
             delete=f"systemctl disable --now {UNIT}.timer || true",
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*units, self.delivery]),
         )

@@ -238,7 +238,7 @@ class HostComponent(pulumi.ComponentResource):
             "host-directories",
             _prepare(),
             connection=args.connection,
-            triggers=[],
+            reads=[],
             opts=pulumi.ResourceOptions(parent=self),
         )
         after = pulumi.ResourceOptions(parent=self, depends_on=[self.directories])
@@ -258,7 +258,7 @@ class HostComponent(pulumi.ComponentResource):
             "firewall",
             _load(),
             connection=args.connection,
-            triggers=[rules.revision, unit.revision],
+            reads=[rules.revision, unit.revision],
             delete=_unload(),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[rules, unit]),
         )

@@ -39,7 +39,16 @@ from components.mailcow_conf import (
     mail_ports,
     render_mailcow_conf,
 )
-from components.remote import SECRETS, STATE, at, on_host, program, program_file
+from components.remote import (
+    SECRETS,
+    STATE,
+    at,
+    on_host,
+    program,
+    program_file,
+    readings,
+    with_readings,
+)
 from components.settings import Settings
 from components.zone import mta_sts_policy
 
@@ -185,13 +194,12 @@ def refuse_unsafe_change(args: pulumi.ResourceHookArgs) -> None:
     """Refuse, in a preview too, a change of a setting that is unsafe after the first start.
 
     Args:
-        args: The update of the resource that started Mailcow; its first trigger holds the
-            settings.
+        args: The update of the resource that started Mailcow; its `delete` names the settings.
 
     Raises:
         ValueError: one of them changes, with the reason.
     """
-    old, new = (_first_trigger(inputs) for inputs in (args.old_inputs, args.new_inputs))
+    old, new = (_settings_in(inputs) for inputs in (args.old_inputs, args.new_inputs))
     complaints = [
         f"{key} was {old[key]}, now {new[key]}: {FIXED[key]}"
         for key in old
@@ -202,10 +210,11 @@ def refuse_unsafe_change(args: pulumi.ResourceHookArgs) -> None:
         raise ValueError(msg)
 
 
-def _first_trigger(inputs: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    triggers = (inputs or {}).get("triggers")
-    first = triggers[0] if isinstance(triggers, Sequence) and triggers else None
-    return first if isinstance(first, Mapping) else {}
+def _settings_in(inputs: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    # Not in `update`: a preview does not know it while a file that is read is to be written.
+    text = (inputs or {}).get("delete")
+    found = readings(text) if isinstance(text, str) else []
+    return next((one for one in found if isinstance(one, Mapping)), {})
 
 
 def _hooks() -> pulumi.ResourceHookBinding | None:
@@ -256,7 +265,7 @@ class ReleaseComponent(pulumi.ComponentResource):
             "mailcow-release",
             f"{program('release.py')} {shlex.join(release_options(args.declaration))}",
             connection=args.connection,
-            triggers=[shipped.revision],
+            reads=[shipped.revision],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[shipped]),
         )
         self.register_outputs({})
@@ -289,7 +298,9 @@ class MailcowComponent(pulumi.ComponentResource):
     started: command.remote.Command
     """Every container runs and is healthy."""
     api_key: pulumi.Output[str]
-    """Key to Mailcow's API, secret; known to Mailcow once it has `started`."""
+    """Key to Mailcow's API, secret. Mailcow knows it once it has `started`: whoever uses it must
+    depend on that. The key itself does not, so that a preview knows it also when the stack is to
+    be renewed."""
 
     def __init__(
         self, name: str, args: MailcowArgs, opts: pulumi.ResourceOptions | None = None
@@ -311,9 +322,7 @@ class MailcowComponent(pulumi.ComponentResource):
         settings = secrets.apply(lambda given: guarded_settings(args.declaration, given))
         guard = self._guard(settings)
         self.started = self._start(settings, self._files(secrets, guard), guard)
-        # Nobody can use the key before php-fpm has read it.
-        key = pulumi.Output.all(self._api_key.value, self.started.id)
-        self.api_key = pulumi.Output.secret(key.apply(lambda both: str(both[0])))
+        self.api_key = pulumi.Output.secret(self._api_key.value)
         self.register_outputs({})
 
     def _secrets(self) -> pulumi.Output[MailcowSecrets]:
@@ -339,7 +348,7 @@ class MailcowComponent(pulumi.ComponentResource):
             self._guard_words(),
             connection=self._args.connection,
             stdin=settings,
-            triggers=[fixed_settings(self._args.declaration)],
+            reads=[fixed_settings(self._args.declaration)],
             opts=pulumi.ResourceOptions(parent=self, depends_on=self._programs),
         )
 
@@ -398,13 +407,14 @@ class MailcowComponent(pulumi.ComponentResource):
             f"{self._guard_words()} --note && {stack} up {' '.join([options, *watch])}",
             connection=args.connection,
             stdin=settings,
-            triggers=[
-                fixed_settings(args.declaration),
+            reads=[
                 *(file.revision for file in read),
-                args.release.checked.id,
+                release_options(args.declaration),
             ],
-            # The directory is gone when a first deployment was taken back half-way.
-            delete=f"[ ! -d {at(mailcow.directory)} ] || {stack} down {options}",
+            delete=with_readings(
+                f"[ ! -d {at(mailcow.directory)} ] || {stack} down {options}",
+                [fixed_settings(args.declaration)],
+            ),
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=[guard, *read, *args.before_start, args.release.checked],

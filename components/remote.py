@@ -1,5 +1,6 @@
 """Commands on the host: one way to say them, so that none runs twice in vain or tells a secret."""
 
+import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,9 @@ STATE = f"{BASE}/state"
 """Directory on the host of what the programs remember, for root alone."""
 UNITS = "/etc/systemd/system"
 """Directory on the host of our systemd units."""
+
+READS = "# reads "
+"""What the lines below a command begin with that say what it reads."""
 
 _SOURCES = Path(__file__).parent / "onhost"
 
@@ -76,36 +80,51 @@ def program_file(name: str, opts: pulumi.ResourceOptions) -> pulumi_host.File:
     )
 
 
+def with_readings(run: str, values: Sequence[Any]) -> str:
+    """Return a command with what it reads as a comment below it, each on a line of its own."""
+    lines = [f"{READS}{json.dumps(value, sort_keys=True)}" for value in values]
+    return "\n".join([run.rstrip("\n"), *lines])
+
+
+def readings(text: str) -> list[Any]:
+    """Return what a command reads, from the comment below it."""
+    lines = [line for line in text.splitlines() if line.startswith(READS)]
+    return [json.loads(line.removeprefix(READS)) for line in lines]
+
+
 def on_host(
     name: str,
-    run: pulumi.Input[str],
+    run: str,
     *,
     connection: command.remote.ConnectionArgs,
-    triggers: Sequence[Any],
+    reads: Sequence[pulumi.Input[Any]],
     stdin: pulumi.Input[str] | None = None,
     delete: str | None = None,
     opts: pulumi.ResourceOptions,
 ) -> command.remote.Command:
-    """Run a command on the host: once at first, and again whenever `triggers` change.
+    """Run a command on the host: once at first, and again whenever what it reads has changed.
+
+    What it reads is written below the command, as a comment. The plugin's own `triggers` replace
+    the resource although `update` is set, whatever its documentation says: the command would run,
+    and after it the `delete` of the one before.
 
     Args:
         name: Name of the resource.
         run: Shell command. It must be idempotent: first run and later runs are the same.
         connection: How the host is reached.
-        triggers: Revisions and hashes of whatever the command reads.
+        reads: Revisions and hashes of whatever the command reads; never a secret.
         stdin: Standard input, the way for secrets; never in the list of processes.
         delete: Shell command that undoes it, none if there is nothing to undo.
         opts: Resource options.
     """
+    text = pulumi.Output.all(*reads).apply(lambda values: with_readings(run, values))
     return command.remote.Command(
         name,
         connection=connection,
-        create=run,
-        # Without `update` a changed trigger would replace the resource, and run `delete`.
-        update=run,
+        create=text,
+        update=text,
         delete=delete,
         stdin=stdin,
-        triggers=list(triggers),
         logging=command.remote.Logging.NONE,
         add_previous_output_in_env=False,
         opts=pulumi.ResourceOptions.merge(

@@ -16,6 +16,7 @@ from components.host import (
     render_firewall_unit,
     render_rules,
 )
+from components.remote import readings
 from tests.components.registrations import CONNECTION, registered, waits_for
 
 FIREWALL = Firewall((25, 587), (9080, 9443), "172.20.0.0/16", ipv6=False)
@@ -170,10 +171,7 @@ def test_the_firewall_is_checked_loaded_and_taken_away_again(qual: Declaration) 
     create = firewall.inputs["create"]
     assert create.index("nft -c -f") < create.index("systemctl restart")
     assert firewall.inputs["update"] == create
-    assert firewall.inputs["triggers"] == [
-        "revision of firewall-rules",
-        "revision of firewall-unit",
-    ]
+    assert readings(create) == ["revision of firewall-rules", "revision of firewall-unit"]
     assert "delete table inet po_mail" in firewall.inputs["delete"]
     assert waits_for(found, "firewall-rules", "host-directories")
 

@@ -24,6 +24,7 @@ from components.mailcow import (
 from components.mailcow_conf import FIXED, fixed_settings
 from components.onhost import release, settings_guard, stack
 from components.relay import RelayArgs, RelayComponent
+from components.remote import readings, with_readings
 from components.traefik import TraefikArgs, TraefikComponent
 from tests.components.registrations import (
     CONNECTION,
@@ -102,7 +103,7 @@ def test_a_rehearsal_brings_the_release_from_its_own_address(qual: Declaration) 
 
 
 def test_the_start_reads_the_options_of_its_program(qual: Declaration) -> None:
-    command = deployed(qual)["mailcow"].inputs["create"]
+    command = deployed(qual)["mailcow"].inputs["create"].splitlines()[0]
     guard, _, start = command.partition(" && ")
     noted = settings_guard.parser().parse_args(guard.split()[2:])
     assert noted.note
@@ -119,10 +120,10 @@ def test_the_start_reads_the_options_of_its_program(qual: Declaration) -> None:
 
 
 def test_a_change_of_any_file_starts_anew(qual: Declaration) -> None:
-    triggers = deployed(qual)["mailcow"].inputs["triggers"]
-    assert triggers[0] == fixed_settings(qual)
+    read = readings(deployed(qual)["mailcow"].inputs["create"])
+    assert release_options(qual) in read
     for name in ("mailcow-conf", "mailcow-limits", "smarthost-extra-cf", "smarthost-login"):
-        assert f"revision of {name}" in triggers
+        assert f"revision of {name}" in read
 
 
 def test_removal_stops_the_containers_and_keeps_the_volumes(qual: Declaration) -> None:
@@ -155,7 +156,7 @@ def test_the_guard_is_told_every_fixed_setting_with_its_reason(qual: Declaration
     assert told["COMPOSE_PROJECT_NAME"]["value"] == "po-mail"
 
 
-def test_the_api_key_comes_only_when_mailcow_has_read_it(qual: Declaration) -> None:
+def test_the_api_key_is_sealed_and_known_while_the_stack_is_renewed(qual: Declaration) -> None:
     def program() -> None:
         host = HostComponent("host", HostArgs(qual, CONNECTION))
         brought = ReleaseComponent("release", ReleaseArgs(qual, CONNECTION, [host.directories]))
@@ -163,7 +164,7 @@ def test_the_api_key_comes_only_when_mailcow_has_read_it(qual: Declaration) -> N
         pulumi_host.File("reader", path="/x", content=mailcow.api_key)
 
     reader = registered(program)["reader"]
-    assert "mailcow" in reader.after
+    assert not reader.after & {"mailcow"}
     assert isinstance(reader.raw["content"], dict)
 
 
@@ -174,8 +175,8 @@ def hook_arguments(old: dict[str, str], new: dict[str, str]) -> pulumi.ResourceH
         id="id",
         name="mailcow",
         type="command:remote:Command",
-        new_inputs={"triggers": [new, "revision"]},
-        old_inputs={"triggers": [old, "revision"]},
+        new_inputs={"delete": with_readings("down", [new])},
+        old_inputs={"delete": with_readings("down", [old])},
     )
 
 
@@ -184,6 +185,20 @@ def test_a_preview_refuses_an_unsafe_change_with_the_reason(qual: Declaration) -
     new = old | {"COMPOSE_PROJECT_NAME": "mail"}
     with pytest.raises(ValueError, match="it prefixes the volumes"):
         refuse_unsafe_change(hook_arguments(old, new))
+
+
+def test_the_state_names_the_settings_that_a_preview_compares(qual: Declaration) -> None:
+    assert readings(deployed(qual)["mailcow"].inputs["delete"]) == [fixed_settings(qual)]
+
+
+def test_no_command_is_ever_replaced(qual: Declaration) -> None:
+    # The plugin replaces on `triggers`: the new start, and then the old removal, would run.
+    found = deployed(qual)
+    commands = [one for one in found.values() if one.type == "command:remote:Command"]
+    assert len(commands) == 7
+    for one in commands:
+        assert "triggers" not in one.inputs
+        assert one.inputs["update"] == one.inputs["create"]
 
 
 def test_a_preview_lets_every_other_change_pass(qual: Declaration) -> None:
