@@ -24,6 +24,9 @@ from rehearsal.report import Report
 from rehearsal.stage import Stage, StageError
 from rehearsal.world.client import WorldClient, WorldUnreachableError
 
+PROJECT = PREFIX.rstrip(":")
+"""Name of the project: the namespace of its configuration."""
+
 _CHANGES = ("create", "update", "replace", "delete", "import", "create-replacement",
             "delete-replaced")  # fmt: skip
 
@@ -33,11 +36,11 @@ def sealed_configuration(stage: Stage, world: WorldClient) -> Path:
 
     It lies in the stage's folder: the declaration in the project stays as it is.
     """
-    from rehearsal.engine.backend import salt_of  # noqa: PLC0415  # costs a key derivation
+    from rehearsal.engine.backend import Backend  # noqa: PLC0415  # only a deployment needs it
     from rehearsal.engine.sealing import Sealer  # noqa: PLC0415  # as above
 
     plain, secret_keys = stage.configuration(world)
-    sealer = Sealer(stage.passphrase(), salt_of(stage.backend, "mail", stage.stack))
+    sealer = Sealer(stage.passphrase(), Backend(stage.backend, PROJECT, stage.stack).salt())
     values = {**stage.values(), **world.overlay}
     config: dict[str, Any] = {f"{PREFIX}{key}": value for key, value in values.items()}
     for key in sorted(secret_keys):
@@ -82,7 +85,7 @@ class GenuineEngine:
                 str(stage.project),
                 {**os.environ, **environment},
             )  # fmt: skip
-        self._stack = automation.Stack(stage.stack, workspace, automation.StackInitMode.SELECT)
+        self._stack = automation.Stack.select(stage.stack, workspace)
 
     def preview(self) -> dict[str, int]:
         """Plan, and return how often each operation occurs.

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rehearsal.world.service import LOOPBACK
+
 
 class WorldUnreachableError(Exception):
     """No world answers; the message says where it was looked for."""
@@ -102,6 +104,17 @@ class WorldClient:
         """Return what runs."""
         answer: dict[str, Any] = self.ask("GET", "/status")
         return answer
+
+    def reach(self, address: str, port: int) -> tuple[str, int]:
+        """Return the loopback address and port behind a public address and port.
+
+        Raises:
+            WorldUnreachableError: nothing in the world listens there.
+        """
+        for known, at, local in self.status()["addresses"]:
+            if (known, at) == (address, port):
+                return LOOPBACK, int(local)
+        raise WorldUnreachableError(f"nothing listens on {address} port {port}")
 
     def answers(self) -> bool:
         """Return whether this very world still runs."""

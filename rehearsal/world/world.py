@@ -200,12 +200,13 @@ class World:
             raise ExceptionGroup("services did not stop", failures)
 
     def status(self) -> dict[str, Any]:
-        """Return what runs: pid, control address, services."""
+        """Return what runs: pid, control address, published addresses, services."""
         return {
             "pid": os.getpid(),
             "stack": self.stack,
             "folder": str(self.folder),
             "control": self.control.address,
+            "addresses": self.surroundings.addresses.places(),
             "services": [
                 {
                     "name": one.name,
