@@ -117,7 +117,7 @@ def read_settings(path: Path) -> Settings:
         raise SettingsError(f"{path}: not as it should be ({type(error).__name__})") from None
 
 
-def restic_environment(path: Path) -> dict[str, str]:
+def restic_environment(path: Path, state: Path) -> dict[str, str]:
     """Return restic's environment: this process's own, and what stands in the secret file.
 
     Raises:
@@ -137,7 +137,9 @@ def restic_environment(path: Path) -> dict[str, str]:
     passphrase = on_disk(found["RESTIC_PASSWORD_FILE"])
     if not passphrase.is_file() or not passphrase.stat().st_size:
         raise SettingsError(f"{passphrase}: holds no passphrase")
-    return {**os.environ, **found, "RESTIC_PASSWORD_FILE": str(passphrase)}
+    # The service may not write to any home directory, where restic keeps its cache otherwise.
+    cache = {"RESTIC_CACHE_DIR": str(state / "restic-cache")}
+    return {**os.environ, **cache, **found, "RESTIC_PASSWORD_FILE": str(passphrase)}
 
 
 # Commands
@@ -537,7 +539,7 @@ def back_up(settings: Settings, memory: dict[str, Any], *, accept_size: bool) ->
         SettingsError: what restic needs is not there.
     """
     began = time.monotonic()
-    restic = Restic(restic_environment(settings.environment))
+    restic = Restic(restic_environment(settings.environment, settings.state))
     parts = find_parts(settings)
     open_repository(restic, memory)
     with staging(settings.state / "backup-staging") as folder:
@@ -560,7 +562,7 @@ def rehearse(settings: Settings) -> list[str]:
         BackupError: a part is not there.
         SettingsError: what restic needs is not there.
     """
-    environment = restic_environment(settings.environment)
+    environment = restic_environment(settings.environment, settings.state)
     parts = find_parts(settings)
     keep = ", ".join(f"{n} {kind}" for kind, n in settings.keep.items())
     return [
