@@ -65,6 +65,8 @@ class FakeMailcow:
         self.rejected = 0
         self.cookies_seen = 0
         self.serves_mta_sts = True
+        self.delay = 0.0
+        self.at_a_time = self.most_at_a_time = 0
         self.release = asyncio.Event()
         self.late: list[asyncio.Task[Any]] = []
         self.clock = 0
@@ -142,6 +144,16 @@ class FakeMailcow:
         return None
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
+        self.at_a_time += 1
+        self.most_at_a_time = max(self.most_at_a_time, self.at_a_time)
+        try:
+            if self.delay:
+                await asyncio.sleep(self.delay)
+            return await self._think(request)
+        finally:
+            self.at_a_time -= 1
+
+    async def _think(self, request: web.Request) -> web.StreamResponse:
         if request.cookies:
             self.cookies_seen += 1
         if request.path == "/.well-known/mta-sts.txt":
@@ -302,11 +314,7 @@ class FakeMailcow:
                 new[key] = intval(data[key])
         if data.get("relayhost") is not None:
             new["relayhost"] = str(intval(data["relayhost"]))
-        for key in ("aliases", "maxquota", "quota", "mailboxes", "defquota", "description"):
-            if not empty(data.get(key)):
-                new[key] = data[key] if key == "description" else intval(data[key])
-        if data.get("mailboxes") == 0:
-            new["mailboxes"] = 0
+        self._edit_numbers(new, data)
         if new["relay_unknown_only"]:
             new["relay_all_recipients"] = 1
         if new["relay_all_recipients"]:
@@ -316,6 +324,13 @@ class FakeMailcow:
         self.domains[name].update(new)
         self._add_tags(row["tags"], data.get("tags") or [], crash=True)
         return answer.say("success", "domain_modified", name)
+
+    def _edit_numbers(self, new: Row, data: Row) -> None:
+        for key in ("aliases", "maxquota", "quota", "mailboxes", "defquota", "description"):
+            if not empty(data.get(key)):
+                new[key] = data[key] if key == "description" else intval(data[key])
+        if data.get("mailboxes") == 0:
+            new["mailboxes"] = 0
 
     def delete_domain_tag(self, answer: Answer, tags: list[str], name: str) -> None:
         present = self.domains[name]["tags"]
@@ -407,12 +422,7 @@ class FakeMailcow:
             self.clock += 1
             row["attributes"]["passwd_update"] = self._now()
         row["quota"] = quota * MIB
-        if data.get("active") is not None:
-            row["active"] = intval(data["active"])
-        if not empty(data.get("name")):
-            row["name"] = data["name"].rstrip(">").lstrip("<")
-        if data.get("authsource"):
-            row["authsource"] = data["authsource"]
+        self._edit_person(row, data)
         for key in ("force_pw_update", "force_tfa", "sogo_access", "relayhost", *ACCESS):
             if data.get(key) is not None:
                 row["attributes"][key] = intval(data[key])
@@ -420,6 +430,14 @@ class FakeMailcow:
             row["attributes"]["recovery_email"] = data["pw_recovery_email"]
         self._add_tags(row["tags"], data.get("tags") or [], crash=False)
         return answer.say("success", "mailbox_modified", username)
+
+    def _edit_person(self, row: Row, data: Row) -> None:
+        if data.get("active") is not None:
+            row["active"] = intval(data["active"])
+        if not empty(data.get("name")):
+            row["name"] = data["name"].rstrip(">").lstrip("<")
+        if data.get("authsource"):
+            row["authsource"] = data["authsource"]
 
     def _edit_attributes(self, answer: Answer, username: str, data: Row, keys: Any) -> None:
         row = self.mailboxes.get(username.lower())
@@ -1124,8 +1142,8 @@ class FakeMailcow:
 
         def listed(row: Row) -> bool:
             if scope == "domain":
-                return row["object"] == owner or row["object"].endswith(f"@{owner}")
-            return row["object"] in {owner, domain}
+                return bool(row["object"] == owner or row["object"].endswith(f"@{owner}"))
+            return bool(row["object"] in {owner, domain})
 
         return [row for row in self.policies.values() if row["list"] == kind and listed(row)]
 

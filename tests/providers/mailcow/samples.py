@@ -1,4 +1,4 @@
-"""One declaration of every object, another it may be changed to, and what a person might do to it."""
+"""One declaration of every object, what it may be changed to, and what a person might do to it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ Need = tuple[str, str, Inputs]
 
 def new_key(bits: int = 1024) -> str:
     """Return a private key in PEM; small, because it is quickly made."""
-    key = rsa.generate_private_key(65537, bits)  # noqa: S505 - nothing is signed with it
+    key = rsa.generate_private_key(65537, bits)
     return key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,

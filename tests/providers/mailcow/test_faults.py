@@ -1,4 +1,4 @@
-"""Each object, each operation, each fault: no lie in the state, nothing twice, a rerun converges."""
+"""Each object, operation and fault: no lie in the state, nothing twice, a rerun converges."""
 
 import copy
 
@@ -84,9 +84,8 @@ async def _scenario(
     failed = False
     try:
         await stack.up(wanted)
-    except MailcowError as error:
+    except MailcowError:
         failed = True
-        assert str(error)
     await fake.recover()
     assert fake.rejected == (1 if fault == "401" else 0)
     await stack.configure()

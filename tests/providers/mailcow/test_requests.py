@@ -1,0 +1,63 @@
+"""How many requests things cost."""
+
+import asyncio
+
+from tests.providers.mailcow.samples import DOMAIN
+from tests.providers.mailcow.stack import Declared, in_loop, program_of, standing
+
+MANY = 120
+
+
+def _mailboxes(count: int) -> dict[str, Declared]:
+    program: dict[str, Declared] = program_of((DOMAIN,))
+    for number in range(count):
+        program[f"m{number}"] = (
+            "Mailbox",
+            {"localPart": f"m{number}", "domain": "example.org", "password": "Password-12345"},
+        )
+    return program
+
+
+@in_loop
+async def test_a_refresh_of_many_reads_a_list_and_not_each() -> None:
+    async with standing((DOMAIN,)) as (fake, stack):
+        await stack.up(_mailboxes(MANY))
+        await stack.configure()
+        fake.reads = 0
+        assert await stack.refresh() == {}
+        assert fake.reads < 10
+
+
+@in_loop
+async def test_creating_costs_one_write_and_one_look() -> None:
+    async with standing((DOMAIN,)) as (fake, stack):
+        fake.reads, fake.writes = 0, []
+        await stack.up(_mailboxes(MANY))
+        assert len(fake.writes) == MANY
+        assert fake.reads < MANY + 10
+
+
+@in_loop
+async def test_a_list_is_not_believed_about_what_was_written_since() -> None:
+    async with standing((DOMAIN,)) as (_, stack):
+        program = _mailboxes(10)
+        await stack.up(program)
+        await stack.configure()
+        await stack.refresh()
+        changed = {
+            name: (token, {**inputs, "quota": 5} if token == "Mailbox" else inputs)
+            for name, (token, inputs) in program.items()
+        }
+        await stack.up(changed)
+        assert stack.value("m7", "quota") == 5
+        assert await stack.refresh() == {}
+
+
+@in_loop
+async def test_readers_of_one_group_wait_for_one_list() -> None:
+    async with standing((DOMAIN,)) as (fake, stack):
+        await stack.up(_mailboxes(30))
+        await stack.configure()
+        fake.reads, fake.delay = 0, 0.01
+        await asyncio.gather(*(stack._read(f"m{number}") for number in range(30)))
+        assert fake.reads <= 4
