@@ -27,23 +27,26 @@ def main() -> None:
     """Measure and print a table."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     print(f"creation, medians of {rounds} rounds")
-    titles = ("resources", "seconds", "ms each", "engine cpu", "program cpu", "peak MiB")
+    titles = ("resources", "seconds", "engine cpu", "ms each", "program cpu", "ms each", "peak MiB")
     print("".join(f"{title:>13}" for title in titles))
-    least = None
+    least: tuple[float, float] | None = None
     for count in (10, 100, 1000):
         taken = _created(count, rounds)
-        seconds = statistics.median(one.seconds for one in taken)
-        least = seconds if least is None else least
+        engine = statistics.median(one.own_cpu for one in taken)
+        program = statistics.median(one.program_cpu for one in taken)
+        least = least or (engine, program)
+        more = max(count - 10, 1)
         row = (
             f"{count}",
-            f"{seconds:.2f}",
-            f"{(seconds - least) / count * 1000:.1f}",
-            f"{statistics.median(one.own_cpu for one in taken):.2f}",
-            f"{statistics.median(one.program_cpu for one in taken):.2f}",
+            f"{statistics.median(one.seconds for one in taken):.2f}",
+            f"{engine:.2f}",
+            f"{(engine - least[0]) / more * 1000:.1f}",
+            f"{program:.2f}",
+            f"{(program - least[1]) / more * 1000:.1f}",
             f"{statistics.median(one.peak_mb for one in taken):.0f}",
         )
         print("".join(f"{cell:>13}" for cell in row))
-    print("ms each: what a resource adds to the time of a run of ten")
+    print("ms each: processor time that a resource adds to the run of ten")
 
 
 if __name__ == "__main__":

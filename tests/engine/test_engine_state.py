@@ -20,6 +20,7 @@ from rehearsal.engine import (
     StateRefusedError,
     WrongPassphraseError,
 )
+from rehearsal.engine.backend import fold
 from tests.engine.stage import MARKER, PASSPHRASE, SHELF, Stage, changed, salt
 
 SECRETIVE = """
@@ -370,3 +371,25 @@ def test_an_interrupted_run_keeps_what_was_done(stage: Stage) -> None:
     assert not stage.up('shelf.Box("a", opts=O())\nraise pulumi.RunError("enough")').ok
     assert stage.good('shelf.Box("a", opts=O())').changes.get(Op.DELETE) is None
     assert set(stage.boxes()) == {"a"}
+
+
+def test_a_journal_is_folded_record_by_record(stage: Stage) -> None:
+    stage.good('shelf.Box("a", opts=O())\nshelf.Box("b", opts=O())')
+    backend, sealer = stage.engine()._backend, Sealer(PASSPHRASE, salt())
+    content, _ = backend.load(sealer)
+    serial = {state.urn.rsplit("::", 1)[-1]: state.serial for state in content.resources}
+    new = stage.resources()["a"] | {"id": "a-new"}
+    hung = stage.resources()["b"] | {"urn": stage.resources()["b"]["urn"][:-1] + "hung"}
+    records = [
+        {"kind": "open", "base": "-"},
+        {"kind": "begin", "token": 90, "op": "updating", "resource": new},
+        {"kind": "put", "serial": serial["a"], "resource": new},
+        {"kind": "end", "token": 90},
+        {"kind": "begin", "token": 91, "op": "creating", "resource": hung},
+        {"kind": "drop", "serial": serial["b"]},
+    ]
+    folded = fold(content, records, sealer)
+    left = {state.urn.rsplit("::", 1)[-1]: state.id for state in folded.resources}
+    assert left["a"] == "a-new"
+    assert "b" not in left
+    assert [(one.kind, one.resource.urn) for one in folded.pending] == [("creating", hung["urn"])]
