@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -380,7 +381,7 @@ def test_a_journal_is_folded_record_by_record(stage: Stage) -> None:
     serial = {state.urn.rsplit("::", 1)[-1]: state.serial for state in content.resources}
     new = stage.resources()["a"] | {"id": "a-new"}
     hung = stage.resources()["b"] | {"urn": stage.resources()["b"]["urn"][:-1] + "hung"}
-    records = [
+    records: list[dict[str, Any]] = [
         {"kind": "open", "base": "-"},
         {"kind": "begin", "token": 90, "op": "updating", "resource": new},
         {"kind": "put", "serial": serial["a"], "resource": new},
