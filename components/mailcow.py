@@ -396,15 +396,21 @@ class MailcowComponent(pulumi.ComponentResource):
         words = [
             "--project", mailcow.project, "--directory", mailcow.directory, "--memory", _MEMORY,
         ]  # fmt: skip
-        watched = [("postfix-mailcow", path) for path in args.postfix_files]
-        watched += [("nginx-mailcow", path) for path in files if path.endswith(".custom")]
-        watch = [f"--watch {service}={path}" for service, path in sorted(watched)]
+        nginx = {path: file for path, file in files.items() if path.endswith(".custom")}
+        watch = [
+            pulumi.Output.concat(f" --watch {service}={path}=", file.revision)
+            for service, watched in (
+                ("nginx-mailcow", nginx),
+                ("postfix-mailcow", args.postfix_files),
+            )
+            for path, file in sorted(watched.items())
+        ]
         stack, options = program("stack.py"), shlex.join(words)
         read = [*self._programs, *files.values(), *args.postfix_files.values()]
         return on_host(
             "mailcow",
             # From here on the settings are fixed, even if the start fails half-way.
-            f"{self._guard_words()} --note && {stack} up {' '.join([options, *watch])}",
+            pulumi.Output.concat(f"{self._guard_words()} --note && {stack} up {options}", *watch),
             connection=args.connection,
             stdin=settings,
             reads=[

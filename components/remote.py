@@ -94,7 +94,7 @@ def readings(text: str) -> list[Any]:
 
 def on_host(
     name: str,
-    run: str,
+    run: pulumi.Input[str],
     *,
     connection: command.remote.ConnectionArgs,
     reads: Sequence[pulumi.Input[Any]],
@@ -117,7 +117,7 @@ def on_host(
         delete: Shell command that undoes it, none if there is nothing to undo.
         opts: Resource options.
     """
-    text = pulumi.Output.all(*reads).apply(lambda values: with_readings(run, values))
+    text = pulumi.Output.all(run, *reads).apply(lambda all_: with_readings(all_[0], all_[1:]))
     return command.remote.Command(
         name,
         connection=connection,

@@ -72,13 +72,17 @@ class Project:
                 return value
         return ""
 
-    def digest(self, names: list[str]) -> str:
-        """Return a hash over files of the directory; a missing file counts as such."""
+    def digest(self, files: dict[str, str]) -> str:
+        """Return a hash over files of the directory and their revisions.
+
+        A missing file counts as such. The revision counts, too: a file that was changed on the
+        host and then written back as it was has been read in between, perhaps.
+        """
         total = hashlib.sha256()
-        for name in sorted(names):
+        for name, revision in sorted(files.items()):
             path = self.directory / name
             content = path.read_bytes() if path.is_file() else None
-            total.update(repr((name, content)).encode())
+            total.update(repr((name, revision, content)).encode())
         return total.hexdigest()
 
 
@@ -101,16 +105,17 @@ class Memory:
         draft.replace(self._path)
 
 
-def watched(values: list[str]) -> dict[str, list[str]]:
-    """Return the files by service, from `SERVICE=FILE` words."""
-    files: dict[str, list[str]] = {}
+def watched(values: list[str]) -> dict[str, dict[str, str]]:
+    """Return the revisions of files by service, from `SERVICE=FILE=REVISION` words."""
+    files: dict[str, dict[str, str]] = {}
     for value in values:
-        service, _, name = value.partition("=")
-        files.setdefault(service, []).append(name)
+        service, _, rest = value.partition("=")
+        name, _, revision = rest.partition("=")
+        files.setdefault(service, {})[name] = revision
     return files
 
 
-def start(project: Project, memory: Memory, files: dict[str, list[str]]) -> list[str]:
+def start(project: Project, memory: Memory, files: dict[str, dict[str, str]]) -> list[str]:
     """Bring the project up; return the services that had to be restarted.
 
     Raises:
@@ -148,8 +153,8 @@ def parser() -> argparse.ArgumentParser:
         "--watch",
         action="append",
         default=[],
-        metavar="SERVICE=FILE",
-        help="a file below the directory that a service reads when it starts; repeated",
+        metavar="SERVICE=FILE=REVISION",
+        help="a file below the directory that a service reads when it starts, and its last write",
     )
     return command
 

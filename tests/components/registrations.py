@@ -45,7 +45,7 @@ class _Outputs(mocks.Mocks):
         if args.typ == "host:index:Secret":
             outputs["value"] = secret_value(args.name, int(args.inputs["length"]))
         if args.typ == "host:index:File":
-            outputs |= {"sha256": "0" * 64, "revision": f"revision of {args.name}"}
+            outputs |= {"sha256": "0" * 64, "revision": f"revision-of-{args.name}"}
         return f"{args.name}-id", outputs
 
     def call(self, args: mocks.MockCallArgs) -> Any:  # noqa: ARG002 - nothing is invoked

@@ -36,7 +36,7 @@ def test_the_first_deployment_waits_for_traefik(qual: Declaration) -> None:
     delivery = deployed(qual)["certificate-delivery"].inputs
     assert delivery["create"].splitlines()[0].endswith("--wait 600")
     assert delivery["update"] == delivery["create"]
-    assert "revision of traefik-routes" in readings(delivery["create"])
+    assert "revision-of-traefik-routes" in readings(delivery["create"])
 
 
 def test_the_delivery_comes_after_routes_and_release(qual: Declaration) -> None:

@@ -171,7 +171,7 @@ def test_the_firewall_is_checked_loaded_and_taken_away_again(qual: Declaration) 
     create = firewall.inputs["create"]
     assert create.index("nft -c -f") < create.index("systemctl restart")
     assert firewall.inputs["update"] == create
-    assert readings(create) == ["revision of firewall-rules", "revision of firewall-unit"]
+    assert readings(create) == ["revision-of-firewall-rules", "revision-of-firewall-unit"]
     assert "delete table inet po_mail" in firewall.inputs["delete"]
     assert waits_for(found, "firewall-rules", "host-directories")
 

@@ -111,11 +111,11 @@ def test_the_start_reads_the_options_of_its_program(qual: Declaration) -> None:
     assert options.action == "up"
     assert options.project == "po-mail"
     assert stack.watched(options.watch) == {
-        "postfix-mailcow": [
-            "data/conf/postfix/extra.cf",
-            "data/conf/postfix/smarthost_passwd",
-            "data/conf/postfix/smarthost_tls_policy",
-        ]
+        "postfix-mailcow": {
+            "data/conf/postfix/extra.cf": "revision-of-smarthost-extra-cf",
+            "data/conf/postfix/smarthost_passwd": "revision-of-smarthost-login",
+            "data/conf/postfix/smarthost_tls_policy": "revision-of-smarthost-tls-policy",
+        }
     }
 
 
@@ -123,7 +123,7 @@ def test_a_change_of_any_file_starts_anew(qual: Declaration) -> None:
     read = readings(deployed(qual)["mailcow"].inputs["create"])
     assert release_options(qual) in read
     for name in ("mailcow-conf", "mailcow-limits", "smarthost-extra-cf", "smarthost-login"):
-        assert f"revision of {name}" in read
+        assert f"revision-of-{name}" in read
 
 
 def test_removal_stops_the_containers_and_keeps_the_volumes(qual: Declaration) -> None:
@@ -220,7 +220,5 @@ def test_the_declared_policy_is_served_word_for_word(qual_values: dict[str, Any]
     assert re.search(r"location = /\.well-known/mta-sts\.txt", location)
     assert 'if ($host != "mta-sts.portugalodyssey.pt")' in location
     found = deployed(declaration)
-    assert (
-        "--watch nginx-mailcow=data/conf/nginx/site.mta-sts.custom"
-        in (found["mailcow"].inputs["create"])
-    )
+    site = "data/conf/nginx/site.mta-sts.custom=revision-of-nginx-site-mta-sts-custom"
+    assert f"--watch nginx-mailcow={site}" in found["mailcow"].inputs["create"]

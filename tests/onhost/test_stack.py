@@ -8,7 +8,7 @@ from components.onhost import stack
 from tests.onhost.fake_docker import Docker
 
 WORDS = ["--project", "po-mail", "--directory", "/m", "--memory", "/state/stack.json"]
-WATCH = ["--watch", "postfix-mailcow=extra.cf", "--watch", "postfix-mailcow=smarthost_passwd"]
+WATCH = ["--watch", "postfix-mailcow=extra.cf=1", "--watch", "postfix-mailcow=smarthost_passwd=1"]
 
 
 @pytest.fixture
@@ -50,6 +50,13 @@ def test_a_changed_file_restarts_the_service_that_reads_it_once(
     (directory / "extra.cf").write_text("second\n")
     assert stack.main(["up", *WORDS, *WATCH]) == 0
     assert stack.main(["up", *WORDS, *WATCH]) == 0
+    assert docker.told("restart") == [["restart", "postfix-mailcow"]]
+
+
+@pytest.mark.usefixtures("up")
+def test_a_file_that_was_changed_and_written_back_is_read_again(docker: Docker) -> None:
+    again = [word.replace("extra.cf=1", "extra.cf=2") for word in WATCH]
+    assert stack.main(["up", *WORDS, *again]) == 0
     assert docker.told("restart") == [["restart", "postfix-mailcow"]]
 
 
