@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from components.host import Firewall, render_rules
 from rehearsal.world.docker_engine import DockerEngine
 from rehearsal.world.host_tools import nft, shims
 from rehearsal.world.host_tools.compose_files import interpolate, load
@@ -417,8 +418,14 @@ def test_a_rule_set_is_checked_and_kept(shell: Shell) -> None:
     shell.write("/etc/other.nft", "table inet po_mail {}\ntable inet other {}\n")
     shell.good('nft -f "$DESTDIR/etc/other.nft"')
     assert "9443" in shell.good("nft list table inet po_mail")
-    shell.good("nft delete table inet po_mail")
+    shell.write("/etc/gone.nft", "table inet po_mail; delete table inet po_mail\n")
+    shell.good('nft -f "$DESTDIR/etc/gone.nft"')
     assert shell.bad("nft list table inet po_mail")
+
+
+def test_the_firewall_of_the_host_is_a_rule_set() -> None:
+    firewall = Firewall((25, 465, 587, 993), (9080, 9443), "172.20.0.0/16", ipv6=False)
+    nft.check(render_rules(firewall), "rules")
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ _HOOK = re.compile(
 _BLOCK = re.compile(r"^(table|chain|set|map|flowtable|counter|limit|quota)( [\w-]+){1,2}$")
 _BODY = r"\{(?:[ \t]*\}|.*?^\})\n?"
 _EFFECT = re.compile(
-    r"(?ms)^[ \t]*(?:(?P<flush>flush ruleset)"
+    r"(?ms)(?:^|;)[ \t]*(?:(?P<flush>flush ruleset)"
     r"|(?:delete|destroy|flush) table (?P<gone>(?:\w+ )?[\w-]+)"
     rf"|(?P<body>table (?P<table>(?:\w+ )?[\w-]+) {_BODY}))"
 )
