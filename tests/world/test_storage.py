@@ -7,6 +7,7 @@ import shutil
 import socket
 import stat
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -334,12 +335,20 @@ def test_a_bucket_can_be_opened_to_all(owner: Minio, storage: ObjectStorage) -> 
 # The backup's own tool
 
 
-def test_restic_works_within_the_confines(
-    owner: Minio, admin: MinioAdmin, storage: ObjectStorage, tmp_path: Path
-) -> None:
+@pytest.fixture(params=["restic", "its stand-in"])
+def restic_program(request: pytest.FixtureRequest) -> list[str]:
+    if request.param != "restic":
+        return [sys.executable, "-m", "rehearsal.world.host_tools.restic"]
     program = shutil.which("restic")
     if program is None:
         pytest.skip("no restic on this machine")
+    return [program]
+
+
+def test_restic_works_within_the_confines(
+    owner: Minio, admin: MinioAdmin, storage: ObjectStorage, tmp_path: Path,
+    restic_program: list[str],
+) -> None:  # fmt: skip
     confine(owner, admin, storage)
     source, target = tmp_path / "source", tmp_path / "target"
     source.mkdir()
@@ -351,17 +360,26 @@ def test_restic_works_within_the_confines(
             "AWS_ACCESS_KEY_ID": USER, "AWS_SECRET_ACCESS_KEY": SECRET,
             "RESTIC_REPOSITORY": f"s3:http://{storage.overlay()['endpoints']['storage']}/{BUCKET}",
         }  # fmt: skip
-        done = subprocess.run([program, *arguments], env=environment, capture_output=True,
+        done = subprocess.run([*restic_program, *arguments], env=environment, capture_output=True,
                               text=True, timeout=60, check=False)  # fmt: skip
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     restic("init")
-    restic("backup", str(source))
+    restic("cat", "config")
+    restic("unlock")
+    words = restic("backup", "--json", "--host", "mx", "--tag", "po-mail", "--", str(source))
+    summary = json.loads(words.splitlines()[-1])
+    assert summary["total_bytes_processed"] == 3 * 2**20
+    listed = restic("ls", "--json", summary["snapshot_id"], str(source)).splitlines()
+    assert str(source / "mail") in {json.loads(line).get("path") for line in listed}
     (source / "more").write_text("more")
-    restic("backup", str(source))
+    restic("backup", "--host", "mx", "--tag", "po-mail", str(source))
     assert len(json.loads(restic("snapshots", "--json"))) == 2
-    restic("forget", "--keep-last", "1", "--prune")
+    restic("forget", "--host", "mx", "--tag", "po-mail", "--group-by", "host,tags",
+           "--keep-last", "1", "--prune")  # fmt: skip
+    assert len(json.loads(restic("snapshots", "--json"))) == 1
+    assert restic("dump", "latest", str(source / "more")) == "more"
     restic("check", "--read-data")
     restic("restore", "latest", "--target", str(target))
     restored = target / str(source).lstrip("/")

@@ -1,0 +1,387 @@
+"""A stand-in for restic, for machines without it: the commands that a backup and a drill use."""
+
+import json
+import os
+import stat
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rehearsal.world.host_tools.restic_repository import CHUNK, Repository, shelf_of
+from rehearsal.world.host_tools.surroundings import ToolError, complain, say, told_to_fail
+
+_UNREAD = 3
+"""Exit status when some source could not be read."""
+
+_PERIODS = {
+    "hourly": "%Y-%m-%d %H", "daily": "%Y-%m-%d", "weekly": "%G-%V", "monthly": "%Y-%m",
+    "yearly": "%Y",
+}  # fmt: skip
+
+
+def _password(options: Namespace) -> str:
+    file = options.password_file or os.environ.get("RESTIC_PASSWORD_FILE")
+    if file:
+        return Path(file).read_text().strip()
+    if "RESTIC_PASSWORD" not in os.environ:
+        raise ToolError("Fatal: an empty password is not a password")
+    return os.environ["RESTIC_PASSWORD"]
+
+
+def _address(options: Namespace) -> str:
+    address = options.repo or os.environ.get("RESTIC_REPOSITORY", "")
+    if not address:
+        raise ToolError("Fatal: Please specify repository location (-r or --repository-file)")
+    return str(address)
+
+
+def _open(options: Namespace) -> Repository:
+    address = _address(options)
+    return Repository(shelf_of(address), address, _password(options))
+
+
+def _init(options: Namespace) -> None:
+    address = _address(options)
+    made = Repository.make(shelf_of(address), address, _password(options))
+    say(f"created restic repository {made.identity[:10]} at {address}")
+
+
+def _cat(options: Namespace) -> None:
+    repository = _open(options)
+    if options.what != "config":
+        raise ToolError("Fatal: the stand-in for restic shows its config alone")
+    say(json.dumps({"version": 2, "id": repository.identity}))
+
+
+# What a snapshot holds
+
+
+def _walk(path: Path) -> Iterator[Path]:
+    yield path
+    if path.is_dir() and not path.is_symlink():
+        for child in sorted(path.iterdir()):
+            yield from _walk(child)
+
+
+def _node(path: Path, repository: Repository, known: set[str]) -> dict[str, Any] | None:
+    """Return what is kept of a file, folder or link, None for anything else."""
+    status = path.lstat()
+    node: dict[str, Any] = {
+        "name": path.name, "path": str(path), "mode": stat.S_IMODE(status.st_mode),
+        "mtime": status.st_mtime, "uid": status.st_uid, "gid": status.st_gid,
+    }  # fmt: skip
+    if path.is_symlink():
+        return node | {"type": "symlink", "linktarget": str(path.readlink())}
+    if path.is_dir():
+        return node | {"type": "dir"}
+    if not path.is_file():
+        return None
+    pieces, size = [], 0
+    with path.open("rb") as file:
+        while content := file.read(CHUNK):
+            size += len(content)
+            pieces.append(repository.store(content, known))
+    return node | {"type": "file", "size": size, "content": pieces}
+
+
+def _backup(options: Namespace) -> int:
+    repository = _open(options)
+    known = repository.pieces()
+    nodes: dict[str, dict[str, Any]] = {}
+    unread = 0
+    for given in options.path:
+        start = Path(os.path.abspath(given))  # noqa: PTH100  # links must stay links
+        if not start.exists():
+            raise ToolError(f"Fatal: all source directories/files do not exist: {given}")
+        for parent in reversed(start.parents[:-1]):
+            nodes[str(parent)] = _node(parent, repository, known) or {}
+        for path in _walk(start):
+            try:
+                node = _node(path, repository, known)
+            except OSError as error:
+                complain(f"error: {error.strerror}: {path}")
+                unread += 1
+                continue
+            if node is not None:
+                nodes[str(path)] = node
+    size = sum(node.get("size", 0) for node in nodes.values())
+    snapshot = {
+        "time": datetime.now(UTC).isoformat(), "hostname": options.host or os.uname().nodename,
+        "tags": options.tag or [], "paths": [os.path.abspath(one) for one in options.path],  # noqa: PTH100  # as above
+        "nodes": list(nodes.values()),
+    }  # fmt: skip
+    identity = repository.add_snapshot(snapshot)
+    if options.json:
+        files = sum(node["type"] == "file" for node in nodes.values())
+        say(json.dumps({"message_type": "summary", "files_new": files, "data_added": size,
+                        "total_files_processed": files, "total_bytes_processed": size,
+                        "snapshot_id": identity}))  # fmt: skip
+    else:
+        say(f"snapshot {identity[:8]} saved")
+    return _UNREAD if unread else 0
+
+
+# Looking at snapshots
+
+
+def _chosen(repository: Repository, options: Namespace) -> list[dict[str, Any]]:
+    """Return the snapshots that host and tags choose."""
+    return [
+        one
+        for one in repository.snapshots()
+        if (not options.host or one["hostname"] == options.host)
+        and all(tag in one["tags"] for tag in options.tag or ())
+    ]
+
+
+def _snapshot(repository: Repository, name: str) -> dict[str, Any]:
+    found = repository.snapshots()
+    if name != "latest":
+        found = [one for one in found if one["id"].startswith(name)]
+    if not found:
+        raise ToolError(f'Fatal: failed to find snapshot: no matching ID found for prefix "{name}"')
+    return found[-1]
+
+
+def _without_nodes(snapshot: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in snapshot.items() if key != "nodes"}
+
+
+def _snapshots(options: Namespace) -> None:
+    repository = _open(options)
+    found = [
+        _without_nodes(one)
+        for one in _chosen(repository, options)
+        if not options.snapshot or any(one["id"].startswith(name) for name in options.snapshot)
+    ]
+    if "latest" in options.snapshot:
+        found = [_without_nodes(_snapshot(repository, "latest"))]
+    if options.json:
+        say(json.dumps(found))
+        return
+    for one in found:
+        say(f"{one['short_id']}  {one['time']}  {one['hostname']}  {','.join(one['tags'])}")
+    say(f"{len(found)} snapshots")
+
+
+def _beneath(path: str, folders: Sequence[str]) -> bool:
+    return not folders or any(path == one or path.startswith(f"{one}/") for one in folders)
+
+
+def _ls(options: Namespace) -> None:
+    snapshot = _snapshot(_open(options), options.snapshot)
+    if options.json:
+        say(json.dumps(_without_nodes(snapshot) | {"struct_type": "snapshot"}))
+    for node in snapshot["nodes"]:
+        if _beneath(node["path"], [one.rstrip("/") for one in options.path]):
+            shown = {key: value for key, value in node.items() if key != "content"}
+            say(json.dumps(shown | {"struct_type": "node"}) if options.json else node["path"])
+
+
+def _dump(options: Namespace) -> None:
+    repository = _open(options)
+    snapshot = _snapshot(repository, options.snapshot)
+    for node in snapshot["nodes"]:
+        if node["path"] == options.file and node["type"] == "file":
+            for piece in node["content"]:
+                sys.stdout.buffer.write(repository.piece(piece))
+            sys.stdout.buffer.flush()
+            return
+    raise ToolError(f'Fatal: cannot dump file: path "{options.file}" not found in snapshot')
+
+
+def _restore(options: Namespace) -> None:
+    repository = _open(options)
+    snapshot = _snapshot(repository, options.snapshot)
+    target = Path(options.target)
+    folders = []
+    for node in snapshot["nodes"]:
+        if not _beneath(node["path"], [one.rstrip("/") for one in options.include or ()]):
+            continue
+        place = target / node["path"].lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if node["type"] == "dir":
+            place.mkdir(exist_ok=True)
+            folders.append((place, node))
+        elif node["type"] == "symlink":
+            place.unlink(missing_ok=True)
+            place.symlink_to(node["linktarget"])
+        else:
+            with place.open("wb") as file:
+                for piece in node["content"]:
+                    file.write(repository.piece(piece))
+            place.chmod(node["mode"])
+            os.utime(place, (node["mtime"], node["mtime"]))
+    for place, node in reversed(folders):
+        place.chmod(node["mode"])
+        os.utime(place, (node["mtime"], node["mtime"]))
+    say(f"restoring snapshot {snapshot['short_id']} to {target}")
+
+
+def _stats(options: Namespace) -> None:
+    repository = _open(options)
+    found = repository.snapshots()
+    size = sum(node.get("size", 0) for one in found for node in one["nodes"])
+    say(json.dumps({"total_size": size, "snapshots_count": len(found)}))
+
+
+# Keeping the repository in order
+
+
+def kept_by(options: Namespace, snapshots: Sequence[dict[str, Any]]) -> set[str]:
+    """Return the ids that the `--keep-*` options keep among the snapshots of one group.
+
+    As restic counts: the kinds overlap, and each keeps the last snapshot of its periods.
+    """
+    newest_first = sorted(snapshots, key=lambda one: str(one["time"]), reverse=True)
+    kept = {one["id"] for one in newest_first[: options.keep_last or 0]}
+    for kind, pattern in _PERIODS.items():
+        left = getattr(options, f"keep_{kind}") or 0
+        seen = ""
+        for one in newest_first:
+            period = datetime.fromisoformat(one["time"]).strftime(pattern)
+            if left and period != seen:
+                kept.add(one["id"])
+                left -= 1
+                seen = period
+    return kept
+
+
+def _forget(options: Namespace) -> None:
+    repository = _open(options)
+    found = _chosen(repository, options)
+    asked = [one["id"] for one in found if any(one["id"].startswith(o) for o in options.snapshot)]
+    keeps = any(getattr(options, f"keep_{kind}") for kind in (*_PERIODS, "last"))
+    if not (keeps or asked):
+        raise ToolError("Fatal: no policy was specified, no snapshots will be removed")
+    groups: dict[str, list[dict[str, Any]]] = {}
+    keys = {"host": "hostname", "hosts": "hostname", "tags": "tags", "tag": "tags"}
+    by = [keys.get(one, "paths") for one in options.group_by.split(",") if one]
+    for one in found:
+        groups.setdefault(json.dumps([one[key] for key in by]), []).append(one)
+    removed = set(asked)
+    if keeps:
+        kept = {one for group in groups.values() for one in kept_by(options, group)}
+        removed |= {one["id"] for one in found} - kept
+    for identity in sorted(removed):
+        repository.remove_snapshot(identity)
+    say(f"{len(removed)} snapshots have been removed")
+    if options.prune:
+        _prune_pieces(repository)
+
+
+def _prune_pieces(repository: Repository) -> None:
+    used = {
+        piece
+        for one in repository.snapshots()
+        for node in one["nodes"]
+        for piece in node.get("content", ())
+    }
+    for piece in repository.pieces() - used:
+        repository.shelf.remove(f"data/{piece}")
+
+
+def _prune(options: Namespace) -> None:
+    _prune_pieces(_open(options))
+
+
+def _check(options: Namespace) -> None:
+    repository = _open(options)
+    there = repository.pieces()
+    reads = options.read_data or options.read_data_subset
+    for snapshot in repository.snapshots():
+        for node in snapshot["nodes"]:
+            for piece in node.get("content", ()):
+                if piece not in there:
+                    raise ToolError(f"Fatal: repository contains errors: blob {piece[:8]} missing")
+                if reads:
+                    repository.piece(piece)
+    say("no errors were found")
+
+
+def _unlock(options: Namespace) -> None:
+    _open(options)
+    say("successfully removed 0 locks")
+
+
+def _version(_options: Namespace) -> None:
+    say("restic 0.0.0 (stand-in of the rehearsal)")
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser("restic")
+    common = ArgumentParser(add_help=False)
+    common.add_argument("-r", "--repo")
+    common.add_argument("-p", "--password-file")
+    common.add_argument("-o", "--option", action="append")
+    common.add_argument("--cache-dir")
+    common.add_argument("--retry-lock")
+    for flag in ("--json", "--no-cache", "--no-lock", "-q|--quiet", "-v|--verbose"):
+        common.add_argument(*flag.split("|"), action="store_true")
+    choosing = ArgumentParser(add_help=False)
+    choosing.add_argument("-H", "--host")
+    choosing.add_argument("--tag", action="append")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+
+    def verb(name: str, call: Any, *, chooses: bool = False) -> ArgumentParser:
+        sub = verbs.add_parser(name, parents=[common, choosing] if chooses else [common])
+        sub.set_defaults(call=call)
+        return sub
+
+    verb("init", _init)
+    verb("cat", _cat).add_argument("what")
+    verb("unlock", _unlock)
+    backup = verb("backup", _backup, chooses=True)
+    backup.add_argument("path", nargs="+")
+    verb("snapshots", _snapshots, chooses=True).add_argument("snapshot", nargs="*")
+    ls = verb("ls", _ls)
+    ls.add_argument("snapshot")
+    ls.add_argument("path", nargs="*")
+    dump = verb("dump", _dump)
+    dump.add_argument("snapshot")
+    dump.add_argument("file")
+    restore = verb("restore", _restore, chooses=True)
+    restore.add_argument("snapshot")
+    restore.add_argument("-t", "--target", required=True)
+    restore.add_argument("-i", "--include", action="append")
+    restore.add_argument("--verify", action="store_true")
+    verb("stats", _stats)
+    forget = verb("forget", _forget, chooses=True)
+    forget.add_argument("snapshot", nargs="*")
+    forget.add_argument("--prune", action="store_true")
+    forget.add_argument("-g", "--group-by", default="host,paths")
+    for kind in (*_PERIODS, "last"):
+        forget.add_argument(f"--keep-{kind}", type=int)
+    verb("prune", _prune)
+    check = verb("check", _check)
+    check.add_argument("--read-data", action="store_true")
+    check.add_argument("--read-data-subset")
+    verb("version", _version)
+    return parser
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the stand-in for restic with these arguments and return its exit status."""
+    fault = told_to_fail("restic")
+    if fault is not None:
+        complain("Fatal: rehearsed failure")
+        return fault
+    options = _parser().parse_args(arguments)
+    try:
+        return options.call(options) or 0
+    except ToolError as error:
+        complain(str(error))
+        return error.status
+    except OSError as error:
+        complain(f"Fatal: {error.strerror}: {error.filename}")
+        return 1
+    except Exception as error:  # noqa: BLE001  # the client library has many; none may show a traceback
+        complain(f"Fatal: {type(error).__name__}: {getattr(error, 'code', '')}")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
