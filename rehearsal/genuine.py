@@ -31,16 +31,25 @@ _CHANGES = ("create", "update", "replace", "delete", "import", "create-replaceme
             "delete-replaced")  # fmt: skip
 
 
-def sealed_configuration(stage: Stage, world: WorldClient) -> Path:
-    """Write the stack's configuration for the CLI, with its secrets sealed; return the file.
+def _prepare(stage: Stage, world: WorldClient) -> Path:
+    """Write what the CLI needs to find: the stack's state, and its configuration.
 
-    It lies in the stage's folder: the declaration in the project stays as it is.
+    Both lie in the stage's folder: the declaration in the project stays as it is. `pulumi stack
+    init` would write its salt there, so an empty state is laid instead.
+
+    Returns:
+        The configuration file, its secrets sealed.
     """
     from rehearsal.engine.backend import Backend  # noqa: PLC0415  # only a deployment needs it
+    from rehearsal.engine.checkpoint import Checkpoint  # noqa: PLC0415  # as above
     from rehearsal.engine.sealing import Sealer  # noqa: PLC0415  # as above
 
+    backend = Backend(stage.backend, PROJECT, stage.stack)
+    sealer = Sealer(stage.passphrase(), backend.salt())
+    content, _ = backend.load(sealer)
+    if not content.resources:
+        backend.save(Checkpoint(), sealer, None)
     plain, secret_keys = stage.configuration(world)
-    sealer = Sealer(stage.passphrase(), Backend(stage.backend, PROJECT, stage.stack).salt())
     values = {**stage.values(), **world.overlay}
     config: dict[str, Any] = {f"{PREFIX}{key}": value for key, value in values.items()}
     for key in sorted(secret_keys):
@@ -57,7 +66,7 @@ class GenuineEngine:
     """Pulumi's CLI on the stage's own state."""
 
     def __init__(self, stage: Stage, world: WorldClient) -> None:
-        """Select the stack, made if need be.
+        """Select the stack, made if it is not there yet.
 
         Raises:
             StageError: there is no `pulumi` on PATH, or it refuses.
@@ -65,7 +74,7 @@ class GenuineEngine:
         if shutil.which("pulumi") is None:
             raise StageError("there is no pulumi on PATH; leave ENGINE=pulumi out, or install it")
         stage.backend.mkdir(parents=True, exist_ok=True)
-        self._file = sealed_configuration(stage, world)
+        self._file = _prepare(stage, world)
         environment = {
             "PULUMI_BACKEND_URL": stage.backend.as_uri(),
             "PULUMI_CONFIG_PASSPHRASE": stage.passphrase(),
@@ -73,18 +82,9 @@ class GenuineEngine:
             "PULUMI_SKIP_CONFIRMATIONS": "true",
         }
         # The folder of plugins stays the user's own, so that what is installed is found.
-        options = automation.LocalWorkspaceOptions(
+        workspace = automation.LocalWorkspace(
             work_dir=str(stage.project), env_vars={**environment, "PATH": os.environ["PATH"]}
         )
-        workspace = automation.LocalWorkspace(**vars(options))
-        known = {one.name for one in workspace.list_stacks()}
-        if stage.stack not in known:
-            workspace.pulumi_command.run(
-                ["stack", "init", stage.stack, "--config-file", str(self._file),
-                 "--secrets-provider", "passphrase", "--non-interactive"],
-                str(stage.project),
-                {**os.environ, **environment},
-            )  # fmt: skip
         self._stack = automation.Stack.select(stage.stack, workspace)
 
     def preview(self) -> dict[str, int]:
@@ -97,7 +97,7 @@ class GenuineEngine:
             result = self._stack.preview(config_file=str(self._file), color="never")
         except automation.CommandError as error:
             raise StageError(str(error)) from None
-        return {operation.value: count for operation, count in result.change_summary.items()}
+        return {str(operation): count for operation, count in result.change_summary.items()}
 
     def up(self) -> dict[str, int]:
         """Deploy, and return how often each operation occurred.
