@@ -10,6 +10,9 @@ from typing import Any
 import asyncssh
 import pytest
 
+from rehearsal.world.docker_engine import DockerEngine
+from rehearsal.world.git_address import GitAddress
+from rehearsal.world.release_tree import SERVICES
 from rehearsal.world.ssh_host import SshHost
 from tests.world.host_neighbourhood import HOST, Neighbourhood, started
 
@@ -212,3 +215,21 @@ def test_a_full_disk_refuses_files(neighbourhood: Neighbourhood, host: SshHost, 
     host.faults = {"disk_full": True}
     with pytest.raises(asyncssh.SFTPFailure):
         asyncio.run(go())
+
+
+def test_a_release_is_cloned_and_started_over_ssh(tmp_path: Path, key: str) -> None:
+    host, engine, address = SshHost(), DockerEngine(), GitAddress()
+    conf = "COMPOSE_PROJECT_NAME=po-mail\nDBROOT=secret-of-root\n"
+    with started(tmp_path, engine, address, host, secrets={"sshPrivateKey": key}):
+        directory = '"$DESTDIR/opt/po-mail/mailcow"'
+        steps = (
+            f"git clone -q --branch {address.tag} --depth 1 {address.url} {directory}",
+            f"cat > {directory}/mailcow.conf",
+            f"docker compose -p po-mail --project-directory {directory} up -d --wait",
+            f"git -C {directory} status --porcelain >&2",
+        )
+        for step in steps:
+            done = run(host, key, step, input=conf if "cat >" in step else "")
+            assert done.exit_status == 0, done.stderr
+        assert done.stderr == ""
+        assert all(engine.running("po-mail", service) for service in SERVICES)
