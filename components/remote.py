@@ -125,7 +125,8 @@ def on_host(
         update=text,
         delete=delete,
         stdin=stdin,
-        logging=command.remote.Logging.NONE,
+        # Our programs say on standard error what is wrong, never a secret, and nothing else.
+        logging=command.remote.Logging.STDERR,
         add_previous_output_in_env=False,
         opts=pulumi.ResourceOptions.merge(
             opts, pulumi.ResourceOptions(additional_secret_outputs=["stdout", "stderr"])

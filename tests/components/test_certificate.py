@@ -96,8 +96,8 @@ def test_removal_ends_the_timer(qual: Declaration) -> None:
     assert "disable --now po-mail-certificate.timer" in schedule["delete"]
 
 
-def test_no_command_shows_its_output(qual: Declaration) -> None:
+def test_commands_show_their_complaints_and_nothing_else(qual: Declaration) -> None:
     for registration in deployed(qual).values():
         if registration.type == "command:remote:Command":
-            assert registration.inputs["logging"] == "none"
+            assert registration.inputs["logging"] == "stderr"
             assert registration.inputs["addPreviousOutputInEnv"] is False
