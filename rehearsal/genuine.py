@@ -109,7 +109,8 @@ class GenuineEngine:
             result = self._stack.up(config_file=str(self._file), color="never", show_secrets=False)
         except automation.CommandError as error:
             raise StageError(str(error)) from None
-        return dict(result.summary.resource_changes or {})
+        done = result.summary.resource_changes or {}
+        return {str(operation): count for operation, count in done.items()}
 
 
 def _counted(changes: dict[str, int]) -> str:
