@@ -1,0 +1,242 @@
+#!/usr/bin/env python3
+"""Count what waits in Postfix's queue, and what the smarthost refused.
+
+Mailcow's exporter tells how many messages wait; it does not tell for how long, nor why mail does
+not leave. A refused message is bounced and leaves the queue, so the refusals are read from
+Postfix's log: each line once, counted by reason.
+
+  authentication   the smarthost did not accept the login
+  tls              no encrypted connection to the smarthost came about, or its certificate is wrong
+  rejected         the smarthost refused the message for good (5xx)
+  postponed        the smarthost refused the message for now (4xx)
+
+The result is written for the node exporter's textfile collector, also when it is that Postfix could
+not be asked.
+
+Exit status: 0 written; 1 written, but Postfix could not be asked; 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+QUEUES = ("incoming", "active", "deferred", "hold", "corrupt")
+REASONS = ("authentication", "tls", "rejected", "postponed")
+LOG_LINES = 5000
+DOCKER_SECONDS = 60
+_LOGGED = re.compile(r"^(\d{4}-\d\d-\d\dT[\d:.]+Z) (.*)$")
+_TLS_WORDS = (
+    "TLS is required",
+    "Cannot start TLS",
+    "certificate verification failed",
+    "Server certificate not",
+)
+
+
+class UnreadableError(Exception):
+    """Postfix could not be asked; the text says why."""
+
+
+class Refusals(NamedTuple):
+    """Refusals since the beginning, and up to where the log was read."""
+
+    counts: dict[str, int]
+    cursor: str
+
+
+def on_disk(path: str) -> Path:
+    """Return a path of the host below `DESTDIR`."""
+    return Path(os.environ.get("DESTDIR", "") + path)
+
+
+def compose(options: argparse.Namespace, *words: str) -> str:
+    """Run `docker compose` on the project and return its standard output.
+
+    Raises:
+        UnreadableError: it failed.
+    """
+    command = [
+        "docker", "compose", "-p", options.project,
+        "--project-directory", str(on_disk(options.directory)), *words,
+    ]  # fmt: skip
+    try:
+        done = subprocess.run(  # noqa: S603 - no shell, words come from the program
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=DOCKER_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise UnreadableError(f"docker: {type(error).__name__}") from None
+    if done.returncode:
+        raise UnreadableError(f"docker: exit status {done.returncode}")
+    return done.stdout
+
+
+# The queue
+
+
+def read_queue(text: str, now: float) -> tuple[dict[str, int], float]:
+    """Return messages by queue and the age of the oldest, in seconds.
+
+    Args:
+        text: What `postqueue -j` says: one JSON object a line.
+        now: Time in seconds since the epoch.
+
+    Raises:
+        UnreadableError: it is something else.
+    """
+    counts = Counter(dict.fromkeys(QUEUES, 0))
+    oldest = now
+    try:
+        for line in text.splitlines():
+            message = json.loads(line)
+            counts[str(message["queue_name"])] += 1
+            oldest = min(oldest, float(message["arrival_time"]))
+    except (ValueError, KeyError, TypeError):
+        raise UnreadableError("postqueue: said something unexpected") from None
+    return dict(counts), max(0.0, now - oldest)
+
+
+# The refusals
+
+
+def reason_of(line: str, relay: str) -> str | None:
+    """Return why the smarthost refused the message of a log line, None if it did not.
+
+    Args:
+        line: One line of Postfix's log.
+        relay: Host name of the smarthost.
+    """
+    # Only the verdict on a recipient counts; the warnings around it tell the same again.
+    if "/smtp[" not in line or "status=" not in line or f"{relay}[" not in line:
+        return None
+    if "status=sent" in line:
+        return None
+    if "SASL authentication failed" in line or re.search(r"said: 535\b", line):
+        return "authentication"
+    if any(words in line for words in _TLS_WORDS):
+        return "tls"
+    if "status=bounced" in line:
+        return "rejected"
+    return "postponed" if re.search(r"said: 4\d\d\b", line) else None
+
+
+def read_log(lines: Iterable[str], relay: str, before: Refusals) -> Refusals:
+    """Return the refusals after another look at the log; a line that was seen is not seen again.
+
+    Args:
+        lines: Lines of the log, each with its time in front.
+        relay: Host name of the smarthost.
+        before: What the last look found; without a cursor, history is left out.
+    """
+    counts = Counter(before.counts)
+    cursor = before.cursor
+    for line in lines:
+        match = _LOGGED.match(line)
+        # Times of one form compare as text.
+        if match is None or match[1] <= before.cursor:
+            continue
+        cursor = max(cursor, match[1])
+        reason = reason_of(match[2], relay) if before.cursor else None
+        if reason:
+            counts[reason] += 1
+    return Refusals({reason: counts[reason] for reason in REASONS}, cursor)
+
+
+def recall(path: Path) -> Refusals:
+    """Return what the last look found; a memory that is spoilt begins anew."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        counts = {reason: int(found["counts"][reason]) for reason in REASONS}
+        return Refusals(counts, str(found["cursor"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return Refusals(dict.fromkeys(REASONS, 0), "")
+
+
+# The result
+
+
+def write(path: Path, content: str, mode: int = 0o644) -> None:
+    """Write a file in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.new")
+    draft.write_text(content, encoding="utf-8")
+    draft.chmod(mode)
+    draft.replace(path)
+
+
+def metric(name: str, kind: str, text: str, values: Mapping[str, Any]) -> list[str]:
+    """Return the lines of one metric; the keys of `values` are its labels, with braces."""
+    head = [f"# HELP {name} {text}", f"# TYPE {name} {kind}"]
+    return head + [f"{name}{labels} {value}" for labels, value in values.items()]
+
+
+def render(queue: tuple[dict[str, int], float] | None, refusals: Refusals) -> str:
+    """Return the metrics; without a queue, that there is none to be seen."""
+    lines = metric(
+        "po_mail_queue_readable", "gauge", "Whether Postfix could be asked.",
+        {"": int(queue is not None)},
+    )  # fmt: skip
+    if queue is not None:
+        by_queue = {f'{{queue="{name}"}}': count for name, count in queue[0].items()}
+        lines += metric("po_mail_queue_messages", "gauge", "Messages in the queue.", by_queue)
+        age = {"": round(queue[1], 1)}
+        lines += metric("po_mail_queue_oldest_seconds", "gauge", "Age of the oldest one.", age)
+    counts = {f'{{reason="{reason}"}}': count for reason, count in refusals.counts.items()}
+    lines += metric(
+        "po_mail_relay_refused_total", "counter", "Refusals of the smarthost, by reason.", counts
+    )
+    return "\n".join(lines) + "\n"
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    summary, _, rest = (__doc__ or "").partition("\n")
+    command = argparse.ArgumentParser(
+        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    command.add_argument("--project", required=True, help="name of the compose project")
+    command.add_argument("--directory", required=True, help="directory of the release")
+    command.add_argument("--relay", required=True, help="host name of the smarthost")
+    command.add_argument("--state", required=True, help="file for what is remembered")
+    command.add_argument("--metrics", required=True, help="file for the textfile collector")
+    return command
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the program."""
+    options = parser().parse_args(arguments)
+    memory = on_disk(options.state)
+    refusals, queue, status = recall(memory), None, 0
+    try:
+        text = compose(options, "exec", "-T", "postfix-mailcow", "postqueue", "-j")
+        queue = read_queue(text, time.time())
+        log = compose(
+            options, "logs", "--timestamps", "--no-color", "--no-log-prefix",
+            "--tail", str(LOG_LINES), "postfix-mailcow",
+        )  # fmt: skip
+        refusals = read_log(log.splitlines(), options.relay, refusals)
+        write(memory, json.dumps(refusals._asdict()) + "\n", 0o600)
+    except UnreadableError as error:
+        sys.stderr.write(f"queue: {error}\n")
+        queue, status = None, 1
+    write(on_disk(options.metrics), render(queue, refusals))
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
