@@ -6,6 +6,7 @@ Its manners are read here once, and everything else deals in answers and typed e
 
 import asyncio
 import json
+import re
 import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -29,6 +30,10 @@ CONNECT_SECONDS = 10.0
 READ_ATTEMPTS = 3
 """How often a question is asked before giving up. Writes are never repeated."""
 BACKOFF_SECONDS = 0.3
+REFUSALS = frozenset({"danger", "error"})
+"""Kinds of entries that say no."""
+CODE = re.compile(r"[a-z][a-z0-9_]{2,60}")
+"""What a message code looks like."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ class Entry:
     Attributes:
         kind: `success`, `danger`, `warning`, `error` or `info`.
         code: Message code, such as `domain_added`.
-        arguments: What the code's text speaks of.
+        arguments: What the code's text speaks of, for a refusal.
     """
 
     kind: str
@@ -208,7 +213,7 @@ class Client:
         if not entries:
             msg = f"{what}: {_strange(response)}; whether it was carried out is not known"
             raise UncertainError(self.clean(msg))
-        refusals = [entry for entry in entries if entry.kind in {"danger", "error"}]
+        refusals = [entry for entry in entries if entry.kind in REFUSALS]
         if refusals:
             said = ", ".join(dict.fromkeys(map(str, refusals)))
             msg = f"{what}: Mailcow refuses: {said}"
@@ -258,8 +263,13 @@ class Client:
         # `log` echoes the request, passwords too: it is not even looked at.
         message = item.get("msg")
         parts = message if isinstance(message, list) else [message]
+        kind = str(item["type"])
+        if kind not in REFUSALS:
+            # Nobody is shown what a success says beyond its code.
+            code = parts[0] if parts and isinstance(parts[0], str) else ""
+            return Entry(kind, code if CODE.fullmatch(code) else "")
         words = [self.clean(part if isinstance(part, str) else json.dumps(part)) for part in parts]
-        return Entry(str(item["type"]), words[0] if words else "", tuple(words[1:]))
+        return Entry(kind, words[0] if words else "", tuple(words[1:]))
 
     def _no_connection(self, error: httpx.HTTPError) -> str:
         place = self.settings.connect_to or self.settings.endpoint

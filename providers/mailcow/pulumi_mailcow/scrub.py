@@ -37,7 +37,7 @@ class Scrubber:
 
     def clean(self, text: str) -> str:
         """Return `text` with each known secret replaced."""
-        for secret in sorted(self._secrets, key=len, reverse=True):
+        for secret in sorted((one for one in self._secrets if one in text), key=len, reverse=True):
             text = text.replace(secret, REDACTED)
         return text
 

@@ -21,7 +21,6 @@ from pulumi.provider.experimental.provider import (
 )
 
 from pulumi_mailcow.catalogue import Row
-from pulumi_mailcow.client import Client, Settings
 from pulumi_mailcow.errors import PartlyDoneError
 from pulumi_mailcow.objects import BY_TOKEN
 from pulumi_mailcow.provider import MailcowProvider
@@ -257,12 +256,16 @@ async def click(stack: Stack, name: str, write: tuple[str, Any]) -> None:
     """Do in Mailcow what a person would do, behind Pulumi's back."""
     state = stack.states[name]
     item = BY_TOKEN[state.token]
-    async with Client(Settings(stack.endpoint, API_KEY)) as client:
-        row: Row = await item.find(Session(Settings(stack.endpoint, API_KEY)), state.id) or {}
+    session = Session(stack.session.client.settings)
+    try:
+        row: Row = await item.find(session, state.id) or {}
         number = str(row.get("id", row.get("prefid", "")))
         text = json.dumps(write[1])
         text = text.replace("{id}", number).replace("{key}", state.id)
-        await client.write(write[0], json.loads(text.replace("{name}", str(row.get("name")))))
+        body = json.loads(text.replace("{name}", str(row.get("name"))))
+        await session.client.write(write[0], body)
+    finally:
+        await session.close()
 
 
 def in_loop(scenario: Callable[..., Awaitable[None]]) -> Callable[..., None]:
