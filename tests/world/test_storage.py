@@ -280,6 +280,25 @@ def test_users_and_policies_are_administered(
         admin.user_info(USER)
 
 
+def test_a_denial_outweighs_a_permission(
+    owner: Minio, admin: MinioAdmin, storage: ObjectStorage
+) -> None:
+    user = confine(owner, admin, storage)
+    denial = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Deny", "Action": ["s3:DeleteObject"],
+             "Resource": [f"arn:aws:s3:::{BUCKET}/snapshots/*"]}
+        ],
+    }  # fmt: skip
+    admin.policy_add(policy_name="keep-snapshots", policy=denial)
+    admin.attach_policy(["keep-snapshots"], user=USER)
+    for key in ("snapshots/a", "locks/a"):
+        put(user, key, b"")
+    user.remove_object(bucket_name=BUCKET, object_name="locks/a")
+    refused("AccessDenied", user.remove_object, bucket_name=BUCKET, object_name="snapshots/a")
+
+
 def test_a_service_account_may_do_less_than_its_user(
     owner: Minio, admin: MinioAdmin, storage: ObjectStorage
 ) -> None:
