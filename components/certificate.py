@@ -20,7 +20,7 @@ import pulumi_command as command
 from pydantic import Field
 
 import pulumi_host
-from components.remote import BASE, PROGRAMS, STATE, UNITS, on_host, program, program_file
+from components.remote import BASE, PROGRAMS, STATE, UNITS, at, on_host, program, program_file
 from components.settings import Settings
 
 if TYPE_CHECKING:  # the declaration is made of the parts, which must not import it back
@@ -42,6 +42,8 @@ PROGRAM = "certificate_delivery.py"
 """The program that delivers the certificate."""
 CA_BUNDLE = f"{BASE}/authorities.pem"
 """Authorities to trust, where they are not the system's."""
+METRICS = "po_mail_certificate.prom"
+"""The file that the program writes for the node exporter."""
 WAIT_SECONDS = 600
 """How long the first deployment waits: DNS-01 takes minutes when look-ups are cached."""
 
@@ -201,6 +203,8 @@ class CertificateComponent(pulumi.ComponentResource):
             f" && systemctl restart {UNIT}.timer",
             connection=args.connection,
             reads=[unit.revision for unit in units],
-            delete=f"systemctl disable --now {UNIT}.timer || true",
+            # A metric that nobody renews would raise alerts for ever.
+            delete=f"systemctl disable --now {UNIT}.timer || true\n"
+            f"rm -f {at(f'{declaration.monitoring.textfile_directory}/{METRICS}')}",
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*units, self.delivery]),
         )

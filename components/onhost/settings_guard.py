@@ -89,8 +89,8 @@ def compare(settings: Mapping[str, Mapping[str, object]], note: Path, conf: Path
     if complaints:
         lines = "".join(f"\n  {complaint}" for complaint in complaints)
         raise SettingsError(
-            "settings that are unsafe to change after the first start were changed; nothing was "
-            f"touched. Declare the old values again{lines}"
+            "settings that are unsafe to change after the first start were changed; Mailcow was "
+            f"left alone. Declare the old values again{lines}"
         )
 
 

@@ -94,6 +94,7 @@ def test_systemd_finds_nothing_wrong_with_the_units(qual: Declaration, tmp_path:
 def test_removal_ends_the_timer(qual: Declaration) -> None:
     schedule = deployed(qual)["certificate-schedule"].inputs
     assert "disable --now po-mail-certificate.timer" in schedule["delete"]
+    assert "/po_mail_certificate.prom" in schedule["delete"]
 
 
 def test_commands_show_their_complaints_and_nothing_else(qual: Declaration) -> None:
