@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -421,6 +422,34 @@ def test_everything_outlives_a_restart_and_nothing_stays_open(
         socket.create_connection((address, port), timeout=2)
     with started(tmp_path, storage, secrets=OWNER):
         assert get(client(storage, USER, SECRET), "a") == b"kept"
+
+
+def test_a_killed_world_leaves_no_server_behind(tmp_path: Path) -> None:
+    program = genuine.find()
+    if program is None or sys.platform != "linux":
+        pytest.skip("no MinIO on this machine")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    script = (
+        "import asyncio, os, signal, sys\nfrom pathlib import Path\n"
+        "from rehearsal.world.storage.genuine import GenuineStorage\n"
+        "async def main():\n"
+        "    server = GenuineStorage(Path(sys.argv[1]), Path(sys.argv[2]))\n"
+        "    await server.start('administrator', 'administrator', 'eu-west-1',"
+        " port=int(sys.argv[3]))\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "asyncio.run(main())\n"
+    )
+    subprocess.run([sys.executable, "-c", script, str(program), str(tmp_path), str(port)],
+                   timeout=60, check=False)  # fmt: skip
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            return
+        time.sleep(0.05)
+    pytest.fail("the server still listens")
 
 
 def test_secrets_are_kept_from_other_users_of_the_machine(tmp_path: Path) -> None:

@@ -1,9 +1,13 @@
 """The genuine MinIO, where it is installed."""
 
 import asyncio
+import ctypes
 import os
 import shutil
+import signal
 import socket
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from minio import Minio
@@ -25,6 +29,21 @@ def find() -> Path | None:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     cached = cache / "po-mail/bin/minio"
     return cached if os.access(cached, os.X_OK) else None
+
+
+_PR_SET_PDEATHSIG = 1
+
+
+def _ends_with_its_parent() -> Callable[[], None] | None:
+    """Return what a child runs first so that a killed world leaves no server behind (Linux)."""
+    if sys.platform != "linux":
+        return None
+    library = ctypes.CDLL(None)
+
+    def ask() -> None:
+        library.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+    return ask
 
 
 def _reserve(port: int) -> socket.socket:
@@ -70,7 +89,7 @@ class GenuineStorage:
             self._process = await asyncio.create_subprocess_exec(
                 str(self._program), "server", "--quiet", "--address", f"{LOOPBACK}:{self.port}",
                 str(data), env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=log,
-                stderr=log,
+                stderr=log, preexec_fn=_ends_with_its_parent(),
             )  # fmt: skip
         try:
             await asyncio.wait_for(self._answers(access_key, secret_key, region), _PATIENCE)
