@@ -42,6 +42,15 @@ app.add_typer(world_app, name="world")
 StackOption = Annotated[
     str, typer.Option("--stack", "-s", help="Stack to rehearse: Pulumi.<stack>.yaml.")
 ]
+RunsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--runs",
+        envvar="REHEARSAL_RUNS",
+        metavar="DIR",
+        help="Folder for what runs leave behind, instead of `.rehearsal`.",
+    ),
+]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")
 ]
@@ -50,13 +59,14 @@ NoChangesOption = Annotated[
 ]
 
 
-def _stage(stack: str) -> Stage:
-    return Stage(PROJECT, stack)
+def _stage(stack: str, runs: Path | None) -> Stage:
+    return Stage(PROJECT, stack, runs)
 
 
 @app.command()
 def run(
     stack: StackOption = "qual",
+    runs: RunsOption = None,
     as_json: JsonOption = False,
     engine: Annotated[
         str, typer.Option(help="`rehearsal`, or `pulumi`: the genuine CLI with its plugins.")
@@ -69,7 +79,7 @@ def run(
     ] = False,
 ) -> None:
     """Check, plan, deploy, send one message out and take one in."""
-    stage = _stage(stack)
+    stage = _stage(stack, runs)
     report = Report(as_json=as_json, record=svg)
     if engine == "pulumi":
         from rehearsal.genuine import rehearse_genuinely  # noqa: PLC0415  # only when asked for
@@ -90,11 +100,12 @@ def run(
 @app.command()
 def check(
     stack: StackOption = "qual",
+    runs: RunsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check the declaration alone; nothing is started."""
     report = Report(as_json=as_json)
-    held = say_declaration(_stage(stack), report)
+    held = say_declaration(_stage(stack, runs), report)
     report.finish()
     raise typer.Exit(0 if held else EXIT_DECLARATION)
 
@@ -102,11 +113,12 @@ def check(
 @app.command("preview")
 def preview_command(
     stack: StackOption = "qual",
+    runs: RunsOption = None,
     as_json: JsonOption = False,
     expect_no_changes: NoChangesOption = False,
 ) -> None:
     """Say what a deployment would change, property by property."""
-    stage, report = _stage(stack), Report(as_json=as_json)
+    stage, report = _stage(stack, runs), Report(as_json=as_json)
     outcome = preview(stage, stage.world(), report, every=True)
     code = report.finish()
     raise typer.Exit(EXIT_CHANGES if not code and expect_no_changes and outcome.changed else code)
@@ -115,11 +127,12 @@ def preview_command(
 @app.command()
 def up(
     stack: StackOption = "qual",
+    runs: RunsOption = None,
     as_json: JsonOption = False,
     expect_no_changes: NoChangesOption = False,
 ) -> None:
     """Deploy the declaration to the running world."""
-    stage, report = _stage(stack), Report(as_json=as_json)
+    stage, report = _stage(stack, runs), Report(as_json=as_json)
     world = stage.world()
     plan = preview(stage, world, report)
     if plan.ok and expect_no_changes and plan.changed:
@@ -134,11 +147,12 @@ def up(
 @app.command()
 def refresh(
     stack: StackOption = "qual",
+    runs: RunsOption = None,
     as_json: JsonOption = False,
     expect_no_changes: NoChangesOption = False,
 ) -> None:
     """Ask what really stands, show what was changed behind the program's back, and note it."""
-    stage, report = _stage(stack), Report(as_json=as_json)
+    stage, report = _stage(stack, runs), Report(as_json=as_json)
     outcome = stage.engine(stage.world()).refresh()
     report.put("refresh", as_dict(outcome))
     if outcome.ok:
@@ -155,10 +169,11 @@ def refresh(
 @app.command()
 def destroy(
     stack: StackOption = "qual",
+    runs: RunsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Take down, in the running world, all that was deployed."""
-    stage, report = _stage(stack), Report(as_json=as_json)
+    stage, report = _stage(stack, runs), Report(as_json=as_json)
     outcome = stage.engine(stage.world()).destroy()
     report.put("destroy", as_dict(outcome))
     if outcome.ok:
@@ -171,34 +186,36 @@ def destroy(
 @app.command()
 def flow(
     stack: StackOption = "qual",
+    runs: RunsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Send one message out and take one in, in the running world."""
-    stage, report = _stage(stack), Report(as_json=as_json)
+    stage, report = _stage(stack, runs), Report(as_json=as_json)
     mail_flows(stage, stage.world(), report)
     raise typer.Exit(report.finish())
 
 
 @world_app.command("start")
-def world_start(stack: StackOption = "qual") -> None:
+def world_start(stack: StackOption = "qual", runs: RunsOption = None) -> None:
     """Start the world of a stack and leave it running."""
-    say_world(_stage(stack), Report(), parent=None)
+    say_world(_stage(stack, runs), Report(), parent=None)
 
 
 @world_app.command("stop")
-def world_stop(stack: StackOption = "qual") -> None:
+def world_stop(stack: StackOption = "qual", runs: RunsOption = None) -> None:
     """Stop the world of a stack, with every process in it; what it holds is kept."""
-    stopped = _stage(stack).stop_world()
+    stopped = _stage(stack, runs).stop_world()
     typer.echo("stopped" if stopped else "nothing ran")
 
 
 @world_app.command("status")
 def world_status(
     stack: StackOption = "qual",
+    runs: RunsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say what runs, and where."""
-    world: WorldClient = _stage(stack).world()
+    world: WorldClient = _stage(stack, runs).world()
     report = Report(as_json=as_json)
     for one in world.services:
         where = f"127.0.0.1:{one.port}" if one.port else ""

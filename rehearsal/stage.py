@@ -1,6 +1,7 @@
 """One stack on this machine: its declaration, its world, its state, all below one folder."""
 
 import json
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 RUNS = ".rehearsal"
 """The one folder, ignored by git, that holds whatever runs leave behind."""
+
+_STACK_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}")
+"""Pulumi's own rule, without names that begin with a period: they would be hidden folders."""
 
 
 class StageError(Exception):
@@ -44,12 +48,24 @@ def _merged(values: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, 
 class Stage:
     """Where one stack is rehearsed."""
 
-    def __init__(self, project: Path, stack: str) -> None:
-        """Look at `Pulumi.<stack>.yaml` in `project`; nothing is read or started yet."""
+    def __init__(self, project: Path, stack: str, runs: Path | None = None) -> None:
+        """Look at `Pulumi.<stack>.yaml` in `project`; nothing is read or started yet.
+
+        Args:
+            project: Folder of `Pulumi.yaml`.
+            stack: Name of the stack.
+            runs: Folder for whatever runs leave behind; `.rehearsal` of the project if None.
+
+        Raises:
+            StageError: no stack can have that name.
+        """
+        if not _STACK_NAME.fullmatch(stack):
+            msg = f'"{stack}" is no name of a stack: letters, digits, hyphens, underscores, periods'
+            raise StageError(msg)
         self.project = project.resolve()
         self.stack = stack
         self.file = self.project / f"Pulumi.{stack}.yaml"
-        self.folder = self.project / RUNS / "stacks" / stack
+        self.folder = (runs or self.project / RUNS).resolve() / "stacks" / stack
         self.backend = self.folder / "state"
         self.logs = self.folder / "logs"
 
@@ -157,7 +173,6 @@ def providers() -> "dict[str, Callable[[], Provider]]":
     """Return the providers of a rehearsal by package: stand-ins, and the project's own two."""
     from pulumi_host.provider import HostProvider  # noqa: PLC0415  # providers are costly to import
     from pulumi_mailcow.provider import MailcowProvider  # noqa: PLC0415  # as above
-
     from rehearsal.standins import PROVIDERS  # noqa: PLC0415  # as above
 
     return {**PROVIDERS, "host": HostProvider, "mailcow": MailcowProvider}
