@@ -1,8 +1,32 @@
-"""Monitoring: exporter container, scrape configuration, dashboard, alert rules."""
+"""Monitoring: exporter container, scrape configuration, dashboard, alert rules.
 
+Prometheus, Grafana and the node exporter run on the host already and are not ours. We write files
+where they look for them: `scrape/po-mail.yml` and `rules/po-mail.yml` below the directory of
+Prometheus, which must name both folders (`scrape_config_files`, `rule_files`), a dashboard, and
+metrics for the node exporter's textfile collector.
+
+The exporter listens on the host's loopback alone, so Prometheus must share the host's network.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pulumi
+import pulumi_command as command
+import pulumi_docker as docker
+import yaml
 from pydantic import Field
 
+import pulumi_host
+from components.alert_rules import JOB, render_rules
+from components.dashboard import render_dashboard
+from components.relay import nexthop_of
+from components.remote import PROGRAMS, SECRETS, STATE, UNITS, on_host, program_file
 from components.settings import DomainName, IPv4, Settings
+
+if TYPE_CHECKING:  # the declaration is made of the parts, which must not import it back
+    from components.declaration import Declaration
 
 
 class MonitoringSettings(Settings):
@@ -16,9 +40,7 @@ class MonitoringSettings(Settings):
     """Port of the exporter on the host's loopback."""
     prometheus_directory: str = Field("/opt/po-shared/prometheus", pattern=r"^/[\w./-]+$")
     """Directory into which scrape configuration and alert rules are written."""
-    grafana_directory: str = Field(
-        "/opt/po-shared/grafana/dashboards", pattern=r"^/[\w./-]+$"
-    )
+    grafana_directory: str = Field("/opt/po-shared/grafana/dashboards", pattern=r"^/[\w./-]+$")
     """Directory of provisioned dashboards."""
     textfile_directory: str = Field(
         "/var/lib/node_exporter/textfile_collector", pattern=r"^/[\w./-]+$"
@@ -34,3 +56,302 @@ class MonitoringSettings(Settings):
     """Deferred messages beyond which an alert is raised."""
     disk_percent: int = Field(85, ge=50, le=99)
     """Disk use, in per cent, beyond which an alert is raised."""
+
+
+EXPORTER_MEMORY_MIB = 64
+"""Limit of the exporter's memory in MiB."""
+_EXPORTER_PORT = 9099
+"""Port of the exporter inside its container."""
+_NOBODY = "65534:65534"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A program on the host that measures what the exporter does not.
+
+    Attributes:
+        name: Name of its systemd units, after `po-mail-`.
+        program: File name in `components/onhost`.
+        purpose: What it does, for systemd.
+        minutes: Minutes between two runs.
+        options: Its command line.
+        families: Address families that it needs (systemd).
+    """
+
+    name: str
+    program: str
+    purpose: str
+    minutes: int
+    options: tuple[str, ...]
+    families: str
+
+    @property
+    def unit(self) -> str:
+        """Name of the units without their kind."""
+        return f"po-mail-{self.name}"
+
+
+def measurements(declaration: "Declaration") -> tuple[Measurement, ...]:
+    """Return the programs that measure on the host."""
+    mailcow, monitoring = declaration.mailcow, declaration.monitoring
+    textfiles = monitoring.textfile_directory
+    queue = {
+        "--project": mailcow.project,
+        "--directory": mailcow.directory,
+        "--relay": nexthop_of(declaration).host,
+        "--state": f"{STATE}/relay-refusals.json",
+        "--metrics": f"{textfiles}/po_mail_queue.prom",
+    }
+    lists = {
+        "--address": declaration.host.address,
+        "--resolver": monitoring.dnsbl_resolver,
+        "--metrics": f"{textfiles}/po_mail_dnsbl.prom",
+    }
+    zones = [word for zone in monitoring.dnsbl for word in ("--zone", zone)]
+    found = [
+        Measurement(
+            "queue", "queue_metrics.py", "Measure the mail queue", 1, _words(queue), "AF_UNIX"
+        )
+    ]
+    if zones:
+        options = (*_words(lists), *zones)
+        found.append(
+            Measurement("dnsbl", "dnsbl.py", "Ask the block lists", 60, options, "AF_INET")
+        )
+    return tuple(found)
+
+
+def _words(options: dict[str, str]) -> tuple[str, ...]:
+    return tuple(word for pair in options.items() for word in pair)
+
+
+def render_measurement_service(measurement: Measurement, textfiles: str) -> str:
+    """Return the systemd service that measures once.
+
+    Args:
+        measurement: The program.
+        textfiles: Directory of the textfile collector.
+    """
+    words = " ".join(measurement.options)
+    return f"""\
+[Unit]
+Description={measurement.purpose}
+After=docker.service
+
+[Service]
+Type=oneshot
+ExecStart=/usr/bin/python3 {PROGRAMS}/{measurement.program} {words}
+TimeoutStartSec=180
+NoNewPrivileges=yes
+# The directory of metrics may be another user's.
+CapabilityBoundingSet=CAP_DAC_OVERRIDE
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectSystem=strict
+ReadWritePaths={STATE} -{textfiles}
+ProtectHome=read-only
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+RestrictAddressFamilies={measurement.families}
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+"""
+
+
+def render_measurement_timer(measurement: Measurement) -> str:
+    """Return the systemd timer of a measurement."""
+    return f"""\
+[Unit]
+Description={measurement.purpose}, every {measurement.minutes} min
+
+[Timer]
+OnBootSec=2min
+OnUnitActiveSec={measurement.minutes}min
+AccuracySec=10s
+
+[Install]
+WantedBy=timers.target
+"""
+
+
+def render_scrape(port: int, token: str) -> str:
+    """Return Prometheus' scrape configuration of the exporter; it holds the token.
+
+    Args:
+        port: Port of the exporter on the loopback.
+        token: What the exporter wants to see.
+    """
+    job = {
+        "job_name": JOB,
+        # The exporter asks Mailcow's API at every scrape; that takes seconds.
+        "scrape_interval": "2m",
+        "scrape_timeout": "45s",
+        "params": {"token": [token]},
+        "static_configs": [{"targets": [f"127.0.0.1:{port}"]}],
+    }
+    text: str = yaml.safe_dump({"scrape_configs": [job]}, sort_keys=False)
+    return f"# Written by Pulumi.\n{text}"
+
+
+def exporter_environment(host: str, api_key: str, token: str) -> list[str]:
+    """Return the environment of the exporter's container; it is secret.
+
+    Args:
+        host: Host of Mailcow's API.
+        api_key: Key to the API.
+        token: What Prometheus must show.
+    """
+    return [
+        f"MAILCOW_EXPORTER_HOST={host}",
+        f"MAILCOW_EXPORTER_API_KEY={api_key}",
+        f"MAILCOW_EXPORTER_SECURITY_TOKEN={token}",
+    ]
+
+
+def image_by_digest(image: str, digest: str) -> str:
+    """Return the image under the name that cannot be moved: `repository@sha256:...`."""
+    repository = image.rpartition(":")[0]
+    return f"{repository}@{digest}"
+
+
+@dataclass(frozen=True)
+class MonitoringArgs:
+    """What the monitoring needs to know.
+
+    Attributes:
+        declaration: The declaration.
+        connection: How commands reach the host.
+        api_key: Key to Mailcow's API, known once Mailcow has started.
+        after: What must be there first: the directories on the host.
+    """
+
+    declaration: "Declaration"
+    connection: command.remote.ConnectionArgs
+    api_key: pulumi.Input[str]
+    after: Sequence[pulumi.Resource] = ()
+
+
+class MonitoringComponent(pulumi.ComponentResource):
+    """The exporter, what Prometheus and Grafana read, and the programs that measure."""
+
+    exporter: docker.Container
+    """The exporter's container."""
+
+    def __init__(
+        self, name: str, args: MonitoringArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        """Declare the monitoring.
+
+        Args:
+            name: Name of the component.
+            args: What it needs to know.
+            opts: Resource options; they carry the `docker` and `host` providers.
+        """
+        super().__init__("mail:components:Monitoring", name, None, opts)
+        self._args = args
+        self._on_host = pulumi.ResourceOptions(parent=self, depends_on=list(args.after))
+        token = pulumi_host.Secret(
+            "exporter-token", path=f"{SECRETS}/exporter-token", length=40, opts=self._on_host
+        )
+        self.exporter = self._run_exporter(token)
+        self._describe(token)
+        for measurement in measurements(args.declaration):
+            self._measure(measurement)
+        self.register_outputs({})
+
+    def _run_exporter(self, token: pulumi_host.Secret) -> docker.Container:
+        """Run the exporter; its secrets are in its environment, which is sealed in the state."""
+        declaration = self._args.declaration
+        monitoring = declaration.monitoring
+        image = docker.RemoteImage(
+            "exporter-image",
+            name=image_by_digest(monitoring.exporter_image, declaration.exporter_digest),
+            keep_locally=True,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        admin = f"{declaration.web.admin}.{declaration.domain}"
+        secrets = pulumi.Output.all(pulumi.Output.secret(self._args.api_key), token.value)
+        environment = secrets.apply(lambda pair: exporter_environment(admin, pair[0], pair[1]))
+        return docker.Container(
+            "exporter",
+            name="po-mail-exporter",
+            image=image.image_id,
+            envs=environment,
+            # The certificate is checked by name; a fresh record may not have spread yet.
+            hosts=[docker.ContainerHostArgs(host=admin, ip=declaration.host.address)],
+            ports=[
+                docker.ContainerPortArgs(
+                    internal=_EXPORTER_PORT, external=monitoring.exporter_port, ip="127.0.0.1"
+                )
+            ],
+            restart="unless-stopped",
+            memory=EXPORTER_MEMORY_MIB,
+            # Left out, the engine sets twice the memory, and every preview shows a change.
+            memory_swap=EXPORTER_MEMORY_MIB,
+            user=_NOBODY,
+            read_only=True,
+            security_opts=["no-new-privileges:true"],
+            log_opts={"max-size": "1m", "max-file": "2"},
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                # Two containers cannot publish one port.
+                delete_before_replace=True,
+                additional_secret_outputs=["envs"],
+            ),
+        )
+
+    def _describe(self, token: pulumi_host.Secret) -> None:
+        """Write what Prometheus and Grafana read."""
+        declaration = self._args.declaration
+        monitoring = declaration.monitoring
+        port = monitoring.exporter_port
+        scrape = token.value.apply(lambda value: render_scrape(port, value))
+        folder = monitoring.prometheus_directory
+        contents: dict[str, tuple[str, pulumi.Input[str]]] = {
+            # Prometheus runs as a user of its own and must be able to read this. The token opens
+            # the exporter on the loopback and nothing else; the API's key is not in it.
+            "scrape": (f"{folder}/scrape/po-mail.yml", pulumi.Output.secret(scrape)),
+            "rules": (f"{folder}/rules/po-mail.yml", render_rules(declaration)),
+            "dashboard": (
+                f"{monitoring.grafana_directory}/po-mail.json",
+                render_dashboard(declaration),
+            ),
+        }
+        for kind, (path, content) in contents.items():
+            pulumi_host.File(f"monitoring-{kind}", path=path, content=content, opts=self._on_host)
+
+    def _measure(self, measurement: Measurement) -> None:
+        """Let the host run a program that measures."""
+        textfiles = self._args.declaration.monitoring.textfile_directory
+        shipped = program_file(measurement.program, self._on_host)
+        contents = {
+            "service": render_measurement_service(measurement, textfiles),
+            "timer": render_measurement_timer(measurement),
+        }
+        units = [
+            pulumi_host.File(
+                f"{measurement.name}-metrics-{kind}",
+                path=f"{UNITS}/{measurement.unit}.{kind}",
+                content=content,
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[shipped]),
+            )
+            for kind, content in contents.items()
+        ]
+        timer = f"{measurement.unit}.timer"
+        on_host(
+            f"{measurement.name}-metrics-schedule",
+            f"systemctl daemon-reload && systemctl enable --now {timer}"
+            f" && systemctl restart {timer}",
+            connection=self._args.connection,
+            reads=[unit.revision for unit in units],
+            delete=f"systemctl disable --now {timer} || true",
+            opts=pulumi.ResourceOptions(parent=self, depends_on=units),
+        )
