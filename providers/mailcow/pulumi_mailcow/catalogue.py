@@ -1,6 +1,7 @@
 """What was read of Mailcow in this run: one by one while few are asked for, by lists after that."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ Row = dict[str, Any]
 """One object as Mailcow's API shows it."""
 FEW = 3
 """So many of a group are read one by one before its whole list is fetched."""
+ATTEMPTS = 3
+"""So many lists are fetched to see an object that is being written to meanwhile."""
 LIFETIME = 20.0
 """Seconds for which a list is believed."""
 
@@ -47,8 +50,9 @@ class Shelf:
 
     asked: int = 0
     rows: dict[str, Row] | None = None
-    loaded_at: float = 0.0
+    loaded_at: float = -math.inf
     touched: dict[str, int] = field(default_factory=dict)
+    disturbed: int = 0
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -73,15 +77,17 @@ class Catalogue:
         if listing.whole is None:
             return await self._single(listing, key, shelf)
         async with shelf.lock:
-            if self._fresh(shelf):
-                known = True
-            elif listing.single is None or (shelf.asked > FEW and key not in shelf.touched):
+            if listing.single is None:
+                # Of what was touched while a list was on its way, only a later one tells.
+                for _ in range(ATTEMPTS):
+                    if self._fresh(shelf) and key not in shelf.touched:
+                        break
+                    await self._load(listing, group, shelf)
+                return (shelf.rows or {}).get(key)
+            if not self._fresh(shelf) and shelf.asked > FEW and key not in shelf.touched:
                 await self._load(listing, group, shelf)
-                known = True
-            else:
-                known = False
-            if known and shelf.rows is not None and key not in shelf.touched:
-                return shelf.rows.get(key)
+            if self._fresh(shelf) and key not in shelf.touched:
+                return (shelf.rows or {}).get(key)
         return await self._single(listing, key, shelf)
 
     async def all(self, listing: Listing, group: str = "") -> list[Row]:
@@ -105,7 +111,7 @@ class Catalogue:
         self._clock += 1
         for (name, _), shelf in self._shelves.items():
             if name in names:
-                shelf.rows = None
+                shelf.rows, shelf.disturbed = None, self._clock
 
     def _shelf(self, listing: Listing, group: str) -> Shelf:
         return self._shelves.setdefault((listing.name, group), Shelf())
@@ -115,12 +121,13 @@ class Catalogue:
 
     async def _load(self, listing: Listing, group: str, shelf: Shelf) -> None:
         assert listing.whole is not None  # noqa: S101 - only called where there is a list
-        started, shelf.loaded_at = self._clock, time.monotonic()
+        started = self._clock
         path = listing.whole(group)
         answer = await self._client.get(path)
         rows = listing.rows(answer, group) if listing.rows else _items(answer, path)
         shelf.rows = {address(listing.key(row)): row for row in rows if listing.key(row)}
         shelf.touched = {key: at for key, at in shelf.touched.items() if at > started}
+        shelf.loaded_at = time.monotonic() if shelf.disturbed <= started else -math.inf
 
     async def _single(self, listing: Listing, key: str, shelf: Shelf) -> Row | None:
         assert listing.single is not None  # noqa: S101 - where there is no list there is this

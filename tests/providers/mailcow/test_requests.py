@@ -61,3 +61,23 @@ async def test_readers_of_one_group_wait_for_one_list() -> None:
         fake.reads, fake.delay = 0, 0.01
         await asyncio.gather(*(stack._read(f"m{number}") for number in range(30)))
         assert fake.reads <= 4
+
+
+@in_loop
+async def test_objects_that_only_lists_show_may_be_written_at_the_same_time() -> None:
+    async with standing((DOMAIN,)) as (fake, stack):
+        fake.delay = 0.001
+        inputs = [
+            await stack.check(
+                "RecipientMap",
+                "it",
+                {"recipientMapOld": f"o{n}@example.org", "recipientMapNew": "n@example.org"},
+            )
+            for n in range(20)
+        ]
+        await asyncio.gather(
+            *(stack._create("RecipientMap", f"r{n}", one) for n, one in enumerate(inputs))
+        )
+        assert len(fake.recipient_maps) == 20
+        await asyncio.gather(*(stack._delete(f"r{n}", stack.states[f"r{n}"]) for n in range(20)))
+        assert not fake.recipient_maps
