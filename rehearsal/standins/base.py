@@ -187,7 +187,12 @@ class StandIn(Provider, Generic[Account]):
     async def diff_config(self, request: DiffRequest) -> DiffResponse:
         """A changed configuration never replaces what was made with the old one."""
         old, new = plain_map(request.old_state), plain_map(request.new_inputs)
-        names = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+        names = sorted(
+            key
+            for key in old.keys() | new.keys()
+            # What begins with two underscores is a plugin's own note, left by the genuine one.
+            if not key.startswith("__") and old.get(key) != new.get(key)
+        )
         return DiffResponse(changes=bool(names), diffs=names)
 
     async def configure(self, request: ConfigureRequest) -> ConfigureResponse:

@@ -35,6 +35,10 @@ _RETRY_FIRST, _RETRY_MOST = 0.1, 5.0
 """Seconds before the first retry of a dial, and at most before any."""
 
 
+_CONNECTION_SECRETS = frozenset({"privateKey", "privateKeyPassword", "password"})
+"""What the plugin marks secret inside a connection, which is secret as a whole besides."""
+
+
 def _options(connection: Plain) -> dict[str, Any]:
     """Return what asyncssh needs for a connection; nothing of the user's own SSH set-up is read.
 
@@ -109,7 +113,7 @@ async def _connected(connection: Plain) -> AsyncIterator[asyncssh.SSHClientConne
 
 
 def _completed(inputs: Properties) -> Properties:
-    """Return the inputs with the connection's defaults filled in, and the whole of it secret."""
+    """Return the inputs with the connection's defaults filled in, and marked as the plugin does."""
     connection = inputs.get("connection")
     if connection is None or not isinstance(connection.value, Mapping):
         return inputs
@@ -117,6 +121,8 @@ def _completed(inputs: Properties) -> Properties:
     for name, default in _CONNECTION_DEFAULTS.items():
         if name not in given:
             given[name] = PropertyValue(default)  # type: ignore[arg-type]  # plain scalars
+    for name in _CONNECTION_SECRETS & given.keys():
+        given[name] = given[name].with_secret(is_secret=True)
     return {**inputs, "connection": connection.with_value(given).with_secret(is_secret=True)}
 
 
