@@ -10,6 +10,7 @@ import re
 import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -300,9 +301,15 @@ def _address(settings: Settings) -> tuple[str, dict[str, str], dict[str, Any]]:
     return base, headers, {"sni_hostname": parts.hostname}
 
 
+@cache
+def _nothing_to_check() -> ssl.SSLContext:
+    """Return a context for endpoints without TLS: reading the system's authorities takes time."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
 def _trust(settings: Settings) -> ssl.SSLContext | bool:
     if settings.endpoint.startswith("http:"):
-        return False  # There is nothing to check, and reading the system's authorities takes time.
+        return _nothing_to_check()
     if not settings.ca_bundle:
         return True
     try:
