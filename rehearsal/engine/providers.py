@@ -30,6 +30,11 @@ INTERNAL_KEYS = frozenset({"__internal", "version"})
 """Inputs of a provider resource that are the engine's own business."""
 
 
+def _without_notes(properties: Properties) -> Properties:
+    """Return a configuration without what genuine plugins note in it for themselves."""
+    return {key: value for key, value in properties.items() if not key.startswith("__")}
+
+
 class ProviderFailedError(Exception):
     """A provider refused or failed; the message is its own, without a traceback."""
 
@@ -67,7 +72,7 @@ class Instance:
         request = p.DiffRequest(state.urn, state.id, _public(state.outputs), _public(new), [])
         answer = await _call(self._provider.diff_config(request))
         if answer.changes is not True and not answer.replaces and not answer.detailed_diff:
-            return plan.structural(state.inputs, new)
+            return plan.structural(_without_notes(state.inputs), _without_notes(new))
         return plan.from_provider(answer, state, new)
 
     async def configure(self, inputs: Properties) -> None:
