@@ -28,7 +28,7 @@ SECRET = "host:index:Secret"
 
 
 class ScratchSftp(asyncssh.SFTPServer):
-    """SFTP below a scratch root; `fault` is called before a file is opened or renamed."""
+    """SFTP below a scratch root; `fault` is called before and after a file is opened, and before a rename."""
 
     root: Path
     fault: Callable[[str, str], None]
@@ -38,7 +38,9 @@ class ScratchSftp(asyncssh.SFTPServer):
 
     def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> Any:
         type(self).fault("open", path.decode())
-        return super().open(path, pflags, attrs)
+        opened = super().open(path, pflags, attrs)
+        type(self).fault("opened", path.decode())
+        return opened
 
     def posix_rename(self, oldpath: bytes, newpath: bytes) -> Any:
         type(self).fault("rename", newpath.decode())

@@ -312,16 +312,18 @@ def test_what_an_interrupted_write_left_is_cleared_away(host: SftpHost) -> None:
 
 def test_the_content_is_never_readable_by_others_on_its_way(host: SftpHost) -> None:
     async def story() -> None:
-        modes = []
+        modes = {}
 
         def look(act: str, path: str) -> None:
-            if act == "rename":
-                modes.append(mode_of(host.root / ".a.incoming"))
+            incoming = host.root / ".a.incoming"
+            if incoming.exists():
+                modes[act] = mode_of(incoming)
 
         host.sftp.fault = staticmethod(look)
         async with host.provider() as driver:
             await driver.create(FILE, path="/a", content=MARKER, mode="0600")
-        assert modes == [0o600]
+        # When it is empty still, and when it is whole.
+        assert modes == {"opened": 0o600, "rename": 0o600}
 
     run(story())
 
