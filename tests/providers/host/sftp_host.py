@@ -28,7 +28,7 @@ SECRET = "host:index:Secret"
 
 
 class ScratchSftp(asyncssh.SFTPServer):
-    """SFTP below a scratch root; `fault` is called before and after a file is opened, and before a rename."""
+    """SFTP below a scratch root; `fault` is called around opening a file and before a rename."""
 
     root: Path
     fault: Callable[[str, str], None]
