@@ -83,7 +83,9 @@ class Report:
             MofNCompleteColumn(),
             TextColumn("{task.description}"),
         )
-        with Progress(*columns, console=self.console, transient=True) as shown:
+        # Where there is no terminal, a bar would leave nothing but an empty line.
+        hidden = not self.console.is_terminal
+        with Progress(*columns, console=self.console, transient=True, disable=hidden) as shown:
             yield Steps(shown, total)
 
     def finish(self) -> int:
