@@ -22,14 +22,27 @@ CONFIG: dict[str, Any] = {
 EVERY = pytest.mark.parametrize("sample", SAMPLES, ids=str)
 
 
+async def _started(folder: Path) -> tuple[World, Path]:
+    """Start a world; again where another process took a port between its choice and its use."""
+    for attempt in range(3):
+        place = folder / str(attempt)
+        settings = place / "root/opt/po-mail/mailcow/mailcow.conf"
+        settings.parent.mkdir(parents=True)
+        settings.write_text(f"API_KEY={API_KEY}\nAPI_ALLOW_FROM=127.0.0.1\n")
+        world = World(place, CONFIG, stack="test", services=("dns", "mailcow"))
+        try:
+            await world.start()
+        except OSError:
+            await world.stop()
+            continue
+        return world, place
+    pytest.fail("no world could be started")
+
+
 @asynccontextmanager
 async def world_standing(folder: Path, needs: tuple[Need, ...]) -> AsyncIterator[Stack]:
     """Yield a stack on a Mailcow of a world of its own, with what is needed deployed."""
-    settings = folder / "root/opt/po-mail/mailcow/mailcow.conf"
-    settings.parent.mkdir(parents=True)
-    settings.write_text(f"API_KEY={API_KEY}\nAPI_ALLOW_FROM=127.0.0.1\n")
-    world = World(folder, CONFIG, stack="test", services=("dns", "mailcow"))
-    await world.start()
+    world, folder = await _started(folder)
     try:
         service = world.services["mailcow"]
         assert isinstance(service, MailcowApi)
