@@ -180,6 +180,11 @@ def destroy(
         report.line("destroy", counted(outcome.changes), "ok")
     else:
         say_failure(outcome, report, "destroy")
+        if any(" is protected" in one.message for one in outcome.errors):
+            report.detail(
+                "nothing was taken down: mailboxes hold mail. To let them go as well, declare "
+                "mail:protectMailboxes: false, deploy, and destroy again"
+            )
     raise typer.Exit(report.finish())
 
 

@@ -121,7 +121,7 @@ class Flow:
             "DMARC": verdict["dmarc"],
         }
         passed = all(verdict[one] == "pass" for one in ("spf", "dkim", "dmarc"))
-        problem = "" if passed else f"judged at the receiver: {verdict['spf_reason']}"
+        problem = "" if passed else _complaint(verdict)
         return Passage("out", program.address, recipient, passed, path, verdicts, problem)
 
     def _seen_outside(self, subject: str) -> dict[str, Any] | None:
@@ -163,6 +163,23 @@ class Flow:
             problem = "the message was taken, but did not reach the mailbox"
             return Passage("in", sender, program.address, ok=False, path=path[:2], problem=problem)
         return Passage("in", sender, program.address, ok=True, path=path)
+
+
+def _complaint(verdict: dict[str, Any]) -> str:
+    """Return why a receiver would not trust a message."""
+    causes = []
+    if verdict["spf"] != "pass":
+        causes.append(f"SPF {verdict['spf']} for {verdict['spf_domain']}: {verdict['spf_reason']}")
+    if not verdict["signatures"]:
+        causes.append("the message arrived unsigned: the smarthost did not sign it")
+    elif verdict["dkim"] != "pass":
+        keys = ", ".join(
+            f"{one['selector']}._domainkey.{one['domain']}" for one in verdict["signatures"]
+        )
+        causes.append(f"DKIM {verdict['dkim']}: the signature does not fit {keys}")
+    if verdict["dmarc"] != "pass":
+        causes.append(f"DMARC {verdict['dmarc']} for {verdict['from_domain']}")
+    return "judged at the receiver: " + "; ".join(causes)
 
 
 def _await(look: Callable[[], _Found | None]) -> _Found | None:

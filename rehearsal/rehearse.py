@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from components.mistakes import DeclarationError
@@ -30,6 +31,10 @@ _SIGNS = {
     "refresh": "~",
 }
 _SHOWN_STEPS = 12
+_WIDTH = 60
+"""Characters of a value in a plan."""
+_LEAD = 20
+"""Characters shown before the place where two long values part."""
 
 
 def say_declaration(stage: Stage, report: Report) -> bool:
@@ -86,15 +91,36 @@ def say_steps(steps: "Sequence[Step]", report: Report, *, limit: int = _SHOWN_ST
         report.detail(f"{_SIGNS.get(step.op, '?')} {step.type} {step.name}")
         for change in step.diff:
             replaces = " (replaces)" if change.replaces else ""
-            old, new = _short(change.old), _short(change.new)
+            old, new = _beside(change.old, change.new)
             report.detail(f"    {change.path}: {old} => {new}{replaces}", style="dim")
     if len(changing) > limit:
         report.detail(f"... and {len(changing) - limit} more")
 
 
-def _short(value: object) -> str:
-    text = "nothing" if value is None else str(value).replace("\n", "\\n")
-    return text if len(text) <= 60 else f"{text[:57]}..."
+def _beside(old: object, new: object) -> tuple[str, str]:
+    """Return two values in short; of long texts, the place where they part."""
+    before, after = _words(old), _words(new)
+    texts = all(isinstance(one, str) and not isinstance(one, Enum) for one in (old, new))
+    if not texts or max(len(before), len(after)) <= _WIDTH:
+        return _cut(before, 0), _cut(after, 0)
+    pairs = enumerate(zip(before, after, strict=False))
+    shorter = min(len(before), len(after))
+    parting = next((place for place, (one, other) in pairs if one != other), shorter)
+    begin = max(0, parting - _LEAD)
+    return _cut(before, begin), _cut(after, begin)
+
+
+def _words(value: object) -> str:
+    from rehearsal.engine.values import UNKNOWN  # noqa: PLC0415  # only a plan has such values
+
+    if value is UNKNOWN:
+        return "known after deployment"
+    return "nothing" if value is None else str(value).replace("\n", "\\n")
+
+
+def _cut(text: str, begin: int) -> str:
+    shown = f"...{text[begin + 3 :]}" if begin else text
+    return shown if len(shown) <= _WIDTH else f"{shown[: _WIDTH - 3]}..."
 
 
 def as_dict(outcome: "Outcome") -> dict[str, Any]:
@@ -107,7 +133,7 @@ def as_dict(outcome: "Outcome") -> dict[str, Any]:
                 "op": step.op.value,
                 "urn": step.urn,
                 "diff": [
-                    {"path": one.path, "old": str(one.old), "new": str(one.new)}
+                    {"path": one.path, "old": _plain(one.old), "new": _plain(one.new)}
                     for one in step.diff
                 ],
             }
@@ -119,6 +145,15 @@ def as_dict(outcome: "Outcome") -> dict[str, Any]:
             for one in outcome.diagnostics
         ],
     }
+
+
+def _plain(value: object) -> str | None:
+    """Return a value of a diff for JSON, None where there is none; a secret is masked by itself."""
+    from rehearsal.engine.values import UNKNOWN  # noqa: PLC0415  # only a plan has such values
+
+    if value is UNKNOWN:
+        return "[unknown]"
+    return None if value is None else str(value)
 
 
 def say_failure(outcome: "Outcome", report: Report, label: str) -> None:

@@ -107,6 +107,9 @@ class Deployment:
 
     async def register_outputs(self, urn: str, outputs: Properties) -> None:
         """Record what a component, or the stack, gives out."""
+        if urn in self._failed:
+            # Said already; a second complaint would hide the first.
+            return
         state = self._news.get(urn)
         if state is None:
             message = f"outputs for {urn}, which is not registered"
