@@ -17,11 +17,13 @@ its mail, `pulumi state unprotect` it first. `make rehearse` does all of this on
 import pulumi
 
 from components.accounts import open_accounts, open_mailcow
+from components.backup import BackupArgs, BackupComponent
 from components.certificate import CertificateArgs, CertificateComponent
 from components.cloudflare_zone import ZoneArgs, ZoneComponent
 from components.declaration import from_config
 from components.host import HostArgs, HostComponent
 from components.mailcow import MailcowArgs, MailcowComponent, ReleaseArgs, ReleaseComponent
+from components.monitoring import MonitoringArgs, MonitoringComponent
 from components.people import PeopleArgs, PeopleComponent
 from components.relay import RelayArgs, RelayComponent
 from components.traefik import TraefikArgs, TraefikComponent
@@ -68,6 +70,16 @@ zone = ZoneComponent(
     "zone",
     ZoneArgs(declaration, receiving=[people]),
     pulumi.ResourceOptions(providers=[accounts.cloudflare]),
+)
+backup = BackupComponent(
+    "backup",
+    BackupArgs(declaration, connection, secrets.backup_passphrase, after=[stack.started]),
+    pulumi.ResourceOptions(providers=[accounts.minio, accounts.host]),
+)
+monitoring = MonitoringComponent(
+    "monitoring",
+    MonitoringArgs(declaration, connection, stack.watching_key, after=[stack.started]),
+    pulumi.ResourceOptions(providers=[accounts.docker, accounts.host]),
 )
 
 pulumi.export("mailHost", declaration.mail_host)

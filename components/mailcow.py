@@ -135,6 +135,7 @@ _SECRET_LENGTHS = {
     "sogo_url_key": 16,
     "dovecot_master": 32,
     "api_key": 40,
+    "api_key_read_only": 40,
 }
 _STARTED = f"{STATE}/first-start.json"
 _MEMORY = f"{STATE}/stack.json"
@@ -301,6 +302,8 @@ class MailcowComponent(pulumi.ComponentResource):
     """Key to Mailcow's API, secret. Mailcow knows it once it has `started`: whoever uses it must
     depend on that. The key itself does not, so that a preview knows it also when the stack is to
     be renewed."""
+    watching_key: pulumi.Output[str]
+    """Key to Mailcow's API that can read and nothing else, secret: for what watches."""
 
     def __init__(
         self, name: str, args: MailcowArgs, opts: pulumi.ResourceOptions | None = None
@@ -322,7 +325,8 @@ class MailcowComponent(pulumi.ComponentResource):
         settings = secrets.apply(lambda given: guarded_settings(args.declaration, given))
         guard = self._guard(settings)
         self.started = self._start(settings, self._files(secrets, guard), guard)
-        self.api_key = pulumi.Output.secret(self._api_key.value)
+        self.api_key = pulumi.Output.secret(self._keys["api_key"].value)
+        self.watching_key = pulumi.Output.secret(self._keys["api_key_read_only"].value)
         self.register_outputs({})
 
     def _secrets(self) -> pulumi.Output[MailcowSecrets]:
@@ -336,7 +340,7 @@ class MailcowComponent(pulumi.ComponentResource):
             )
             for key, length in _SECRET_LENGTHS.items()
         }
-        self._api_key = made["api_key"]
+        self._keys = made
         values = pulumi.Output.all(**{key: secret.value for key, secret in made.items()})
         secrets = values.apply(lambda given: MailcowSecrets(**given))
         return pulumi.Output.secret(secrets)

@@ -62,6 +62,7 @@ class MailcowSecrets:
         sogo_url_key: SOGO_URL_ENCRYPTION_KEY, exactly 16 characters.
         dovecot_master: DOVECOT_MASTER_PASS.
         api_key: API_KEY.
+        api_key_read_only: API_KEY_READ_ONLY, for what only watches.
     """
 
     database: str
@@ -70,6 +71,7 @@ class MailcowSecrets:
     sogo_url_key: str
     dovecot_master: str
     api_key: str
+    api_key_read_only: str
 
     def __post_init__(self) -> None:
         """Refuse what the file could not carry.
@@ -251,6 +253,7 @@ def _groups(
         "Network": _network(declaration),
         "Keys": {
             "API_KEY": secrets.api_key if secrets else "",
+            "API_KEY_READ_ONLY": secrets.api_key_read_only if secrets else "",
             "API_ALLOW_FROM": ",".join(api_allow_from(declaration)),
             "SOGO_URL_ENCRYPTION_KEY": secrets.sogo_url_key if secrets else "",
             "DOVECOT_MASTER_USER": "pomailmaster",

@@ -206,7 +206,7 @@ def exporter_environment(host: str, api_key: str, token: str) -> list[str]:
 
     Args:
         host: Host of Mailcow's API.
-        api_key: Key to the API.
+        api_key: Key to the API; one that can only read will do.
         token: What Prometheus must show.
     """
     return [

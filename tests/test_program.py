@@ -50,6 +50,7 @@ def test_the_program_registers_every_part(whole: Recording) -> None:
 
     assert {
         "Host", "Release", "Smarthost", "Traefik", "Certificate", "Mailcow", "People", "Zone",
+        "Backup", "Monitoring",
     } <= parts  # fmt: skip
 
 

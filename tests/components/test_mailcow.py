@@ -136,7 +136,7 @@ def test_removal_stops_the_containers_and_keeps_the_volumes(qual: Declaration) -
 def test_secrets_are_generated_on_the_host_and_sealed(qual: Declaration) -> None:
     found = deployed(qual)
     generated = [one for one in found.values() if one.type == "host:index:Secret"]
-    assert len(generated) == 6
+    assert len(generated) == 7
     assert all(one.inputs["path"].startswith("/opt/po-mail/secrets/") for one in generated)
     conf = found["mailcow-conf"]
     assert conf.inputs["mode"] == "0600"

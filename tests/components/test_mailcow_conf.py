@@ -23,6 +23,7 @@ SECRETS = MailcowSecrets(
     sogo_url_key="plantedSogoKey16",
     dovecot_master="plantedMaster",
     api_key="planted-api-key",
+    api_key_read_only="planted-watching-key",
 )
 
 GENERATED = [
