@@ -12,7 +12,7 @@ export PYTHONPYCACHEPREFIX := $(RUNS)/cache/python
 export HYPOTHESIS_STORAGE_DIRECTORY := $(RUNS)/cache/hypothesis
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock rehearse test lint types check clean stop preview up refresh destroy
+.PHONY: help setup lock rehearse test lint types check clean stop preview up refresh destroy guide
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ lock: setup ## Pin anew: resolve requirements.in into requirements.txt
 
 rehearse: setup ## Check, plan and deploy STACK on loopback, and see mail flow
 	@$(PY) -m rehearsal run --stack $(STACK) --engine $(ENGINE)
+
+guide: setup ## Write the set-up guide of each person of STACK
+	@$(PY) -m operations.guide --stack $(STACK)
 
 test: setup ## Run every test
 	@$(PY) -m pytest -n auto

@@ -1,0 +1,123 @@
+"""`python -m operations.guide`: write the set-up guides of a stack's people."""
+
+import base64
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from components.declaration import Declaration, load_values, read_file
+from components.mistakes import DeclarationError
+from operations.guide.facts import Guide, GuideError, guides
+from operations.guide.folder import write
+from operations.guide.pages import page, page_name, profile_name
+from operations.guide.profile import profile
+from operations.guide.words import Language, Program
+
+PROJECT = Path(__file__).resolve().parents[2]
+EXIT_FAILED = 1
+EXIT_DECLARATION = 2
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def guide(
+    *,
+    stack: Annotated[
+        str, typer.Option("--stack", "-s", help="Stack whose people are served.")
+    ] = "qual",
+    language: Annotated[Language | None, typer.Option(help="One language; both if absent.")] = None,
+    person: Annotated[
+        str | None, typer.Option(metavar="NAME", help="One mailbox, by its local part.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder to write to, instead of `.rehearsal/guides`."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be written.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")
+    ] = False,
+) -> None:
+    """Write a set-up guide for each mailbox: pages to print, and a profile for Apple's devices.
+
+    Everything comes from the declaration, Pulumi.<stack>.yaml; no secret and no account is needed.
+    """
+    everyone = list(guides(declared(PROJECT / f"Pulumi.{stack}.yaml")))
+    chosen = [one for one in everyone if person in (None, one.name)]
+    if not chosen:
+        names = ", ".join(one.name for one in everyone)
+        raise GuideError(f"{person} is no mailbox of {stack}; there are {names}")
+    languages = [language] if language else list(Language)
+    folder = out or PROJECT / ".rehearsal" / "guides" / stack
+    files = {name: text for one in chosen for name, text in contents(one, languages).items()}
+    stale = []
+    if not dry_run:
+        stale = write(folder, files, whole=person is None and language is None)
+    if as_json:
+        report = {"folder": str(folder), "files": sorted(files), "removed": stale, "dry": dry_run}
+        typer.echo(json.dumps(report))
+        return
+    for one in chosen:
+        count = sum(name.startswith(f"{one.name}/") for name in files)
+        typer.echo(f"  {one.address:<40} {count} files   {folder / one.name}")
+    for name in stale:
+        typer.echo(f"  {name:<40} removed: no longer true")
+    if dry_run:
+        typer.echo("  nothing was written")
+
+
+def contents(guide: Guide, languages: list[Language]) -> dict[str, bytes]:
+    """Return the files of one person by path: pages by language, and the profile."""
+    pages = {
+        f"{guide.name}/{language}/{page_name(program)}": page(guide, language, program, languages)
+        for language in languages
+        for program in Program
+    }
+    files = {name: text.encode() for name, text in pages.items()}
+    return files | {f"{guide.name}/{profile_name(guide)}": profile(guide)}
+
+
+def declared(path: Path) -> Declaration:
+    """Return a declaration; account facts that are not set yet are stood in for.
+
+    No guide mentions an account fact, so people can be served before the first deployment.
+
+    Raises:
+        DeclarationError: the declaration has mistakes.
+    """
+    values = load_values(path)
+    return read_file(path, {key: one for key, one in _stand_ins().items() if not values.get(key)})
+
+
+def _stand_ins() -> dict[str, Any]:
+    key = rsa.generate_private_key(65537, 2048).public_key()
+    public = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    line = b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes(32)
+    return {
+        "hostKey": f"ssh-ed25519 {base64.b64encode(line).decode()}",
+        "dkimPublicKey": f"p={base64.b64encode(public).decode()}",
+        "exporterDigest": f"sha256:{'0' * 64}",
+        "operatorAddresses": ["192.0.2.1"],  # TEST-NET-1 (RFC 5737)
+    }
+
+
+def main() -> None:
+    """Run the command line; what a person can mend is one message, never a traceback."""
+    try:
+        app()
+    except (DeclarationError, GuideError) as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(EXIT_DECLARATION)
+    except OSError as error:
+        sys.stderr.write(f"{error.filename}: {error.strerror}\n")
+        sys.exit(EXIT_FAILED)
+
+
+if __name__ == "__main__":
+    main()

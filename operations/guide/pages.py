@@ -1,0 +1,71 @@
+"""The pages: HTML without anything outside the file, one A4 page when printed."""
+
+import re
+from collections.abc import Iterable
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from operations.guide.facts import Guide
+from operations.guide.words import PROGRAMS, WORDS, Language, Program
+
+
+_JOINTS = re.compile(r"(?<=[^/:]/)(?=[^/])")
+"""Where a long address may be broken into lines."""
+
+
+def page(
+    guide: Guide, language: Language, program: Program, languages: Iterable[Language] = Language
+) -> str:
+    """Return the page for one mailbox, in one language, for one program.
+
+    Args:
+        guide: What is true of the mailbox.
+        language: Language of the page.
+        program: Program that is set up.
+        languages: Languages in which there are pages, to link to.
+    """
+    text: str = (
+        _environment()
+        .get_template("page.html")
+        .render(
+            guide=guide,
+            language=language,
+            languages={one: WORDS[one] for one in languages},
+            program=program,
+            programs=PROGRAMS,
+            words=WORDS[language],
+            profile=profile_name(guide),
+        )
+    )
+    return text
+
+
+def page_name(program: Program) -> str:
+    """Return the name of a page's file."""
+    return f"{program}.html"
+
+
+def profile_name(guide: Guide) -> str:
+    """Return the name of the profile's file."""
+    return f"{guide.name}.mobileconfig"
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("operations.guide"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["fact"] = _fact
+    return environment
+
+
+def _fact(value: object) -> Markup:
+    """Mark what comes from the declaration: set apart for the eye, and for the tests."""
+    parts = Markup("<wbr>").join(_JOINTS.split(str(value)))
+    return Markup('<b class="fact">{}</b>').format(parts)
