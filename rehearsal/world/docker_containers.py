@@ -421,7 +421,8 @@ def _complete_host_config(host: dict[str, Any]) -> None:
         host["RestartPolicy"] = {"Name": "no", "MaximumRetryCount": 0}
     host["RestartPolicy"].setdefault("MaximumRetryCount", 0)
     if not (host["LogConfig"] or {}).get("Type"):
-        host["LogConfig"] = {"Type": "json-file", "Config": {}}
+        options = (host["LogConfig"] or {}).get("Config") or {}
+        host["LogConfig"] = {"Type": "json-file", "Config": options}
     for name in ("IpcMode", "ShmSize", "CgroupnsMode", "Runtime"):
         host[name] = host[name] or _DEFAULT_HOST_CONFIG[name]
 

@@ -89,6 +89,17 @@ def test_what_was_written_reads_back(client: Any, exporter_image: str) -> None:
     assert attributes["State"]["Status"] == "created"
 
 
+def test_log_options_are_kept_with_the_default_driver(client: Any, exporter_image: str) -> None:
+    container = client.api.create_container(
+        exporter_image,
+        host_config=client.api.create_host_config(
+            log_config={"Type": "", "Config": {"max-size": "1m"}}
+        ),
+    )
+    logs = client.api.inspect_container(container["Id"])["HostConfig"]["LogConfig"]
+    assert logs == {"Type": "json-file", "Config": {"max-size": "1m"}}
+
+
 def test_swap_is_twice_the_memory_where_it_was_left_out(client: Any, exporter_image: str) -> None:
     absent = client.containers.create(exporter_image, mem_limit=64 * 2**20)
     written = client.containers.create(

@@ -242,6 +242,14 @@ def test_docker_itself_lists_and_inspects(deployed: Shell) -> None:
     assert "No such" in deployed.bad("docker inspect nobody")
 
 
+def test_docker_tells_where_a_volume_lies(deployed: Shell) -> None:
+    deployed.good("docker volume create po-mail_extra")
+
+    place = deployed.good("docker volume inspect --format '{{.Mountpoint}}' po-mail_extra")
+
+    assert place.strip().endswith("/var/lib/docker/volumes/po-mail_extra/_data")
+
+
 def test_a_template_of_docker_is_filled() -> None:
     value = {"A": {"B": [1]}, "L": {"x.y": "z"}}
     assert render('{{json .A.B}} {{index .L "x.y"}}', value) == "[1] z"

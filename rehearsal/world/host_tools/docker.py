@@ -182,14 +182,18 @@ def _parser() -> ArgumentParser:
     verb("logs", _logs).add_argument("--tail")
     verb("pull", _pull).add_argument("-q", "--quiet", action="store_true")
     for name in ("network", "volume"):
-        sub = verbs.add_parser(name)
-        sub.add_argument("action", choices=["ls", "inspect", "create", "rm"])
-        sub.add_argument("name", nargs="*")
-        sub.add_argument("--format")
-        sub.add_argument("-q", "--quiet", action="store_true")
-        sub.add_argument("--filter", action="append")
-        sub.add_argument("-d", "--driver")
-        sub.set_defaults(call=_collection)
+        actions = verbs.add_parser(name).add_subparsers(dest="action", required=True)
+        for action in ("ls", "inspect", "create", "rm"):
+            sub = actions.add_parser(action)
+            sub.set_defaults(call=_collection, name=[])
+            if action != "ls":
+                sub.add_argument("name", nargs="+")
+            sub.add_argument("-f", "--format") if action == "inspect" else sub.add_argument(
+                "--format"
+            )
+            sub.add_argument("-q", "--quiet", action="store_true")
+            sub.add_argument("--filter", action="append")
+            sub.add_argument("-d", "--driver")
     for name in ("version", "info"):
         verb(name, _about, "")
     return parser
