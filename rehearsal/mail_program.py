@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 _TIMEOUT = 15.0
-_HELO = "[127.0.0.1]"
+HELO = "[127.0.0.1]"
 """Said in EHLO: an address literal, so that nobody looks up the name of this machine."""
 
 Reach = Callable[[str, int], tuple[str, int]]
@@ -25,11 +25,19 @@ class _NamedContext(ssl.SSLContext):
         return super().wrap_socket(sock, *args, **{**options, "server_hostname": self.expected})
 
 
-def context_for(name: str, authority: Path) -> ssl.SSLContext:
-    """Return a TLS context that trusts `authority` (PEM) and expects a certificate for `name`."""
+def context_for(name: str, authority: Path | None) -> ssl.SSLContext:
+    """Return a TLS context that expects a certificate for `name`.
+
+    Args:
+        name: Host name.
+        authority: Certificate authorities (PEM) to trust; the system's if None.
+    """
     context = _NamedContext(ssl.PROTOCOL_TLS_CLIENT)
     context.expected = name
-    context.load_verify_locations(authority)
+    if authority is None:
+        context.load_default_certs()
+    else:
+        context.load_verify_locations(authority)
     return context
 
 
@@ -37,7 +45,13 @@ class MailProgram:
     """The mail program of one person, set up as the guide says: 465 to send, 993 to read."""
 
     def __init__(
-        self, address: str, password: str, *, server: tuple[str, str], reach: Reach, authority: Path
+        self,
+        address: str,
+        password: str,
+        *,
+        server: tuple[str, str],
+        reach: Reach,
+        authority: Path | None,
     ) -> None:
         """Set up the account.
 
@@ -46,7 +60,8 @@ class MailProgram:
             password: The password.
             server: Name and public address of the mail host.
             reach: Finds the loopback port behind the public address.
-            authority: Certificate authorities (PEM) that the person's computer trusts.
+            authority: Certificate authorities (PEM) that the person's computer trusts; the
+                system's if None.
         """
         self.address = address
         self._password = password
@@ -66,7 +81,7 @@ class MailProgram:
         """
         host, port = self._reach(self._server[1], 465)
         with smtplib.SMTP_SSL(
-            host, port, local_hostname=_HELO, context=self._context(), timeout=_TIMEOUT
+            host, port, local_hostname=HELO, context=self._context(), timeout=_TIMEOUT
         ) as client:
             client.login(self.address, self._password)
             client.send_message(message)

@@ -40,7 +40,7 @@ class Smarthost(Service):
     Faults: `login` (a reply such as `535 5.7.8 ...` to every login), `data` (a reply to every
     message: `451 4.3.0 ...` defers, `550 ...` bounces), `drop` (true: the connection ends instead
     of a reply), `unsigned` (true: the signature is left out), `envelope` (a domain written instead
-    of the right one).
+    of the right one), `lose` (true: messages are taken and go nowhere).
     """
 
     name: ClassVar[str] = "smarthost"
@@ -153,6 +153,8 @@ class Smarthost(Service):
                 "to": list(envelope.rcpt_tos),
             }
         )
+        if self.faults.get("lose"):
+            return f"250 2.0.0 Ok: queued as {identifier}"
         failure = await self._forward(Envelope(rewritten, tuple(envelope.rcpt_tos), signed))
         return failure or f"250 2.0.0 Ok: queued as {identifier}"
 

@@ -1,4 +1,4 @@
-"""IMAP over TLS on the rehearsed host: pymap's server over the host's Maildirs."""
+"""IMAP and ManageSieve on the rehearsed host: pymap's servers over the host's Maildirs."""
 
 import asyncio
 import ssl
@@ -13,6 +13,7 @@ from pymap.backend.maildir.layout import MaildirLayout
 from pymap.backend.maildir.mailbox import MailboxSet, Maildir
 from pymap.exceptions import InvalidAuth
 from pymap.imap import IMAPServer
+from pymap.sieve.manage import ManageSieveServer
 from pysasl.creds.server import ServerCredentials
 
 from rehearsal.world.mail.store import MailStore
@@ -74,25 +75,28 @@ class _Logins(Login):
         return self._identity(authenticated.name)
 
 
-class ImapListener:
-    """IMAPS on one port of loopback."""
+def _configuration(tls: ssl.SSLContext, *, starttls: bool) -> Config:
+    arguments = Namespace(
+        base_dir="", layout="++", colon=None, concurrency=4, host=LOOPBACK, port=0,
+        cert=None, key=None, tls=starttls, proxy_protocol=None, passlib_cfg=None, debug=False,
+        inherited_sockets=None,
+    )  # fmt: skip
+    return Config.from_args(arguments, ssl_context=tls)
+
+
+class _Listener:
+    """One port of loopback with one of pymap's servers behind it."""
 
     def __init__(
         self,
-        store: MailStore,
-        check: CheckPassword,
+        config: Config,
+        server: IMAPServer | ManageSieveServer,
         *,
-        tls: ssl.SSLContext,
+        tls: ssl.SSLContext | None,
         admit: Callable[[], bool],
     ) -> None:
-        """Serve the mailboxes in `store` to whom `check` knows, while `admit` says so."""
-        arguments = Namespace(
-            base_dir="", layout="++", colon=None, concurrency=4, host=LOOPBACK, port=0,
-            cert=None, key=None, tls=False, proxy_protocol=None, passlib_cfg=None, debug=False,
-            inherited_sockets=None,
-        )  # fmt: skip
-        self._config = Config.from_args(arguments)
-        self._imap = IMAPServer(_Logins(self._config, store, check), self._config)
+        self._config = config
+        self._behind = server
         self._tls = tls
         self._admit = admit
         self._server: asyncio.Server | None = None
@@ -107,7 +111,7 @@ class ImapListener:
             writer.transport.abort()
             return
         self._config.apply_context()
-        await self._imap(reader, writer, SocketInfoLocal(writer.transport))
+        await self._behind(reader, writer, SocketInfoLocal(writer.transport))
 
     async def start(self) -> int:
         """Listen on a free port of loopback and return it."""
@@ -121,3 +125,37 @@ class ImapListener:
         for task in list(self._conversations):
             task.cancel()
         await asyncio.gather(*self._conversations, return_exceptions=True)
+
+
+class ImapListener(_Listener):
+    """IMAPS: TLS from the first byte."""
+
+    def __init__(
+        self,
+        store: MailStore,
+        check: CheckPassword,
+        *,
+        tls: ssl.SSLContext,
+        admit: Callable[[], bool],
+    ) -> None:
+        """Serve the mailboxes in `store` to whom `check` knows, while `admit` says so."""
+        config = _configuration(tls, starttls=False)
+        server = IMAPServer(_Logins(config, store, check), config)
+        super().__init__(config, server, tls=tls, admit=admit)
+
+
+class SieveListener(_Listener):
+    """ManageSieve (RFC 5804): STARTTLS before any login. Rules are kept, not obeyed."""
+
+    def __init__(
+        self,
+        store: MailStore,
+        check: CheckPassword,
+        *,
+        tls: ssl.SSLContext,
+        admit: Callable[[], bool],
+    ) -> None:
+        """Keep the rules of the mailboxes in `store` for whom `check` knows."""
+        config = _configuration(tls, starttls=True)
+        server = ManageSieveServer(_Logins(config, store, check), config)
+        super().__init__(config, server, tls=None, admit=admit)

@@ -13,7 +13,7 @@ from rehearsal.world.authority import self_signed
 from rehearsal.world.dns import Dns
 from rehearsal.world.handover import Envelope
 from rehearsal.world.judge import Verdict, judge
-from rehearsal.world.mail.imap import ImapListener
+from rehearsal.world.mail.imap import ImapListener, SieveListener
 from rehearsal.world.mail.queue import Queue
 from rehearsal.world.mail.queue import Surroundings as QueueSurroundings
 from rehearsal.world.mail.routing import Routing, read_environment, read_routing
@@ -40,7 +40,7 @@ class MailServer(Service):
 
     def __init__(self) -> None:
         super().__init__()
-        self._stoppable: list[Listener | ImapListener] = []
+        self._stoppable: list[Listener | ImapListener | SieveListener] = []
         self._queue: Queue | None = None
 
     async def start(self, world: Surroundings) -> None:
@@ -74,7 +74,7 @@ class MailServer(Service):
 
     async def _listen(self) -> None:
         hostname = f"mx.{self._world.config['domain']}"
-        listeners: dict[int, Listener | ImapListener] = {
+        listeners: dict[int, Listener | ImapListener | SieveListener] = {
             25: Listener(
                 _Inbound(self), hostname=hostname, tls=self._tls, admit=self._admit_postfix
             ),
@@ -87,6 +87,9 @@ class MailServer(Service):
                 authenticator=self.authenticate, auth_required=True, admit=self._admit_postfix,
             ),
             993: ImapListener(
+                self._store, self.check_password, tls=self._tls, admit=self._admit_dovecot
+            ),
+            4190: SieveListener(
                 self._store, self.check_password, tls=self._tls, admit=self._admit_dovecot
             ),
         }  # fmt: skip

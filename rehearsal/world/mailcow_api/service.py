@@ -13,7 +13,7 @@ from aiohttp import web
 from rehearsal.world.authority import self_signed
 from rehearsal.world.dns import Dns
 from rehearsal.world.faults import due
-from rehearsal.world.mailcow_api import objects
+from rehearsal.world.mailcow_api import objects, set_up
 from rehearsal.world.mailcow_api.access import Gate, Session, apply_keys, read_configuration
 from rehearsal.world.mailcow_api.call import ROUTES, Call, Installation, Route, begin_log
 from rehearsal.world.mailcow_api.objects import mta_sts
@@ -94,6 +94,11 @@ class MailcowApi(Service):
             [
                 web.route("*", "/api/v1/{query:.*}", self._api),
                 web.get("/.well-known/mta-sts.txt", self._mta_sts),
+                web.get("/mail/config-v1.1.xml", self._autoconfig),
+                web.get("/.well-known/autoconfig/mail/config-v1.1.xml", self._autoconfig),
+                web.post(
+                    "/{folder:(?i:autodiscover)}/{file:(?i:autodiscover.xml)}", self._autodiscover
+                ),
                 web.get("/{path:.*}", self._page),
             ]
         )
@@ -228,6 +233,19 @@ class MailcowApi(Service):
         if request.path.startswith("/SOGo") and not self._running("sogo-mailcow"):
             return _html(502, "502 Bad Gateway")
         return _html(200, "mailcow UI")
+
+    def _hostname(self) -> str:
+        return read_configuration(self._directory / "mailcow.conf").get("MAILCOW_HOSTNAME", "")
+
+    async def _autoconfig(self, _request: web.Request) -> web.Response:
+        text = set_up.autoconfig(self._hostname())
+        return web.Response(text=text, content_type="application/xml")
+
+    async def _autodiscover(self, request: web.Request) -> web.Response:
+        address = set_up.address_asked_for(await request.text()).strip().lower()
+        known = any(one.address == address and one.active for one in self.people())
+        text = set_up.autodiscover(self._hostname(), address if known else "")
+        return web.Response(text=text, content_type="application/xml")
 
     async def _mta_sts(self, request: web.Request) -> web.Response:
         host = request.host.partition(":")[0].lower()
