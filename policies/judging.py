@@ -1,0 +1,124 @@
+"""Judging a stack by every rule, with the declared exceptions."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+
+from components.declaration import Declaration
+from policies.model import (
+    WHOLE,
+    Deferred,
+    ExceptionUsed,
+    Finding,
+    Judgement,
+    Note,
+    Resource,
+    Rule,
+    Violation,
+)
+from policies.registry import rules
+from policies.snapshot import Snapshot, load
+from policies.stack import Stack
+
+
+def stack_of(
+    declaration: Declaration,
+    resources: Sequence[Resource],
+    *,
+    today: date | None = None,
+    snapshot: Snapshot | None = None,
+    sees_secrets: bool = True,
+    previous: Sequence[Resource] | None = None,
+) -> Stack:
+    """Return a stack to judge.
+
+    Args:
+        declaration: The declaration.
+        resources: Every resource that the program registers.
+        today: The day to judge dates by; today in UTC when absent.
+        snapshot: SPF records of other domains; the stored ones when absent.
+        sees_secrets: Whether the resources still tell what is secret.
+        previous: Resources of the state before this deployment, if one is at hand.
+    """
+    day = today or datetime.now(UTC).date()
+    return Stack(declaration, resources, day, snapshot or load(), sees_secrets, previous)
+
+
+def judge(
+    declaration: Declaration,
+    resources: Sequence[Resource],
+    *,
+    today: date | None = None,
+    sees_secrets: bool = True,
+    previous: Sequence[Resource] | None = None,
+) -> Judgement:
+    """Judge a declaration and its resources by every rule; `stack_of` says what is what."""
+    return judge_stack(
+        stack_of(declaration, resources, today=today, sees_secrets=sees_secrets, previous=previous)
+    )
+
+
+def judge_stack(stack: Stack, chosen: Iterable[Rule] | None = None) -> Judgement:
+    """Judge a stack.
+
+    Args:
+        stack: The stack.
+        chosen: Rules to judge by; all of them when absent.
+    """
+    violations: list[Violation] = []
+    deferred: list[Deferred] = []
+    notes: list[Note] = []
+    used: list[ExceptionUsed] = []
+    for rule in rules() if chosen is None else chosen:
+        refused, waiting, worth_knowing = _by_rule(rule, stack)
+        deferred += waiting
+        notes += worth_knowing
+        for one in refused:
+            exception = _exception(stack, one)
+            if exception is None:
+                violations.append(one)
+            else:
+                used.append(exception)
+    return Judgement(tuple(violations), tuple(deferred), tuple(notes), tuple(dict.fromkeys(used)))
+
+
+def _by_rule(rule: Rule, stack: Stack) -> tuple[list[Violation], list[Deferred], list[Note]]:
+    watched = stack.watched()
+    found = list(rule.check(watched))
+    met = dict.fromkeys(watched.met)
+    waiting = [Deferred(rule.id, one.name, one.urn, what or "something") for one, what in met]
+    unsure = {one.urn for one, _ in met}
+    refused = [
+        _violation(rule, one)
+        for one in found
+        if not one.note and not (met and (one.absent or _urn(one) in unsure))
+    ]
+    notes = [Note(rule.id, _name(one), one.key, one.message) for one in found if one.note]
+    return refused, waiting, notes
+
+
+def _violation(rule: Rule, one: Finding) -> Violation:
+    return Violation(
+        rule.id, _name(one), _urn(one), one.seen, one.key, one.message, rule.remedy, rule.severity
+    )
+
+
+def _name(one: Finding) -> str:
+    return one.resource.name if one.resource else WHOLE
+
+
+def _urn(one: Finding) -> str:
+    return one.resource.urn if one.resource else ""
+
+
+def _exception(stack: Stack, violation: Violation) -> ExceptionUsed | None:
+    """Return the exception that lets a violation pass, unless its date is past.
+
+    The rules on exceptions themselves know no exception.
+    """
+    if violation.rule.startswith("exception-"):
+        return None
+    for one in stack.declaration.exceptions:
+        named = (one.rule, one.resource) == (violation.rule, violation.resource)
+        if named and stack.today <= one.until:
+            return ExceptionUsed(one.rule, one.resource, one.reason, one.until.isoformat())
+    return None

@@ -1,0 +1,27 @@
+"""The rules, one module for each area. Importing this package registers all of them."""
+
+from policies.rules import (
+    authentication,
+    backup,
+    credentials,
+    exceptions,
+    host,
+    monitoring,
+    names,
+    people,
+    residency,
+    smarthost,
+)
+
+__all__ = [
+    "authentication",
+    "backup",
+    "credentials",
+    "exceptions",
+    "host",
+    "monitoring",
+    "names",
+    "people",
+    "residency",
+    "smarthost",
+]

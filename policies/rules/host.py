@@ -1,0 +1,587 @@
+"""The host and the stack on it: shares, pins, ports, the way in."""
+
+import ipaddress
+import json
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from policies.model import Area, Finding, Resource, Severity
+from policies.registry import in_area
+from policies.rules.names import routed_hosts, routes_resource
+from policies.stack import COMMAND, Stack
+
+rule = in_area(Area.HOST)
+
+_CONTAINER = "docker:index/container:Container"
+_IMAGE = "docker:index/remoteImage:RemoteImage"
+_FIREWALL = "/etc/po-mail/nftables.nft"
+_MAIL_PORTS = (
+    "SMTP_PORT", "SMTPS_PORT", "SUBMISSION_PORT", "IMAP_PORT", "IMAPS_PORT", "POP_PORT",
+    "POPS_PORT", "SIEVE_PORT",
+)  # fmt: skip
+_INNER_PORTS = ("DOVEADM_PORT", "SQL_PORT", "REDIS_PORT")
+_FIXED = (
+    "DBNAME", "DBUSER", "COMPOSE_PROJECT_NAME", "MAILDIR_SUB", "IPV4_NETWORK", "IPV6_NETWORK",
+    "MAILCOW_HOSTNAME",
+)  # fmt: skip
+_UNITS = {"b": 1 / 1048576, "k": 1 / 1024, "m": 1, "g": 1024}
+_LEAST_PREFIX = {4: 24, 6: 48}
+
+
+def _mib(value: object) -> float | None:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([bkmg])?b?", str(value).strip().lower())
+    return float(found[1]) * _UNITS[found[2] or "b"] if found else None
+
+
+def _file_resource(stack: Stack, path: str) -> Resource | None:
+    file = stack.mailcow_file(path)
+    return file.resource if file else None
+
+
+@rule(
+    "files-deployed",
+    Severity.CRITICAL,
+    protects="Every file that decides where mail goes, and to whom a port is open, is deployed.",
+    reason="What is not written stays as the release has it: direct delivery, open ports.",
+    source="https://docs.mailcow.email/manual-guides/Postfix/u_e-postfix-extra_cf/",
+    remedy="let the component write the file again",
+)
+def _files(stack: Stack) -> Iterator[Finding]:
+    directory = stack.declaration.mailcow.directory
+    wanted = {
+        f"{directory}/mailcow.conf": "mail:mailcow",
+        f"{directory}/docker-compose.override.yml": "mail:mailcow.services",
+        f"{directory}/data/conf/postfix/extra.cf": "mail:smarthost",
+        f"{directory}/data/conf/postfix/smarthost_passwd": "mail:smarthost",
+        f"{directory}/data/conf/postfix/smarthost_tls_policy": "mail:smarthost",
+        _FIREWALL: "mail:mailcow.rawPorts",
+    }
+    for path, key in wanted.items():
+        if path not in stack.files:
+            yield Finding(f"{path} is not written", key, seen=path, absent=True)
+    if not stack.traefik_files():
+        folder = stack.declaration.traefik.dynamic_directory
+        yield Finding(f"no file of routes is written to {folder}", "mail:traefik", absent=True)
+
+
+# Shares
+
+
+@rule(
+    "tiers-complete",
+    Severity.HIGH,
+    protects="Every service of the release has limits of memory and processor.",
+    reason="One service without a limit can take the host down, and its neighbours with it.",
+    source="https://docs.docker.com/reference/compose-file/services/#mem_limit",
+    remedy="give the service a tier in mailcow.services",
+)
+def _tiers(stack: Stack) -> Iterator[Finding]:
+    declared = stack.declaration.mailcow.services
+    resource = _file_resource(stack, "docker-compose.override.yml")
+    services = stack.override
+    if not services:
+        return
+    for name in sorted({*declared, *services, *_release_services(stack)}):
+        limits = services.get(name)
+        if not isinstance(limits, Mapping):
+            message = f"{name} has no limits"
+        elif _mib(limits.get("mem_limit")) is None or not limits.get("cpus"):
+            message = f"{name} has no limit of memory or of processors"
+        elif name not in declared:
+            message = f"{name} has limits and no tier"
+        else:
+            continue
+        yield Finding(message, f"mail:mailcow.services.{name}", resource, name)
+
+
+def _release_services(stack: Stack) -> list[str]:
+    return [name for _, options in _releases(stack) for name in options.get("--service", ())]
+
+
+@rule(
+    "tiers-fit-host",
+    Severity.HIGH,
+    protects="All services together fit the memory of the host, beside what is reserved.",
+    reason="More than there is means that the kernel chooses whom to kill; often the database.",
+    source="https://docs.mailcow.email/getstarted/prerequisite-system/",
+    remedy="lower a tier, or take a larger host",
+)
+def _fit(stack: Stack) -> Iterator[Finding]:
+    host = stack.declaration.host
+    resource = _file_resource(stack, "docker-compose.override.yml")
+    limits = [one for one in stack.override.values() if isinstance(one, Mapping)]
+    total = sum(_mib(one.get("mem_limit")) or 0 for one in limits) + sum(_containers_mib(stack))
+    if total + host.reserved_memory_mib > host.memory_mib:
+        message = f"the services may take {total:.0f} MiB; with {host.reserved_memory_mib} MiB"
+        message += f" reserved that is more than the {host.memory_mib} MiB of the host"
+        yield Finding(message, "mail:mailcow.tiers", resource, f"{total:.0f} MiB")
+    for name, one in stack.override.items():
+        if isinstance(one, Mapping) and float(one.get("cpus") or 0) > host.cpus:
+            message = f"{name} may take {one['cpus']} processors of {host.cpus}"
+            yield Finding(message, "mail:mailcow.tiers", resource, str(one["cpus"]))
+
+
+def _containers_mib(stack: Stack) -> Iterator[float]:
+    for one in stack.of_type(_CONTAINER):
+        yield float(stack.get(one, "memory") or 0)
+
+
+# Pins
+
+
+def _releases(stack: Stack) -> Iterator[tuple[Resource, dict[str, list[str]]]]:
+    """Yield the commands that bring the release, each with its options."""
+    for one, text in stack.commands():
+        if "/release.py" not in text:
+            continue
+        words = shlex.split(text, comments=True)
+        options: dict[str, list[str]] = {}
+        for index, word in enumerate(words[:-1]):
+            if word.startswith("--"):
+                options.setdefault(word, []).append(words[index + 1])
+        yield one, options
+
+
+@rule(
+    "release-pinned",
+    Severity.CRITICAL,
+    protects="The Mailcow release is the declared one, by tag and by commit.",
+    reason="A tag can be moved and a branch moves by itself; a commit cannot.",
+    source="https://docs.mailcow.email/maintenance/update/",
+    remedy="declare tag and commit in mailcow.release",
+)
+def _release(stack: Stack) -> Iterator[Finding]:
+    release = stack.declaration.mailcow.release
+    elsewhere = stack.declaration.endpoints.repository
+    wanted = {
+        "--tag": release.tag,
+        "--commit": elsewhere.commit if elsewhere else release.commit,
+        "--repository": elsewhere.url if elsewhere else release.repository,
+    }
+    found = list(_releases(stack))
+    if not found:
+        yield Finding("nothing brings the release", "mail:mailcow.release", absent=True)
+    for one, options in found:
+        for option, value in wanted.items():
+            given = (options.get(option) or [""])[0]
+            if given != value:
+                key = f"mail:mailcow.release.{option.removeprefix('--')}"
+                message = f"the release is brought with {option} {given or 'nothing'}"
+                yield Finding(message, key, one, given)
+
+
+@rule(
+    "images-pinned",
+    Severity.HIGH,
+    protects="Every image that the program itself names is pinned by digest.",
+    reason="A tag is a promise that its owner may break; what runs here holds a key to Mailcow.",
+    source="https://docs.docker.com/reference/cli/docker/image/pull/#pull-an-image-by-digest-"
+    "immutable-identifier",
+    remedy="name the image with @sha256: and its digest, in exporterDigest",
+)
+def _images(stack: Stack) -> Iterator[Finding]:
+    ids = {stack.text(one, "imageId") for one in stack.of_type(_IMAGE)}
+    for one in stack.of_type(_CONTAINER, _IMAGE):
+        property_name = "image" if one.type == _CONTAINER else "name"
+        image = stack.text(one, property_name)
+        pinned = re.fullmatch(r"sha256:[0-9a-f]{64}", image) or re.search(
+            r"@sha256:[0-9a-f]{64}$", image
+        )
+        if image and not pinned and image not in ids:
+            message = f"the image {image} is not pinned by digest"
+            yield Finding(message, "mail:exporterDigest", one, image)
+    for name, service in stack.override.items():
+        image = str(service.get("image", "")) if isinstance(service, Mapping) else ""
+        if image and "@sha256:" not in image:
+            message = f"the override gives {name} the image {image}, not pinned by digest"
+            resource = _file_resource(stack, "docker-compose.override.yml")
+            yield Finding(message, "mail:mailcow.release", resource, image)
+
+
+# Ports
+
+
+def _binding(value: str) -> tuple[str, int | None]:
+    address, _, port = value.rpartition(":")
+    return address, int(port) if port.isdigit() else None
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+@rule(
+    "ports-published",
+    Severity.CRITICAL,
+    protects="The ports that containers publish to anyone are exactly the declared ones.",
+    reason="Docker opens a published port past the host's firewall; databases listen beside mail.",
+    source="https://docs.docker.com/engine/network/packet-filtering-firewalls/",
+    remedy="publish it on 127.0.0.1, or declare it in mailcow.rawPorts",
+)
+def _ports(stack: Stack) -> Iterator[Finding]:
+    declared = set(stack.declaration.mailcow.raw_ports)
+    resource = _file_resource(stack, "mailcow.conf")
+    conf, key = stack.mailcow_conf, "mail:mailcow.rawPorts"
+    published = set()
+    for variable in (*_MAIL_PORTS, *_INNER_PORTS) if conf else ():
+        address, port = _binding(conf.get(variable, ""))
+        if port is None:
+            message = f"{variable} is not set, so the release's own default holds"
+            yield Finding(message, key, resource, variable)
+        elif not _is_loopback(address):
+            published.add(port)
+            if port not in declared:
+                yield Finding(f"{variable} opens {port} to anyone", key, resource, str(port))
+    for port in sorted(declared - published) if conf else ():
+        yield Finding(f"{port} is declared and not published", key, resource, str(port))
+    for name, service in stack.override.items():
+        if isinstance(service, Mapping) and service.get("ports"):
+            message = f"the override publishes ports of {name}"
+            override = _file_resource(stack, "docker-compose.override.yml")
+            yield Finding(message, key, override, str(service["ports"]))
+    yield from _container_ports(stack)
+
+
+def _container_ports(stack: Stack) -> Iterator[Finding]:
+    network = ipaddress.ip_network(stack.declaration.traefik.network)
+    key = "mail:monitoring.exporterPort"
+    for one in stack.of_type(_CONTAINER):
+        for port in stack.get(one, "ports") or ():
+            address = str(port.get("ip") or "0.0.0.0")
+            near = _is_loopback(address) or ipaddress.ip_address(address) in network
+            if not near:
+                message = f"port {port.get('external'):.0f} of {one.name} is open to anyone"
+                yield Finding(message, key, one, address)
+        if stack.get(one, "networkMode") == "host":
+            yield Finding(f"{one.name} uses the host's network", key, one, "host")
+
+
+@rule(
+    "ports-firewalled",
+    Severity.CRITICAL,
+    protects="The firewall opens the declared mail ports and keeps the web ports for Traefik.",
+    reason="Whoever reaches nginx past Traefik may say who he is; a mail port left out is no mail.",
+    source="https://docs.docker.com/engine/network/packet-filtering-firewalls/; nft(8)",
+    remedy="render the rules from mailcow.rawPorts, httpPort, httpsPort and traefik.network",
+)
+def _firewall(stack: Stack) -> Iterator[Finding]:
+    file = stack.file(_FIREWALL)
+    if file is None or file.text is None:
+        return
+    mailcow, network = stack.declaration.mailcow, stack.declaration.traefik.network
+    rules = [line.strip() for line in file.text.splitlines() if "dport" in line]
+    opened, dropped = set[int](), set[int]()
+    for line in rules:
+        ports = {int(one) for one in re.findall(r"\d+", line.partition("dport")[2].split("}")[0])}
+        if line.endswith("accept") and "saddr" not in line:
+            opened |= ports
+        elif line.endswith("drop") and "nfproto" not in line and "saddr" not in line:
+            dropped |= ports
+    behind = {mailcow.http_port, mailcow.https_port}
+    if opened != set(mailcow.raw_ports):
+        odd = sorted(opened ^ set(mailcow.raw_ports))
+        message = f"the firewall and mailcow.rawPorts differ in {', '.join(map(str, odd))}"
+        yield Finding(message, "mail:mailcow.rawPorts", file.resource, str(sorted(opened)))
+    if not behind <= dropped or "hook prerouting" not in file.text:
+        message = "the firewall does not close the web ports before Docker's own rules"
+        yield Finding(message, "mail:mailcow.httpsPort", file.resource)
+    if not any(f"saddr {network} " in line and line.endswith("accept") for line in rules):
+        message = f"the firewall does not let {network} reach the web ports"
+        yield Finding(message, "mail:traefik.network", file.resource, network)
+
+
+# The way in
+
+
+@rule(
+    "admin-through-traefik",
+    Severity.CRITICAL,
+    protects="The web interface listens where Traefik alone can reach it.",
+    reason="A second way in has no public certificate, and none of Traefik's limits.",
+    source="https://docs.mailcow.email/post_installation/reverse-proxy/r_p/",
+    remedy="bind nginx to traefik.backendAddress",
+)
+def _admin(stack: Stack) -> Iterator[Finding]:
+    declaration, conf = stack.declaration, stack.mailcow_conf
+    resource = _file_resource(stack, "mailcow.conf")
+    wanted = {
+        "HTTP_BIND": (declaration.traefik.backend_address, "mail:traefik.backendAddress"),
+        "HTTPS_BIND": (declaration.traefik.backend_address, "mail:traefik.backendAddress"),
+        "HTTP_PORT": (str(declaration.mailcow.http_port), "mail:mailcow.httpPort"),
+        "HTTPS_PORT": (str(declaration.mailcow.https_port), "mail:mailcow.httpsPort"),
+        "TRUSTED_PROXIES": (declaration.traefik.network, "mail:traefik.network"),
+    }
+    for variable, (value, key) in wanted.items() if conf else ():
+        if conf.get(variable) != value:
+            message = f"{variable} is {conf.get(variable) or 'not set'}, not {value}"
+            yield Finding(message, key, resource, conf.get(variable, ""))
+
+
+@rule(
+    "admin-on-one-host",
+    Severity.HIGH,
+    protects="The administration answers on its own host and on no other.",
+    reason="Every host that answers it is one more place to try passwords.",
+    source="https://docs.mailcow.email/post_installation/reverse-proxy/r_p/",
+    remedy="shut the administration's paths out of every other router",
+)
+def _one_host(stack: Stack) -> Iterator[Finding]:
+    declaration = stack.declaration
+    admin = f"{declaration.web.admin}.{declaration.domain}"
+    resource = routes_resource(stack)
+    for host, text in routed_hosts(stack).items():
+        if host == admin:
+            continue
+        shut = re.search(r"!\s*Path(?:Regexp|Prefix)\(`[^`]*admin", text)
+        narrow = re.search(r"&&\s*Path(?:Regexp|Prefix)?\(", text)
+        if host == declaration.mail_host or not (shut or narrow):
+            message = f"the administration answers on {host} too"
+            yield Finding(message, "mail:web.admin", resource, text)
+
+
+@rule(
+    "backend-skips-verification-once",
+    Severity.HIGH,
+    protects="insecureSkipVerify holds for the one backend on the host, and for nothing else.",
+    reason="That connection does not leave the host; any other would be open to a forger.",
+    source="https://doc.traefik.io/traefik/routing/services/#serverstransport_1",
+    remedy="keep the one transport for the one service",
+)
+def _skip_verify(stack: Stack) -> Iterator[Finding]:
+    http = stack.traefik_http()
+    resource, key = routes_resource(stack), "mail:traefik.backendAddress"
+    backend = f"https://{stack.declaration.traefik.backend_address}:"
+    careless = {
+        name
+        for name, one in http.get("serversTransports", {}).items()
+        if isinstance(one, Mapping) and one.get("insecureSkipVerify")
+    }
+    for name, service in http.get("services", {}).items():
+        balancer = _mapping(_mapping(service).get("loadBalancer"))
+        urls = [str(_mapping(one).get("url", "")) for one in balancer.get("servers") or ()]
+        ours = all(url.startswith(backend) for url in urls)
+        if balancer.get("serversTransport") in careless and not ours:
+            message = f"the service {name} verifies nothing and leads to {', '.join(urls)}"
+            yield Finding(message, key, resource, ", ".join(urls))
+        elif balancer.get("serversTransport") not in careless and ours:
+            message = f"the service {name} verifies the name of an address, so no request succeeds"
+            yield Finding(message, key, resource, name)
+    for name in sorted(careless)[1:]:
+        message = f"a second transport, {name}, verifies nothing"
+        yield Finding(message, key, resource, name)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+@rule(
+    "host-key-verified",
+    Severity.CRITICAL,
+    protects="Every connection to the host compares its key with the declared one.",
+    reason="Without it, whoever answers at the address is given every secret of the stack.",
+    source="RFC 4253 section 8; https://www.pulumi.com/registry/packages/command/api-docs/remote/"
+    "command/",
+    remedy="set host_key of the connection to mail:hostKey",
+)
+def _host_key(stack: Stack) -> Iterator[Finding]:
+    declared, key = stack.declaration.host_key, "mail:hostKey"
+    for one in stack.of_type(COMMAND, "command:remote:CopyToRemote", "command:remote:CopyFile"):
+        given = stack.text(one, "connection", "hostKey")
+        if given != declared:
+            message = f"{one.name} connects {'with another' if given else 'without a'} host key"
+            yield Finding(message, key, one)
+    for one in stack.providers("host"):
+        if stack.text(one, "hostKey") != declared:
+            yield Finding("the provider of files connects without the host key", key, one)
+    for one in stack.providers("docker"):
+        options, address = stack.text(one, "sshOpts"), stack.text(one, "host")
+        if not address.startswith("ssh://"):
+            continue
+        checked = "StrictHostKeyChecking=yes" in options and declared.split()[1] in options
+        if not checked:
+            yield Finding("Docker is reached without the host key", key, one)
+
+
+@rule(
+    "ipv6-all-or-none",
+    Severity.HIGH,
+    protects="IPv6 is on everywhere or nowhere: AAAA, PTR, Postfix, firewall.",
+    reason="Mail over IPv6 without a PTR record is refused, and others find half an IPv6 first.",
+    source="https://support.google.com/a/answer/81126 (IPv6: PTR); RFC 5321 section 5.1",
+    remedy="declare ipv6 with its PTR set, or leave it out and publish no AAAA",
+)
+def _ipv6(stack: Stack) -> Iterator[Finding]:
+    ipv6, key = stack.declaration.ipv6, "mail:ipv6"
+    host = stack.declaration.mail_host
+    records = [one for one in stack.zone.records if one.type == "AAAA"]
+    if ipv6 is None:
+        for one in records:
+            yield Finding(
+                f"{one.name} has an AAAA record, and IPv6 is off", key, one.resource, one.value
+            )
+    elif not any(one.name == host for one in records):
+        yield Finding(f"{host} has no AAAA record, and IPv6 is on", key, seen=host, absent=True)
+    if ipv6 is not None and not ipv6.reverse_is_set:
+        yield Finding("IPv6 is on without a PTR record", "mail:ipv6.reverseIsSet")
+    extra = _file_resource(stack, "data/conf/postfix/extra.cf")
+    protocols = dict(stack.postfix).get("inet_protocols")
+    if stack.postfix and protocols != ("all" if ipv6 else "ipv4"):
+        message = f"Postfix speaks {protocols or 'whatever the release says'}"
+        yield Finding(message, key, extra, protocols or "")
+    conf = stack.mailcow_conf
+    if conf and conf.get("ENABLE_IPV6") != ("true" if ipv6 else "false"):
+        given = conf.get("ENABLE_IPV6", "")
+        resource = _file_resource(stack, "mailcow.conf")
+        yield Finding(f"ENABLE_IPV6 is {given or 'not set'}", key, resource, given)
+    file = stack.file(_FIREWALL)
+    if file and file.text and ("nfproto ipv6" in file.text) is (ipv6 is not None):
+        yield Finding("the firewall and mail:ipv6 differ about IPv6", key, file.resource)
+
+
+@rule(
+    "api-narrow",
+    Severity.CRITICAL,
+    protects="Mailcow's API may be used by the declared operators and the host itself alone.",
+    reason="Its key may do everything; the list of addresses is the second lock.",
+    source="https://docs.mailcow.email/manual-guides/mailcow-UI/u_e-mailcow_ui-api/",
+    remedy="name the addresses in operatorAddresses, as narrow as they are",
+)
+def _api(stack: Stack) -> Iterator[Finding]:
+    conf, declaration = stack.mailcow_conf, stack.declaration
+    if not conf:
+        return
+    resource, key = _file_resource(stack, "mailcow.conf"), "mail:operatorAddresses"
+    own = (declaration.host.address, declaration.traefik.backend_address)
+    allowed = [_network(one) for one in (*declaration.operator_addresses, *own)]
+    given = [one.strip() for one in conf.get("API_ALLOW_FROM", "").split(",") if one.strip()]
+    if not given:
+        yield Finding("API_ALLOW_FROM is empty, so the API key is not applied", key, resource)
+    for text in given:
+        network = _network(text)
+        if network is None or network.prefixlen < _LEAST_PREFIX[network.version]:
+            yield Finding(f"API_ALLOW_FROM lets {text} in, too many", key, resource, text)
+        elif network not in allowed:
+            yield Finding(
+                f"API_ALLOW_FROM lets {text} in, whom nobody declared", key, resource, text
+            )
+
+
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError:
+        return None
+
+
+# Settings that must not change
+
+
+def _fixed_of(resource: Resource, stack: Stack) -> Mapping[str, Any]:
+    """Return the unsafe settings that a command compares: JSON in the comments below it."""
+    for line in stack.text(resource, "create").splitlines():
+        found = re.fullmatch(r"#[^\[{]*([\[{].*)", line)
+        try:
+            value = json.loads(found[1]) if found else None
+        except ValueError:
+            continue
+        value = value[0] if isinstance(value, list) and value else value
+        if isinstance(value, Mapping) and set(value) & set(_FIXED):
+            return value
+    return {}
+
+
+def _guard(stack: Stack) -> Resource | None:
+    found = [
+        one
+        for one, text in stack.commands()
+        if "settings_guard.py" in text and "--note" not in text
+    ]
+    return found[0] if found else None
+
+
+@rule(
+    "settings-guarded",
+    Severity.CRITICAL,
+    protects="Settings that are unsafe to change are compared on the host before any writing.",
+    reason="Another project name starts on empty volumes, another MAILDIR_SUB hides all mail.",
+    source="https://docs.mailcow.email/getstarted/install/; mailcow.conf of the release",
+    remedy="let the guard know every such setting, and let mailcow.conf wait for it",
+)
+def _guarded(stack: Stack) -> Iterator[Finding]:
+    guard = _guard(stack)
+    if guard is None:
+        yield Finding("nothing guards the unsafe settings", "mail:mailcow.project", absent=True)
+        return
+    known = _fixed_of(guard, stack)
+    lacking = [one for one in _FIXED if one not in known]
+    if lacking:
+        message = f"the guard does not know {', '.join(lacking)}"
+        yield Finding(message, "mail:mailcow.project", guard, ", ".join(lacking))
+    conf = stack.mailcow_file("mailcow.conf")
+    if conf is not None and not stack.waits_for(conf.resource, guard):
+        message = "mailcow.conf is written before the guard has looked"
+        yield Finding(message, "mail:mailcow.project", conf.resource)
+    if conf is not None and conf.text is not None:
+        for setting, value in known.items():
+            if stack.mailcow_conf.get(setting) != str(value):
+                message = f"the guard looks at another {setting} than mailcow.conf has"
+                yield Finding(message, "mail:mailcow.project", guard, str(value))
+
+
+@rule(
+    "settings-unchanged",
+    Severity.CRITICAL,
+    protects="A running stack keeps the settings that are unsafe to change.",
+    reason="Another project name starts on empty volumes, another MAILDIR_SUB hides all mail.",
+    source="https://docs.mailcow.email/getstarted/install/; mailcow.conf of the release",
+    remedy="put the old value back; a move is a restore into a new stack",
+)
+def _unchanged(stack: Stack) -> Iterator[Finding]:
+    guard = _guard(stack)
+    before = [one for one in stack.previous or () if guard is not None and one.urn == guard.urn]
+    for one in before:
+        old, new = _fixed_of(one, stack), _fixed_of(guard, stack) if guard else {}
+        keys = {
+            "MAILCOW_HOSTNAME": "mail:zone.mxLabel",
+            "COMPOSE_PROJECT_NAME": "mail:mailcow.project",
+            "IPV4_NETWORK": "mail:mailcow.ipv4Network",
+        }
+        for setting in old:
+            if setting in new and old[setting] != new[setting]:
+                message = (
+                    f"{setting} was {old[setting]} in the state and would become {new[setting]}"
+                )
+                key = keys.get(setting, "mail:mailcow")
+                yield Finding(message, key, guard, str(new[setting]))
+
+
+@rule(
+    "project-own",
+    Severity.CRITICAL,
+    protects="Commands act on the project of mail and on no neighbour's.",
+    reason="A compose command with another project's name stops somebody else's containers.",
+    source="https://docs.docker.com/compose/how-tos/project-name/",
+    remedy="keep mailcow.project apart from host.neighbours",
+)
+def _project(stack: Stack) -> Iterator[Finding]:
+    project, neighbours = stack.declaration.mailcow.project, stack.declaration.host.neighbours
+    key = "mail:mailcow.project"
+    if project in neighbours:
+        yield Finding(f"{project} is a neighbour's", key, seen=project)
+    for one, text in stack.commands():
+        words = text + " " + stack.text(one, "delete")
+        for given in re.findall(r"(?:--project|\s-p)[ =]([a-z0-9][a-z0-9_-]*)", words):
+            if given != project:
+                yield Finding(f"{one.name} acts on the project {given}", key, one, given)
+                break
+    conf = stack.mailcow_conf
+    if conf and conf.get("COMPOSE_PROJECT_NAME") != project:
+        given = conf.get("COMPOSE_PROJECT_NAME", "")
+        resource = _file_resource(stack, "mailcow.conf")
+        yield Finding(f"COMPOSE_PROJECT_NAME is {given or 'not set'}", key, resource, given)

@@ -1,0 +1,562 @@
+"""Names: what the zone publishes, Traefik routes, the certificate covers and Mailcow serves."""
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from policies.model import Area, Finding, Resource, Severity
+from policies.registry import in_area
+from policies.stack import Stack
+from policies.zone import ZoneRecord
+
+rule = in_area(Area.NAMES)
+
+_HOST = re.compile(r"Host(?:SNI)?\(([^)]*)\)")
+_QUOTED = re.compile(r"[`\"']([^`\"']+)[`\"']")
+_SERVICES = {
+    "submissions": 465, "submission": 587, "imaps": 993, "imap": 143, "pop3s": 995, "pop3": 110,
+    "sieve": 4190,
+}  # fmt: skip
+"""What mail programs look up, with the port it stands on (RFC 6186, RFC 8314, RFC 5804)."""
+
+
+def inside(stack: Stack, name: str) -> bool:
+    """Tell whether a name lies in the zone of the stack."""
+    zone = stack.declaration.zone.name or stack.declaration.domain
+    return f".{name}".endswith(f".{zone}")
+
+
+def routed_hosts(stack: Stack) -> dict[str, str]:
+    """Return the hosts that Traefik routes, each with the rule of its router."""
+    found = {}
+    for router in stack.traefik_http().get("routers", {}).values():
+        rule_text = str(router.get("rule", "")) if isinstance(router, dict) else ""
+        for group in _HOST.findall(rule_text):
+            for host in _QUOTED.findall(group):
+                found[host.lower()] = rule_text
+    return found
+
+
+def routes_resource(stack: Stack) -> Resource | None:
+    """Return the resource that writes Traefik's dynamic file."""
+    paths = stack.traefik_files()
+    return stack.files[paths[0]].resource if paths else None
+
+
+def routes_known(stack: Stack) -> bool:
+    """Tell whether Traefik's dynamic file is there and known."""
+    return bool(stack.traefik_http())
+
+
+def key_of(stack: Stack, name: str) -> str:
+    """Return the key in the declaration from which a published name comes."""
+    declaration = stack.declaration
+    label = name.removesuffix(f".{declaration.domain}")
+    if name == declaration.mail_host:
+        return "mail:zone.mxLabel"
+    if label == declaration.web.admin:
+        return "mail:web.admin"
+    if label == declaration.web.webmail:
+        return "mail:web.webmail"
+    if label in ("autoconfig", "autodiscover"):
+        return f"mail:web.{label}"
+    return "mail:zone.mtaSts" if label == "mta-sts" else "mail:zone"
+
+
+@rule(
+    "mx-present",
+    Severity.CRITICAL,
+    protects="Mail to the domain finds the mail host, and only the mail host.",
+    reason="Without an MX record mail goes to the website's address, with another one elsewhere.",
+    source="RFC 5321 section 5.1",
+    remedy="publish one MX record at the domain, for the mail host",
+)
+def _mx_present(stack: Stack) -> Iterator[Finding]:
+    declaration = stack.declaration
+    found = stack.zone.at(declaration.domain, "MX")
+    if not found:
+        message = f"{declaration.domain} has no MX record"
+        yield Finding(message, "mail:zone.mxLabel", seen=declaration.domain, absent=True)
+    for one in found:
+        if one.target != declaration.mail_host:
+            message = f"the MX of {declaration.domain} is {one.target or 'nobody'}"
+            yield Finding(message, "mail:zone.mxLabel", one.resource, one.value)
+
+
+@rule(
+    "mx-target-address",
+    Severity.CRITICAL,
+    protects="Every MX record points at a name that has an address of its own.",
+    reason="An alias, an address or a name without an address is refused by many senders.",
+    source="RFC 2181 section 10.3; RFC 5321 section 5.1",
+    remedy="point the MX at a name with an A record",
+)
+def _mx_target(stack: Stack) -> Iterator[Finding]:
+    for one in (record for record in stack.zone.records if record.type == "MX"):
+        target, key = one.target, "mail:zone.mxLabel"
+        if _is_address(target):
+            yield Finding(f"{one.name} has an address as MX", key, one.resource, one.value)
+        elif stack.zone.at(target, "CNAME"):
+            message = f"{target}, MX of {one.name}, is an alias (CNAME)"
+            yield Finding(message, key, one.resource, one.value)
+        elif target == stack.declaration.mail_host and not stack.zone.addresses(target):
+            message = f"{target}, MX of {one.name}, has no address"
+            yield Finding(message, key, one.resource, one.value, absent=True)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+@rule(
+    "records-not-proxied",
+    Severity.CRITICAL,
+    protects="No name that mail uses stands behind Cloudflare's proxy.",
+    reason="The proxy passes HTTP only: SMTP and IMAP to a proxied name time out.",
+    source="https://developers.cloudflare.com/dns/proxy-status/",
+    remedy="say proxied=False for every record",
+)
+def _not_proxied(stack: Stack) -> Iterator[Finding]:
+    for one in stack.zone.records:
+        if one.proxied is not False and (one.proxied or one.type in ("A", "AAAA", "CNAME")):
+            shown = "proxied" if one.proxied else "not said to be unproxied"
+            message = f"{one.name} {one.type} is {shown}"
+            yield Finding(message, key_of(stack, one.name), one.resource, str(one.proxied))
+
+
+@rule(
+    "hosts-published",
+    Severity.HIGH,
+    protects="Every host that Traefik routes is published in the zone.",
+    reason="A route to a name without an address is never reached, and its certificate not issued.",
+    source="https://doc.traefik.io/traefik/routing/routers/",
+    remedy="publish the name, or take the route out",
+)
+def _published(stack: Stack) -> Iterator[Finding]:
+    for host in routed_hosts(stack):
+        if inside(stack, host) and not stack.zone.has_address(host):
+            message = f"{host} is routed by Traefik but not published in the zone"
+            resource = routes_resource(stack)
+            yield Finding(message, key_of(stack, host), resource, host, absent=True)
+
+
+@rule(
+    "hosts-routed",
+    Severity.HIGH,
+    protects="Every web host that is published is routed.",
+    reason="A published name without a route answers 404, or whatever else runs behind the proxy.",
+    source="https://doc.traefik.io/traefik/routing/routers/",
+    remedy="route the name, or take its record out",
+)
+def _routed(stack: Stack) -> Iterator[Finding]:
+    if not routes_known(stack):
+        return
+    hosts = routed_hosts(stack)
+    mail_host = stack.declaration.mail_host
+    for one in stack.zone.records:
+        if one.type not in ("A", "AAAA", "CNAME") or one.name == mail_host:
+            continue
+        own = stack.zone.addresses(one.name) or one.target == mail_host
+        if own and one.name not in hosts and not one.name.startswith("_"):
+            message = f"{one.name} is published as a web host and not routed by Traefik"
+            key = key_of(stack, one.name)
+            yield Finding(message, key, one.resource, one.name, absent=True)
+
+
+@rule(
+    "hosts-declared",
+    Severity.MEDIUM,
+    protects="The web hosts that were declared are published and routed.",
+    reason="People are told these names; one that is missing is a set-up guide that does not work.",
+    source="https://docs.mailcow.email/manual-guides/u_e-autodiscover_config/",
+    remedy="publish and route the host, or take it out of the declaration",
+)
+def _declared(stack: Stack) -> Iterator[Finding]:
+    hosts = routed_hosts(stack)
+    for name in stack.declaration.web_hosts:
+        if not stack.zone.has_address(name) and name not in hosts and routes_known(stack):
+            message = f"{name} is declared, and neither published nor routed"
+            yield Finding(message, key_of(stack, name), seen=name, absent=True)
+
+
+def _certificate_names(router: dict[str, Any]) -> set[str]:
+    tls = router.get("tls")
+    domains = tls.get("domains") if isinstance(tls, dict) else None
+    names: set[str] = set()
+    for one in domains or ():
+        if isinstance(one, dict):
+            names |= {str(one.get("main", "")), *map(str, one.get("sans") or ())}
+    return {name.lower() for name in names if name}
+
+
+def _covers(names: set[str], host: str) -> bool:
+    # A wildcard stands for exactly one label (RFC 9525 section 6.3).
+    return host in names or f"*.{host.partition('.')[2]}" in names
+
+
+@rule(
+    "certificate-covers",
+    Severity.CRITICAL,
+    protects="The certificate covers the mail host and every routed host.",
+    reason="A mail program or browser refuses a certificate that does not name the host.",
+    source="RFC 9525 section 6; RFC 8314 section 3",
+    remedy="name the host in the router's tls.domains",
+)
+def _certificate(stack: Stack) -> Iterator[Finding]:
+    routers = stack.traefik_http().get("routers", {})
+    resource = routes_resource(stack)
+    for title, router in routers.items():
+        if not isinstance(router, dict):
+            continue
+        names = _certificate_names(router)
+        hosts = [
+            one
+            for group in _HOST.findall(str(router.get("rule")))
+            for one in _QUOTED.findall(group)
+        ]
+        if not (router.get("tls") or {}).get("certResolver"):
+            message = f"the router {title} asks no resolver for a certificate"
+            yield Finding(message, "mail:traefik.certificateResolver", resource, title)
+        for host in (stack.declaration.mail_host, *hosts):
+            if not _covers(names, host.lower()):
+                message = f"the certificate of the router {title} does not cover {host}"
+                yield Finding(message, key_of(stack, host.lower()), resource, host)
+
+
+@rule(
+    "certificate-delivered",
+    Severity.CRITICAL,
+    protects="Postfix and Dovecot are given the certificate of the mail host, before they start.",
+    reason="Otherwise people's mail programs meet Mailcow's self-signed certificate.",
+    source="RFC 8314 section 3; https://docs.mailcow.email/post_installation/firststeps-ssl/",
+    remedy="deliver the certificate of the mail host, and let the stack wait for it",
+)
+def _delivered(stack: Stack) -> Iterator[Finding]:
+    host = stack.declaration.mail_host
+    found = [(one, text) for one, text in stack.commands() if "certificate_delivery.py" in text]
+    if not found:
+        message = "nothing delivers the certificate to the mail services"
+        yield Finding(message, "mail:certificate", absent=True)
+    started = stack.named("mailcow")
+    for one, text in found:
+        named = re.search(r"--host[ =](\S+)", text)
+        if named is None or named[1] != host:
+            message = f"the certificate of {named[1] if named else 'nobody'} is delivered"
+            yield Finding(message, "mail:zone.mxLabel", one, named[1] if named else "")
+        elif started is not None and not stack.waits_for(started, one):
+            message = "the stack does not wait for its certificate"
+            yield Finding(message, "mail:certificate", started)
+
+
+@rule(
+    "services-match-ports",
+    Severity.MEDIUM,
+    protects="The service records offer what is open, and nothing that is closed.",
+    reason="Mail programs believe these records: a wrong one is a set-up that hangs.",
+    source="RFC 6186 section 3.4; RFC 8314 section 5.1",
+    remedy="offer the service on its open port, or say with a target of . that it is not offered",
+)
+def _services(stack: Stack) -> Iterator[Finding]:
+    mailcow = stack.declaration.mailcow
+    for service, port in _SERVICES.items():
+        name = f"_{service}._tcp.{stack.declaration.domain}"
+        for one in stack.zone.at(name, "SRV"):
+            opened = port in mailcow.raw_ports
+            if one.offered and not opened:
+                message = f"{name} is offered, but port {port} is closed"
+                yield Finding(message, "mail:mailcow.rawPorts", one.resource, str(one.port))
+            elif not one.offered and opened:
+                message = f"{name} says that it is not offered, but port {port} is open"
+                yield Finding(message, "mail:mailcow.rawPorts", one.resource, str(one.port))
+            elif one.offered and one.port != port:
+                message = f"{name} names port {one.port}; the service stands on {port}"
+                yield Finding(message, "mail:zone.srv", one.resource, str(one.port))
+        if (
+            port in mailcow.raw_ports
+            and stack.declaration.zone.srv
+            and not stack.zone.at(name, "SRV")
+        ):
+            message = f"{name} is not published, though port {port} is open"
+            yield Finding(message, "mail:zone.srv", seen=name, absent=True)
+
+
+@rule(
+    "setup-over-https",
+    Severity.MEDIUM,
+    protects="Autodiscover, calendars and address books point at port 443 of a routed host.",
+    reason="Mail programs take the host and port from these records and from nowhere else.",
+    source="RFC 6764 section 3; https://learn.microsoft.com/en-us/exchange/architecture/"
+    "client-access/autodiscover",
+    remedy="point the record at port 443 of the host that Traefik routes",
+)
+def _setup(stack: Stack) -> Iterator[Finding]:
+    hosts = routed_hosts(stack)
+    for service in ("autodiscover", "caldavs", "carddavs"):
+        name = f"_{service}._tcp.{stack.declaration.domain}"
+        for one in stack.zone.at(name, "SRV"):
+            if one.offered and one.port != 443:
+                message = f"{name} names port {one.port}; web hosts answer on 443"
+                yield Finding(message, "mail:zone.srv", one.resource, str(one.port))
+            elif (
+                one.offered
+                and hosts
+                and inside(stack, one.target)
+                and one.target not in hosts
+                and (stack.zone.exists(one.target))
+            ):
+                message = f"{name} points at {one.target}, which Traefik does not route"
+                key = key_of(stack, one.target)
+                yield Finding(message, key, one.resource, one.target, absent=True)
+
+
+@rule(
+    "names-not-dangling",
+    Severity.HIGH,
+    protects="Every name that a record points at inside the zone is there.",
+    reason="A record that points at nothing fails late, and a forgotten name can be taken over.",
+    source="RFC 2782; RFC 1912 section 2.4",
+    remedy="publish the name, or take out the record that points at it",
+)
+def _dangling(stack: Stack) -> Iterator[Finding]:
+    for one in stack.zone.records:
+        target = one.target
+        if not target or not inside(stack, target) or one.type == "MX":
+            continue  # `mx-target-address` and `mx-present` judge MX records
+        if not stack.zone.has_address(target):
+            message = f"{one.name} {one.type} points at {target}, which has no address"
+            key = key_of(stack, target)
+            yield Finding(message, key, one.resource, target, absent=True)
+        elif one.type == "SRV" and stack.zone.at(target, "CNAME"):
+            message = f"{one.name} points at {target}, an alias; RFC 2782 forbids it"
+            yield Finding(message, "mail:zone.srv", one.resource, target)
+
+
+@rule(
+    "addresses-declared",
+    Severity.CRITICAL,
+    protects="Every address record names the declared host.",
+    reason="A record with another address sends mail and passwords to another machine.",
+    source="RFC 5321 section 5.1",
+    remedy="declare the address in host.address or ipv6.address; it is the only place",
+)
+def _addresses(stack: Stack) -> Iterator[Finding]:
+    declaration = stack.declaration
+    wanted = {"A": {declaration.host.address}}
+    wanted["AAAA"] = {declaration.ipv6.address} if declaration.ipv6 else set()
+    for one in stack.zone.records:
+        # An AAAA without declared IPv6 is for `ipv6-all-or-none` to judge.
+        if one.type in wanted and wanted[one.type] and _short(one.value) not in wanted[one.type]:
+            message = f"{one.name} has the address {one.value}"
+            key = "mail:host.address" if one.type == "A" else "mail:ipv6.address"
+            yield Finding(message, key, one.resource, one.value)
+
+
+def _short(address: str) -> str:
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError:
+        return address
+
+
+@rule(
+    "mta-sts-lists-mx",
+    Severity.CRITICAL,
+    protects="The MTA-STS policy lists exactly the MX, and the zone announces it.",
+    reason="Under enforce, senders deliver to no host that the policy does not list.",
+    source="RFC 8461 sections 3.2 and 4.1",
+    remedy="render the policy from the MX, and announce it at _mta-sts",
+)
+def _mta_sts(stack: Stack) -> Iterator[Finding]:
+    domain = stack.declaration.domain
+    announced = stack.zone.texts(f"_mta-sts.{domain}", "v=STSv1")
+    file = stack.mailcow_file("data/conf/nginx/mta-sts.txt")
+    key = "mail:zone.mtaSts"
+    if not announced:
+        if file is not None:
+            message = "there is an MTA-STS policy, and the zone does not announce it"
+            yield Finding(message, key, file.resource, absent=True)
+        return
+    if file is None:
+        message = "the zone announces an MTA-STS policy that nobody serves"
+        yield Finding(message, key, announced[0].resource, announced[0].value, absent=True)
+        return
+    if file.text is None:
+        return
+    listed = {
+        line.partition(":")[2].strip() for line in file.text.splitlines() if line.startswith("mx:")
+    }
+    published = {one.target for one in stack.zone.at(domain, "MX")}
+    if listed != published:
+        message = f"the MTA-STS policy lists {', '.join(sorted(listed)) or 'nobody'}"
+        message += f", the MX is {', '.join(sorted(published)) or 'nobody'}"
+        yield Finding(message, key, file.resource, ", ".join(sorted(listed)))
+
+
+@rule(
+    "mta-sts-id",
+    Severity.HIGH,
+    protects="The MTA-STS record can be read: one record with an id of letters and digits.",
+    reason="Senders fetch the policy again only when the id changes; a broken record is none.",
+    source="RFC 8461 section 3.1",
+    remedy="publish one record with an id of 1 to 32 letters and digits",
+)
+def _mta_sts_id(stack: Stack) -> Iterator[Finding]:
+    found = stack.zone.texts(f"_mta-sts.{stack.declaration.domain}", "v=STSv1")
+    for number, one in enumerate(found):
+        given = re.search(r";\s*id=([^;\s]*)", one.value)
+        if number or given is None or not re.fullmatch(r"[A-Za-z0-9]{1,32}", given[1]):
+            message = "the MTA-STS record has no valid id, or stands twice"
+            yield Finding(message, "mail:zone.mtaSts", one.resource, one.value)
+
+
+@rule(
+    "tls-reports-arrive",
+    Severity.MEDIUM,
+    protects="Reports on TLS failures reach a mailbox.",
+    reason="They are the only sign that senders cannot deliver over TLS.",
+    source="RFC 8460 section 3",
+    remedy="name an address that reaches a mailbox",
+)
+def _tls_reports(stack: Stack) -> Iterator[Finding]:
+    domain = stack.declaration.domain
+    for one in stack.zone.texts(f"_smtp._tls.{domain}", "v=TLSRPTv1"):
+        for address in re.findall(r"mailto:([^,;\s]+)", one.value) or [""]:
+            if not address or (
+                address.endswith(f"@{domain}") and not stack.reaches_mailbox(address)
+            ):
+                message = f"TLS reports go to {address or 'nobody'}, which reaches no mailbox"
+                yield Finding(message, "mail:zone.tlsRpt", one.resource, address, absent=True)
+
+
+@rule(
+    "tlsa-matches",
+    Severity.CRITICAL,
+    protects="A TLSA record stands at port 25 of the MX and names a declared key.",
+    reason="A TLSA record that does not match makes senders refuse to deliver.",
+    source="RFC 7672 section 3.1",
+    remedy="publish 3 1 1 with the digests in zone.tlsa, at _25._tcp of the mail host",
+)
+def _tlsa(stack: Stack) -> Iterator[Finding]:
+    declared = set(stack.declaration.zone.tlsa)
+    place = f"_25._tcp.{stack.declaration.mail_host}"
+    seen = set()
+    for one in (record for record in stack.zone.records if record.type == "TLSA"):
+        words = one.value.split()
+        digest = words[-1].lower() if words else ""
+        seen.add(digest)
+        if one.name != place:
+            message = f"a TLSA record stands at {one.name}; senders ask {place}"
+            yield Finding(message, "mail:zone.tlsa", one.resource, one.value)
+        elif words[:3] != ["3", "1", "1"] or digest not in declared:
+            message = "the TLSA record is not 3 1 1 with a declared digest"
+            yield Finding(message, "mail:zone.tlsa", one.resource, one.value)
+    for digest in sorted(declared - seen):
+        message = f"the declared TLSA digest {digest[:16]} is not published"
+        yield Finding(message, "mail:zone.tlsa", seen=digest, absent=True)
+
+
+@rule(
+    "caa-allows-issuer",
+    Severity.CRITICAL,
+    protects="Whoever issues the certificate may do so.",
+    reason="A CAA record that does not name the authority stops every renewal.",
+    source="RFC 8659 section 4",
+    remedy="add letsencrypt.org to zone.caa",
+)
+def _caa(stack: Stack) -> Iterator[Finding]:
+    found = [one for one in stack.zone.records if one.type == "CAA"]
+    issuers: dict[str, list[ZoneRecord]] = {}
+    for one in found:
+        if " issue " in one.value:
+            issuers.setdefault(one.name, []).append(one)
+    for name, records in issuers.items():
+        if not any("letsencrypt.org" in one.value for one in records):
+            message = f"CAA at {name} shuts out letsencrypt.org, which issues the certificate"
+            yield Finding(message, "mail:zone.caa", records[0].resource, records[0].value)
+
+
+@rule(
+    "zone-quota",
+    Severity.HIGH,
+    protects="The zone stays within what its plan allows.",
+    reason="The record beyond the quota is refused in the middle of a deployment.",
+    source="https://developers.cloudflare.com/dns/manage-dns-records/",
+    remedy="drop an option, or declare a larger plan in zone.recordQuota",
+)
+def _quota(stack: Stack) -> Iterator[Finding]:
+    count, quota = len(stack.zone.records), stack.declaration.zone.record_quota
+    if count > quota:
+        message = f"{count} records, and the plan allows {quota}"
+        yield Finding(message, "mail:zone.recordQuota", seen=str(count))
+
+
+@rule(
+    "records-canonical",
+    Severity.MEDIUM,
+    protects="Records are written as Cloudflare keeps them, so that they do not drift.",
+    reason="Short names, capitals, trailing dots and long strings come back changed, for ever.",
+    source="https://developers.cloudflare.com/dns/manage-dns-records/reference/"
+    "dns-record-types/; RFC 1035 section 3.3",
+    remedy="write full names in lower case, and TXT as quoted strings of at most 255 bytes",
+)
+def _canonical(stack: Stack) -> Iterator[Finding]:
+    for one in stack.zone.records:
+        name = stack.text(one.resource, "name")
+        fault = None
+        if name != one.name or not inside(stack, one.name):
+            fault = "is not a full name of the zone in lower case without a trailing dot"
+        elif one.type == "TXT" and not one.strings:
+            fault = "has a text without quotes"
+        elif any(len(string.encode()) > 255 for string in one.strings):
+            fault = "has a string of more than 255 bytes"
+        elif (
+            one.type in ("MX", "CNAME")
+            and stack.text(one.resource, "content") != one.target
+            and (not _is_address(one.target))
+        ):
+            fault = "has a target that is not in lower case without a trailing dot"
+        if fault:
+            yield Finding(f"{name} {one.type} {fault}", "mail:zone", one.resource, name)
+
+
+@rule(
+    "cname-alone",
+    Severity.HIGH,
+    protects="An alias stands alone at its name.",
+    reason="A CNAME beside other records is refused by servers, or hides them.",
+    source="RFC 1034 section 3.6.2",
+    remedy="take out the alias, or what stands beside it",
+)
+def _alone(stack: Stack) -> Iterator[Finding]:
+    for one in stack.zone.records:
+        if one.type == "CNAME":
+            others = [
+                other for other in stack.zone.records if other.name == one.name and other is not one
+            ]
+            if others:
+                message = f"{one.name} is an alias and has {others[0].type} beside it"
+                yield Finding(message, key_of(stack, one.name), one.resource, one.value)
+
+
+@rule(
+    "records-unique",
+    Severity.MEDIUM,
+    protects="No record stands twice.",
+    reason="Cloudflare refuses the second one in the middle of a deployment.",
+    source="https://developers.cloudflare.com/dns/manage-dns-records/",
+    remedy="take one of the two out",
+)
+def _unique(stack: Stack) -> Iterator[Finding]:
+    seen: set[tuple[str, str, str, int | None]] = set()
+    for one in stack.zone.records:
+        place = (one.name, one.type, one.value, one.port)
+        spf = one.type == "TXT" and one.value.lower().startswith(("v=spf1", "v=dmarc", "v=sts"))
+        if place in seen and not spf:  # those have rules of their own
+            message = f"{one.name} {one.type} stands twice"
+            yield Finding(message, key_of(stack, one.name), one.resource, one.value)
+        seen.add(place)

@@ -1,0 +1,220 @@
+"""The smarthost: the one way out, with a login, over TLS."""
+
+import re
+from collections.abc import Iterator
+
+from components.zone import smarthost_account
+from policies.model import Area, Finding, Resource, Severity, secret_texts
+from policies.registry import in_area
+from policies.stack import FILE, Stack
+
+rule = in_area(Area.SMARTHOST)
+
+_EXTRA = "data/conf/postfix/extra.cf"
+_LOGIN = "data/conf/postfix/smarthost_passwd"
+_TLS = "data/conf/postfix/smarthost_tls_policy"
+_INSIDE = "/opt/postfix/conf/"
+_BYPASSES = (
+    "smtp_fallback_relay", "fallback_transport", "default_transport", "relay_transport",
+    "transport_maps", "sender_dependent_relayhost_maps", "sender_dependent_default_transport_maps",
+    "fallback_relay", "best_mx_transport",
+)  # fmt: skip
+_VERIFYING = ("secure", "verify", "fingerprint", "dane-only")
+
+
+def nexthop(stack: Stack) -> str:
+    """Return the declared smarthost as Postfix writes it."""
+    settings = stack.declaration.smarthost
+    return f"[{settings.row.server(settings.region)}]:{settings.row.port}"
+
+
+def _resource(stack: Stack, path: str) -> Resource | None:
+    file = stack.mailcow_file(path)
+    return file.resource if file else None
+
+
+def _entries(stack: Stack, path: str) -> dict[str, str]:
+    """Return a map of Postfix's by key; the first entry of a key counts (postmap(1))."""
+    file = stack.mailcow_file(path)
+    found: dict[str, str] = {}
+    for line in (file.text or "").splitlines() if file else ():
+        key, _, value = line.strip().partition(" ")
+        if key and not key.startswith("#"):
+            found.setdefault(key, value.strip())
+    return found
+
+
+def _known(stack: Stack, path: str) -> bool:
+    file = stack.mailcow_file(path)
+    return file is not None and file.text is not None
+
+
+@rule(
+    "relay-is-smarthost",
+    Severity.CRITICAL,
+    protects="Every outbound message, bounces too, leaves through the declared smarthost.",
+    reason="Mail that leaves directly comes from an address that no SPF record names, unsigned.",
+    source="https://www.postfix.org/postconf.5.html#relayhost",
+    remedy="set relayhost to the smarthost, in brackets and with its port",
+)
+def _relay(stack: Stack) -> Iterator[Finding]:
+    if not stack.postfix:
+        return
+    values = [value for name, value in stack.postfix if name == "relayhost"]
+    resource = _resource(stack, _EXTRA)
+    given = values[-1] if values else ""
+    if given != nexthop(stack):
+        shown = given or "nobody, so mail is delivered directly"
+        yield Finding(f"relayhost is {shown}", "mail:smarthost.provider", resource, given)
+
+
+@rule(
+    "relay-without-bypass",
+    Severity.CRITICAL,
+    protects="Nothing sends mail past the smarthost.",
+    reason="One transport or fall-back is enough for direct delivery by accident.",
+    source="https://www.postfix.org/postconf.5.html#smtp_fallback_relay",
+    remedy="take the parameter or the object out",
+)
+def _bypass(stack: Stack) -> Iterator[Finding]:
+    key = "mail:smarthost"
+    for name, value in stack.postfix:
+        if name in _BYPASSES and value:
+            message = f"extra.cf sets {name}, a way past the smarthost"
+            yield Finding(message, key, _resource(stack, _EXTRA), f"{name} = {value}")
+    for one in stack.of_type("mailcow:index:Relayhost", "mailcow:index:Transport"):
+        hop = stack.text(one, "hostname") or stack.text(one, "nexthop")
+        if hop != nexthop(stack):
+            yield Finding(f"{one.name} sends mail to {hop or 'nobody'}", key, one, hop)
+    for one in stack.of_type("mailcow:index:Domain", "mailcow:index:Mailbox"):
+        given = stack.text(one, "relayhost") or "0"
+        if given not in ("0", "0.0") and not stack.of_type("mailcow:index:Relayhost"):
+            yield Finding(f"{one.name} has the relayhost {given} of its own", key, one, given)
+
+
+@rule(
+    "relay-tls-mandatory",
+    Severity.CRITICAL,
+    protects="The login and the mail reach the smarthost over TLS, with its name verified.",
+    reason="Opportunistic TLS falls back to clear text as soon as somebody in between wishes.",
+    source="RFC 8314 section 4; https://www.postfix.org/TLS_README.html#client_tls_secure",
+    remedy="keep the policy `secure` for the smarthost, in the first of the policy maps",
+)
+def _tls(stack: Stack) -> Iterator[Finding]:
+    parameters = dict(stack.postfix)
+    key = "mail:smarthost"
+    if stack.postfix:
+        first = parameters.get("smtp_tls_policy_maps", "").split(",")[0].strip()
+        if first.rpartition(":")[2] != f"{_INSIDE}{_TLS.rpartition('/')[2]}":
+            message = "the TLS policy of the smarthost is not the first that Postfix reads"
+            yield Finding(message, key, _resource(stack, _EXTRA), first)
+        level = parameters.get("smtp_tls_security_level", "")
+        if level == "none" or parameters.get("smtp_use_tls") == "no":
+            message = "TLS is switched off for outbound mail"
+            yield Finding(message, key, _resource(stack, _EXTRA), level)
+    if _known(stack, _TLS):
+        policy = _entries(stack, _TLS).get(nexthop(stack), "")
+        if (policy.split() or [""])[0] not in _VERIFYING:
+            message = f"the TLS policy of {nexthop(stack)} is {policy or 'missing'}"
+            yield Finding(message, key, _resource(stack, _TLS), policy)
+
+
+@rule(
+    "relay-login",
+    Severity.CRITICAL,
+    protects="Postfix logs in at the smarthost, as the user that it knows.",
+    reason="Without a login the smarthost refuses everything, and mail waits in the queue.",
+    source="RFC 4954; https://www.postfix.org/SASL_README.html#client_sasl",
+    remedy="keep smtp_sasl_auth_enable and the map with the smarthost's entry",
+)
+def _login(stack: Stack) -> Iterator[Finding]:
+    parameters, key = dict(stack.postfix), "mail:smarthost"
+    if stack.postfix:
+        maps = parameters.get("smtp_sasl_password_maps", "")
+        if parameters.get("smtp_sasl_auth_enable") != "yes":
+            message = "smtp_sasl_auth_enable is not yes"
+            yield Finding(message, key, _resource(stack, _EXTRA))
+        elif f"{_INSIDE}{_LOGIN.rpartition('/')[2]}" not in maps:
+            message = "smtp_sasl_password_maps does not name the smarthost's map"
+            yield Finding(message, key, _resource(stack, _EXTRA), maps)
+    if _known(stack, _LOGIN):
+        row = stack.declaration.smarthost.row
+        user, _, password = _entries(stack, _LOGIN).get(nexthop(stack), "").partition(":")
+        if user != row.login(smarthost_account(stack.declaration)) or not password:
+            message = f"the map of logins has no entry of its user for {nexthop(stack)}"
+            yield Finding(message, key, _resource(stack, _LOGIN))
+
+
+@rule(
+    "relay-credential-sealed",
+    Severity.CRITICAL,
+    protects="The password of the smarthost is secret in the program and closed on the host.",
+    reason="Whoever has it sends mail as the company.",
+    source="https://www.pulumi.com/docs/iac/concepts/secrets/",
+    remedy="keep the content of the map a secret, and its mode at most 0640",
+)
+def _sealed(stack: Stack) -> Iterator[Finding]:
+    file = stack.mailcow_file(_LOGIN)
+    if file is None:
+        return
+    if stack.sees_secrets and not stack.sealed(file.resource, "content"):
+        message = "the map with the smarthost's password is not a secret"
+        yield Finding(message, "mail:smarthostPassword", file.resource)
+    if file.mode & 0o007:
+        message = f"the map with the smarthost's password has the mode {file.mode:04o}"
+        yield Finding(message, "mail:smarthost", file.resource, f"{file.mode:04o}")
+
+
+@rule(
+    "relay-credential-own",
+    Severity.HIGH,
+    protects="The company's mail and each transactional sender have credentials of their own.",
+    reason="A shared one cannot be taken back from one of them, and its reports mix both.",
+    source="https://resend.com/docs/dashboard/api-keys/introduction",
+    remedy="make a second credential, and give the sender a domain or selector of its own",
+)
+def _own(stack: Stack) -> Iterator[Finding]:
+    declaration = stack.declaration
+    for index, sender in enumerate(declaration.transactional_senders):
+        selector = sender.selector or declaration.smarthost.selector
+        if (sender.domain, selector) == (declaration.domain, declaration.smarthost.selector):
+            message = f"{sender.name} signs as the company itself does"
+            key = f"mail:transactionalSenders[{index}].selector"
+            yield Finding(message, key, seen=selector)
+    file = stack.mailcow_file(_LOGIN)
+    password = _entries(stack, _LOGIN).get(nexthop(stack), "").partition(":")[2]
+    if file is None or len(password) < 8:
+        return
+    for one in stack.resources:
+        if one is file.resource or one.type.startswith("pulumi:"):
+            continue
+        texts = [text for key in one.properties for text in secret_texts(one.properties[key])]
+        if any(password in text for text in texts):
+            message = f"{one.name} uses the smarthost's credential too"
+            yield Finding(message, "mail:smarthostPassword", one)
+
+
+@rule(
+    "relay-before-start",
+    Severity.CRITICAL,
+    protects="The way out is there before any container starts, and the firewall too.",
+    reason="The first messages would leave directly; Postfix reads its files when it starts.",
+    source="https://docs.mailcow.email/manual-guides/Postfix/u_e-postfix-extra_cf/",
+    remedy="let the start of the stack depend on these files",
+)
+def _before_start(stack: Stack) -> Iterator[Finding]:
+    started = [one for one, text in stack.commands() if re.search(r"/stack\.py\S* up\b", text)]
+    if not started:
+        yield Finding("nothing starts the stack", "mail:mailcow.project", absent=True)
+    needed = [
+        one
+        for one in stack.of_type(FILE)
+        if stack.text(one, "path").rpartition("/")[2]
+        in ("extra.cf", "smarthost_passwd", "smarthost_tls_policy", "mailcow.conf", "nftables.nft",
+            "docker-compose.override.yml")
+    ]  # fmt: skip
+    for one in started:
+        for file in needed:
+            if not stack.waits_for(one, file):
+                message = f"the stack does not wait for {file.name}"
+                yield Finding(message, "mail:smarthost", one, file.name)

@@ -1,0 +1,351 @@
+"""The stack as the rules see it: the declaration, its resources, and what they deploy.
+
+Rules ask it and never the properties themselves, so that whatever they meet unknown is noted:
+a rule that has met something unknown has not judged, and `judge` says so.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, TypeVar, cast
+
+import yaml
+
+from components.declaration import Declaration
+from policies.model import UNKNOWN, Resource, Secret, opened
+from policies.snapshot import Snapshot
+from policies.zone import DNS_RECORD, Zone, record_of
+
+FILE = "host:index:File"
+"""Type of a file on the host."""
+COMMAND = "command:remote:Command"
+"""Type of a command on the host."""
+MAILBOX = "mailcow:index:Mailbox"
+ALIAS = "mailcow:index:Alias"
+DOMAIN = "mailcow:index:Domain"
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, eq=False)
+class HostFile:
+    """A file on the host.
+
+    Attributes:
+        resource: Resource that writes it.
+        path: Absolute path.
+        text: Content; None while it is not known.
+        mode: Octal mode, such as 0644.
+    """
+
+    resource: Resource
+    path: str
+    text: str | None
+    mode: int
+
+
+@dataclass(frozen=True)
+class Address:
+    """An address that Mailcow serves: a mailbox or an alias."""
+
+    resource: Resource
+    address: str
+    goto: tuple[str, ...] = ()
+    quota_mib: int = 0
+
+    @property
+    def is_mailbox(self) -> bool:
+        """Whether mail stays here."""
+        return self.resource.type == MAILBOX
+
+
+@dataclass(eq=False)
+class Stack:
+    """A declaration and the resources that a program made of it.
+
+    Attributes:
+        declaration: The declaration.
+        resources: Every resource, in the order of registration.
+        today: The day to judge dates by.
+        snapshot: SPF records of other domains.
+        sees_secrets: Whether the resources still tell what is secret.
+        previous: Resources as the state holds them, before this deployment; None where no state
+            is at hand.
+        met: Unknown properties that were asked for, with the resource.
+    """
+
+    declaration: Declaration
+    resources: Sequence[Resource]
+    today: date
+    snapshot: Snapshot
+    sees_secrets: bool = True
+    previous: Sequence[Resource] | None = None
+    met: list[tuple[Resource, str]] = field(default_factory=list)
+    _known: dict[str, tuple[Any, list[tuple[Resource, str]]]] = field(default_factory=dict)
+
+    def watched(self) -> "Stack":
+        """Return the same stack with a list of its own of what was met unknown."""
+        return Stack(
+            self.declaration, self.resources, self.today, self.snapshot, self.sees_secrets,
+            self.previous, [], self._known,
+        )  # fmt: skip
+
+    def _once(self, key: str, build: "Callable[[Stack], _T]") -> _T:
+        """Work something out once for all rules; whoever asks has met what it met unknown."""
+        if key not in self._known:
+            watch = self.watched()
+            self._known[key] = (build(watch), watch.met)
+        value, met = self._known[key]
+        self.met.extend(met)
+        return cast("_T", value)
+
+    # Resources
+
+    def of_type(self, *types: str) -> list[Resource]:
+        """Return the resources of some types."""
+        by_type = self._once("types", lambda stack: _grouped(stack.resources))
+        return [one for kind in types for one in by_type.get(kind, ())]
+
+    def named(self, name: str, *types: str) -> Resource | None:
+        """Return the resource of a name, of one of the types if any are given."""
+        found = (one for one in self.resources if one.name == name)
+        return next((one for one in found if not types or one.type in types), None)
+
+    def providers(self, package: str) -> list[Resource]:
+        """Return the configured providers of a package."""
+        return self.of_type(f"pulumi:providers:{package}")
+
+    def get(self, resource: Resource, *path: str) -> Any:
+        """Return a property, opened; None where it is missing or unknown.
+
+        What is unknown, at any depth, is noted.
+        """
+        value: Any = resource.properties
+        for step in path:
+            value = value.value if isinstance(value, Secret) else value
+            value = value.get(step) if isinstance(value, Mapping) else value
+            if value is None or value is UNKNOWN:
+                break
+        if _has_unknown(value):
+            self.met.append((resource, ".".join(path)))
+            return None
+        return opened(value)
+
+    def text(self, resource: Resource, *path: str) -> str:
+        """Return a property as text, empty where it is missing or unknown."""
+        value = self.get(resource, *path)
+        return "" if value is None else str(value)
+
+    def sealed(self, resource: Resource, *path: str) -> bool:
+        """Tell whether a property, or one in which it lies, is secret."""
+        value: Any = resource.properties
+        for step in path:
+            if isinstance(value, Secret):
+                return True
+            value = value.get(step) if isinstance(value, Mapping) else None
+        return isinstance(value, Secret)
+
+    # The zone
+
+    @property
+    def zone(self) -> Zone:
+        """The records that are published."""
+        return self._once("zone", _zone)
+
+    # Files on the host
+
+    @property
+    def files(self) -> dict[str, HostFile]:
+        """The files on the host by path."""
+        return self._once("files", _files)
+
+    def file(self, path: str) -> HostFile | None:
+        """Return a file on the host, if the program writes it. Its text may be unknown."""
+        found = self.files.get(path)
+        if found is not None and found.text is None:
+            self.get(found.resource, "content")
+        return found
+
+    def mailcow_file(self, path: str) -> HostFile | None:
+        """Return a file below the directory of the release."""
+        return self.file(f"{self.declaration.mailcow.directory}/{path}")
+
+    @property
+    def mailcow_conf(self) -> dict[str, str]:
+        """The settings in `mailcow.conf`; empty while it is not known."""
+        return _assignments(self.mailcow_file("mailcow.conf"), "=")
+
+    @property
+    def postfix(self) -> list[tuple[str, str]]:
+        """The parameters of `extra.cf`, in their order; a later one replaces an earlier one."""
+        file = self.mailcow_file("data/conf/postfix/extra.cf")
+        return [*_pairs(file, "=")] if file else []
+
+    @property
+    def override(self) -> dict[str, Any]:
+        """The services of `docker-compose.override.yml`."""
+        services = self.yaml(f"{self.declaration.mailcow.directory}/docker-compose.override.yml")
+        return _mapping(_mapping(services).get("services"))
+
+    def traefik_http(self) -> dict[str, dict[str, Any]]:
+        """Return routers, services and serversTransports of Traefik's dynamic files."""
+        merged: dict[str, dict[str, Any]] = {}
+        for path in self.traefik_files():
+            for kind, entries in _mapping(_mapping(self.yaml(path)).get("http")).items():
+                merged.setdefault(kind, {}).update(_mapping(entries))
+        return merged
+
+    def traefik_files(self) -> list[str]:
+        """Return the paths of Traefik's dynamic files."""
+        folder = f"{self.declaration.traefik.dynamic_directory}/"
+        return [path for path in self.files if path.startswith(folder)]
+
+    def yaml(self, path: str) -> Any:
+        """Return a YAML file on the host as a value; None where there is none, or none that is."""
+
+        def build(stack: Stack) -> Any:
+            file = stack.file(path)
+            try:
+                return yaml.load(file.text, Loader=_LOADER) if file and file.text else None  # noqa: S506 - a safe loader
+            except yaml.YAMLError:
+                return None
+
+        return self._once(f"yaml {path}", build)
+
+    def json(self, path: str) -> dict[str, Any]:
+        """Return a JSON file on the host as a mapping; empty where there is none."""
+        file = self.file(path)
+        try:
+            return _mapping(json.loads(file.text)) if file and file.text else {}
+        except ValueError:
+            return {}
+
+    def commands(self) -> list[tuple[Resource, str]]:
+        """Return the commands on the host with the shell text that they first run."""
+        return [(one, self.text(one, "create")) for one in self.of_type(COMMAND)]
+
+    # People
+
+    @property
+    def addresses(self) -> list[Address]:
+        """The mailboxes and aliases, mailboxes first."""
+        return self._once("addresses", _addresses)
+
+    @property
+    def served(self) -> dict[str, Address]:
+        """The mailboxes and aliases by address."""
+        return self._once("served", lambda stack: {one.address: one for one in stack.addresses})
+
+    def reaches_mailbox(self, address: str) -> bool:
+        """Tell whether mail to an address ends in a mailbox of this stack."""
+        waiting, seen = [address.lower()], set[str]()
+        while waiting:
+            one = waiting.pop()
+            found = self.served.get(one)
+            if found is None or one in seen:
+                continue
+            if found.is_mailbox:
+                return True
+            seen.add(one)
+            waiting += found.goto
+        return False
+
+    # Dependencies
+
+    def waits_for(self, later: Resource, earlier: Resource) -> bool:
+        """Tell whether one resource waits for another, directly or over others."""
+        by_name = self._once("names", _by_name)
+        waiting, seen = [later.name], set[str]()
+        while waiting:
+            name = waiting.pop()
+            for one in by_name.get(name, ()):
+                for before in one.dependencies:
+                    if before == earlier.name:
+                        return True
+                    if before not in seen:
+                        seen.add(before)
+                        waiting.append(before)
+        return False
+
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _grouped(resources: Sequence[Resource]) -> dict[str, list[Resource]]:
+    found: dict[str, list[Resource]] = {}
+    for one in resources:
+        found.setdefault(one.type, []).append(one)
+    return found
+
+
+def _by_name(stack: Stack) -> dict[str, list[Resource]]:
+    found: dict[str, list[Resource]] = {}
+    for one in stack.resources:
+        found.setdefault(one.name, []).append(one)
+    return found
+
+
+def _has_unknown(value: Any) -> bool:
+    if value is UNKNOWN:
+        return True
+    if isinstance(value, Secret):
+        return _has_unknown(value.value)
+    if isinstance(value, Mapping):
+        return any(_has_unknown(one) for one in value.values())
+    return isinstance(value, list | tuple) and any(_has_unknown(one) for one in value)
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+_RECORD_PROPERTIES = ("name", "type", "content", "data", "priority", "proxied")
+
+
+def _zone(stack: Stack) -> Zone:
+    return Zone(
+        record_of(one, {key: stack.get(one, key) for key in _RECORD_PROPERTIES})
+        for one in stack.of_type(DNS_RECORD)
+    )
+
+
+def _files(stack: Stack) -> dict[str, HostFile]:
+    found = {}
+    for one in stack.of_type(FILE):
+        path = stack.text(one, "path")
+        # Whoever asks for the file meets its unknown text, not everybody who asks for another.
+        text = stack.watched().get(one, "content")
+        mode = stack.text(one, "mode") or "0644"
+        octal = int(mode, 8) if re.fullmatch("[0-7]{3,4}", mode) else 0o777
+        if path:
+            found[path] = HostFile(one, path, None if text is None else str(text), octal)
+    return found
+
+
+def _pairs(file: HostFile | None, separator: str) -> Iterator[tuple[str, str]]:
+    text = file.text if file and file.text else ""
+    # A line that begins with white space continues the one before (postconf(5)).
+    for line in re.sub(r"\n[ \t]+", " ", text).splitlines():
+        name, found, value = line.partition(separator)
+        if found and not line.lstrip().startswith("#"):
+            yield name.strip(), value.strip()
+
+
+def _assignments(file: HostFile | None, separator: str) -> dict[str, str]:
+    return dict(_pairs(file, separator))
+
+
+def _addresses(stack: Stack) -> list[Address]:
+    found = []
+    for one in stack.of_type(MAILBOX):
+        address = f"{stack.text(one, 'localPart')}@{stack.text(one, 'domain')}".lower()
+        quota = stack.get(one, "quota")
+        found.append(Address(one, address, (), int(quota) if quota is not None else 0))
+    for one in stack.of_type(ALIAS):
+        goto = stack.get(one, "goto")
+        goto = goto.split(",") if isinstance(goto, str) else goto or []
+        targets = tuple(str(target).strip().lower() for target in goto)
+        found.append(Address(one, stack.text(one, "address").lower(), targets))
+    return found
