@@ -10,7 +10,6 @@ from markupsafe import Markup
 from operations.guide.facts import Guide
 from operations.guide.words import PROGRAMS, WORDS, Language, Program
 
-
 _JOINTS = re.compile(r"(?<=[^/:]/)(?=[^/])")
 """Where a long address may be broken into lines."""
 
@@ -67,5 +66,6 @@ def _environment() -> Environment:
 
 def _fact(value: object) -> Markup:
     """Mark what comes from the declaration: set apart for the eye, and for the tests."""
-    parts = Markup("<wbr>").join(_JOINTS.split(str(value)))
-    return Markup('<b class="fact">{}</b>').format(parts)
+    parts = _JOINTS.split(str(value))
+    kind = "fact long" if len(parts) > 1 else "fact"
+    return Markup('<b class="{}">{}</b>').format(kind, Markup("<wbr>").join(parts))

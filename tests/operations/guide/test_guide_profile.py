@@ -1,0 +1,145 @@
+"""Apple's profile says what the page says, and holds no password."""
+
+import plistlib
+import re
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from components.declaration import Declaration, read
+from operations.guide.facts import Guide, guides
+from operations.guide.profile import profile
+from operations.guide.words import Language, Program
+from tests.operations.guide.guide_reading import everything, of, varied
+
+MAIL_KEYS: dict[str, type] = {
+    "EmailAccountDescription": str,
+    "EmailAccountName": str,
+    "EmailAccountType": str,
+    "EmailAddress": str,
+    "IncomingMailServerAuthentication": str,
+    "IncomingMailServerHostName": str,
+    "IncomingMailServerPortNumber": int,
+    "IncomingMailServerUseSSL": bool,
+    "IncomingMailServerUsername": str,
+    "OutgoingMailServerAuthentication": str,
+    "OutgoingMailServerHostName": str,
+    "OutgoingMailServerPortNumber": int,
+    "OutgoingMailServerUseSSL": bool,
+    "OutgoingMailServerUsername": str,
+    "OutgoingPasswordSameAsIncomingPassword": bool,
+}
+"""Keys of com.apple.mail.managed and their types, as Apple publishes them."""
+
+
+def _dav_keys(kind: str) -> dict[str, type]:
+    texts = ("AccountDescription", "HostName", "PrincipalURL", "Username")
+    return {f"{kind}{key}": str for key in texts} | {f"{kind}Port": int, f"{kind}UseSSL": bool}
+
+
+KEYS: dict[str, dict[str, type]] = {
+    "com.apple.mail.managed": MAIL_KEYS,
+    "com.apple.caldav.account": _dav_keys("CalDAV"),
+    "com.apple.carddav.account": _dav_keys("CardDAV"),
+}
+FRAME: dict[str, type] = {
+    "PayloadDisplayName": str,
+    "PayloadIdentifier": str,
+    "PayloadType": str,
+    "PayloadUUID": str,
+    "PayloadVersion": int,
+}
+
+
+def _parsed(guide: Guide) -> dict[str, Any]:
+    parsed: dict[str, Any] = plistlib.loads(profile(guide))
+    return parsed
+
+
+def _account(guide: Guide, kind: str) -> dict[str, Any]:
+    found: list[dict[str, Any]] = _parsed(guide)["PayloadContent"]
+    return next(one for one in found if one["PayloadType"] == kind)
+
+
+def test_every_key_is_one_of_apples_with_its_type(qual: Declaration) -> None:
+    parsed = _parsed(of(qual, "info"))
+
+    whole = {**FRAME, "PayloadContent": list, "PayloadOrganization": str}
+    assert {key: type(value) for key, value in parsed.items()} == {
+        **whole,
+        "PayloadRemovalDisallowed": bool,
+    }
+    assert parsed["PayloadType"] == "Configuration"
+    for account in parsed["PayloadContent"]:
+        keys = FRAME | KEYS[account["PayloadType"]]
+        assert {key: type(value) for key, value in account.items()} == keys
+
+
+def test_the_profile_says_what_the_page_says(qual_values: dict[str, Any]) -> None:
+    qual_values["zone"]["mxLabel"] = "post"
+    declaration = read(qual_values, source="test")
+    mail = _account(of(declaration, "info"), "com.apple.mail.managed")
+
+    for language in Language:
+        facts = everything(declaration, "info")[language, Program.APPLE].facts
+        for key in ("HostName", "PortNumber", "Username"):
+            for direction in ("Incoming", "Outgoing"):
+                assert str(mail[f"{direction}MailServer{key}"]) in facts
+        assert mail["EmailAccountName"] in facts
+    assert mail["IncomingMailServerHostName"] == "post.portugalodyssey.pt"
+    assert mail["EmailAccountType"] == "EmailTypeIMAP"
+    assert mail["IncomingMailServerUseSSL"] is mail["OutgoingMailServerUseSSL"] is True
+
+
+def test_a_closed_port_is_not_in_the_profile(qual: Declaration) -> None:
+    ports = tuple(one for one in qual.mailcow.raw_ports if one != 465)
+    guide = of(varied(qual, "mailcow", raw_ports=ports), "info")
+
+    assert _account(guide, "com.apple.mail.managed")["OutgoingMailServerPortNumber"] == 587
+
+
+def test_calendar_and_contacts_come_with_sogo(qual: Declaration) -> None:
+    calendars = _account(of(qual, "info"), "com.apple.caldav.account")
+    contacts = _account(of(qual, "info"), "com.apple.carddav.account")
+    without = _parsed(of(varied(qual, "mailcow", skip_sogo=True), "info"))
+
+    assert calendars["CalDAVHostName"] == "webmail.portugalodyssey.pt"
+    assert contacts["CardDAVPrincipalURL"] == "/SOGo/dav/info@portugalodyssey.pt/"
+    assert [one["PayloadType"] for one in without["PayloadContent"]] == ["com.apple.mail.managed"]
+
+
+def test_no_password_can_be_in_a_profile(qual: Declaration) -> None:
+    for guide in guides(qual):
+        keys = re.findall(r"<key>(.*?)</key>", profile(guide).decode())
+        named = {key for key in keys if "password" in key.lower()}
+        assert named == {"OutgoingPasswordSameAsIncomingPassword"}
+
+
+def test_a_profile_is_the_same_each_time_and_like_nobody_elses(qual: Declaration) -> None:
+    everyone = list(guides(qual))
+    identities = [
+        one["PayloadUUID"]
+        for guide in everyone
+        for one in (_parsed(guide), *_parsed(guide)["PayloadContent"])
+    ]
+
+    assert [profile(one) for one in everyone] == [profile(one) for one in guides(qual)]
+    assert len(set(identities)) == len(identities)
+    assert {UUID(one).version for one in identities} == {5}
+
+
+def test_another_port_is_an_update_of_the_same_profile(qual: Declaration) -> None:
+    ports = tuple(one for one in qual.mailcow.raw_ports if one != 465)
+    later = of(varied(qual, "mailcow", raw_ports=ports), "info")
+
+    assert profile(later) != profile(of(qual, "info"))
+    assert _parsed(later)["PayloadUUID"] == _parsed(of(qual, "info"))["PayloadUUID"]
+
+
+@pytest.mark.parametrize("name", ["A & B <C>", "Balcão n.º 1"])
+def test_any_name_is_carried(qual_values: dict[str, Any], name: str) -> None:
+    qual_values["mailboxes"][1]["fullName"] = name
+    guide = of(read(qual_values, source="test"), "info")
+
+    assert _account(guide, "com.apple.mail.managed")["EmailAccountName"] == name
