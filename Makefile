@@ -37,7 +37,7 @@ guide: setup ## Write the set-up guide of each person of STACK
 	@$(PY) -m operations.guide --stack $(STACK)
 
 test: setup ## Run every test
-	@$(PY) -m pytest -n auto
+	@$(PY) -m pytest -n auto --dist loadgroup
 
 lint: setup ## Check style and mistakes
 	@$(VENV)/bin/ruff check .
@@ -45,6 +45,7 @@ lint: setup ## Check style and mistakes
 
 types: setup ## Check types
 	@$(VENV)/bin/mypy .
+	@for plugin in providers/*/__main__.py; do $(VENV)/bin/mypy $$plugin || exit 1; done
 
 check: lint types test ## Lint, types and tests
 
