@@ -1,14 +1,16 @@
 """The whole rehearsal, step by step: check, plan, deploy, and see mail flow."""
 
+import os
 import time
 from collections.abc import Sequence
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.mistakes import DeclarationError
 from rehearsal.report import Report
-from rehearsal.stage import Stage, StageError
-from rehearsal.world.client import WorldClient, WorldUnreachableError
+from rehearsal.stage import Stage, refusals
+from rehearsal.world.client import WorldClient
 
 if TYPE_CHECKING:
     from rehearsal.engine.model import Event, Op, Outcome, Step
@@ -218,6 +220,11 @@ def say_parts(world: WorldClient, report: Report) -> None:
     report.line("stand-in", ", ".join(standins))
 
 
+def _near(path: Path) -> str:
+    """Return a path as it is typed from where the person stands."""
+    return os.path.relpath(path)
+
+
 def mail_flows(stage: Stage, world: WorldClient, report: Report) -> bool:
     """Send one message out and one in; return whether both arrived as they should."""
     from rehearsal.flow import Flow  # noqa: PLC0415  # a plan needs no mail program
@@ -242,8 +249,9 @@ def rehearse(stage: Stage, report: Report, *, parent: int | None) -> int:
             if deploy(stage, world, report, total=total).ok:
                 mail_flows(stage, world, report)
                 say_parts(world, report)
-                report.line("next", f"make rehearse again: nothing changes.  Logs: {stage.logs}")
+                logs = _near(stage.logs)
+                report.line("next", f"make rehearse again: nothing changes.  Logs: {logs}")
                 report.line("", f"pulumi up --stack {stage.stack}: the real host, see README.md")
-    except (StageError, WorldUnreachableError) as error:
+    except refusals() as error:
         report.fail(str(error))
     return report.finish()
