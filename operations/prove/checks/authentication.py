@@ -1,0 +1,224 @@
+"""Authentication: the records by which receivers tell our mail from a forgery."""
+
+import base64
+import re
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from components.dmarc import DmarcStage, report_address
+from components.records import RecordType
+from components.zone import records, smarthost_account
+from operations.prove.findings import failed, passed, skipped, unseen, warned
+from operations.prove.model import Finding, Severity, Station
+from operations.prove.registry import at
+from operations.prove.spf import evaluate
+from operations.prove.subject import Subject
+
+check = at(Station.VERDICT)
+forgery = at(Station.PROTECTION)
+
+_PUBLISH = "Run `pulumi preview`: it shows what the zone lacks. Then `pulumi up`."
+_LOOKUPS, _VOIDS = 10, 2
+
+
+async def _spf_as_declared(subject: Subject, name: str, expected: str, key: str) -> Finding:
+    texts = (await subject.net.resolve(name, "TXT")).values
+    found = [one for one in texts if one.lower().split(" ")[0] == "v=spf1"]
+    if len(found) > 1:
+        return failed(
+            f"{len(found)} SPF records: {'; '.join(found)}",
+            "exactly one",
+            key=key,
+            mend="Take all but the declared one out of the zone.",
+            facts={"spf": "several"},
+        )
+    if found != [expected]:
+        return failed(
+            found[0] if found else "no SPF record", expected, key=key, facts={"spf": "wrong"}
+        )
+    return passed(expected, expected, key=key)
+
+
+@check(
+    "spf-envelope", Severity.HIGH, "The smarthost may send under its envelope domain",
+    why="Receivers check SPF for the envelope sender, which the smarthost writes.",
+    source="RFC 7208 section 2.4",
+    mend=_PUBLISH,
+)  # fmt: skip
+async def _spf_envelope(subject: Subject) -> Finding:
+    envelope = smarthost_account(subject.declaration).envelope
+    expected = [
+        one
+        for one in records(subject.declaration)
+        if one.type is RecordType.TXT and one.name == envelope
+    ]
+    if not expected:
+        return skipped("the smarthost asks for no SPF record", key="mail:smarthost.provider")
+    return await _spf_as_declared(subject, envelope, str(expected[0].value), "mail:smarthost")
+
+
+@forgery(
+    "spf-apex", Severity.MEDIUM, "Nobody else may send with the bare domain as envelope sender",
+    why="A domain that says nothing lends its name to anybody.",
+    source="RFC 7208 section 10.1.2",
+    mend=_PUBLISH,
+)  # fmt: skip
+async def _spf_apex(subject: Subject) -> Finding:
+    expected = subject.declaration.zone.apex_spf
+    if expected is None:
+        return skipped("no SPF record is declared for the apex", key="mail:zone.apexSpf")
+    return await _spf_as_declared(
+        subject, subject.declaration.domain, expected, "mail:zone.apexSpf"
+    )
+
+
+@check(
+    "spf-lookups", Severity.HIGH, "The SPF records can be evaluated by every receiver",
+    why="More than ten look-ups, or two that find nothing, make receivers give up.",
+    source="RFC 7208 section 4.6.4",
+    mend="Take terms out of the record, or move senders to an envelope domain of their own.",
+)  # fmt: skip
+async def _spf_lookups(subject: Subject) -> Finding:
+    domain = subject.declaration.domain
+    lines, worst, voids = [], 0, 0
+    for name in (smarthost_account(subject.declaration).envelope, domain):
+        cost = await evaluate(subject.net, name)
+        if cost is not None:
+            lines.append(f"{name}: {cost.lookups} look-ups, {cost.voids} of them void")
+            worst, voids = max(worst, cost.lookups), max(voids, cost.voids)
+    seen = f"at most {worst} look-ups, {voids} void"
+    expected = f"at most {_LOOKUPS} look-ups, {_VOIDS} void"
+    if worst > _LOOKUPS or voids > _VOIDS:
+        return failed(seen, expected, key="mail:zone.apexSpf", details=tuple(lines))
+    return passed(seen, expected, details=tuple(lines))
+
+
+def _key_of(record: str) -> str:
+    """Return the `p=` of a DKIM record, without white space."""
+    tags = dict(re.findall(r"(?:^|;)\s*([a-z]+)\s*=\s*([^;]*)", record))
+    return re.sub(r"\s", "", tags.get("p", ""))
+
+
+@check(
+    "dkim-record", Severity.CRITICAL, "The key of the smarthost's signature is published",
+    why="Without the right key, receivers find every signature broken.",
+    source="RFC 6376 section 3.6; RFC 8301 section 3.2",
+    mend=_PUBLISH,
+)  # fmt: skip
+async def _dkim_record(subject: Subject) -> Finding:
+    settings, key = subject.declaration.smarthost, "mail:dkimPublicKey"
+    name = f"{settings.selector}._domainkey.{subject.declaration.domain}"
+    found = (await subject.net.resolve(name, "TXT")).values
+    if len(found) != 1:
+        said = f"{len(found)} records at {name}" if found else f"no record at {name}"
+        return failed(said, "exactly one", key=key, facts={"dkim": "absent"})
+    published = _key_of(found[0])
+    if not published:
+        return failed("an empty key: it was revoked", "a key", key=key, facts={"dkim": "wrong"})
+    declared = _key_of(subject.declaration.dkim_public_key)
+    if "dkimPublicKey" not in subject.unset and published != declared:
+        return failed(
+            f"another key at {name}",
+            "the key that the smarthost's account shows",
+            key=key,
+            facts={"dkim": "wrong"},
+        )
+    return _strength(published, name)
+
+
+def _strength(published: str, name: str) -> Finding:
+    """Return whether a published key is one that receivers take."""
+    key = "mail:dkimPublicKey"
+    try:
+        loaded = load_der_public_key(base64.b64decode(published))
+    except ValueError:
+        return failed("a key that cannot be read", "a public key", key=key, facts={"dkim": "wrong"})
+    if not isinstance(loaded, rsa.RSAPublicKey):
+        return passed(f"{type(loaded).__name__} at {name}", "a public key", key=key)
+    seen = f"RSA, {loaded.key_size} bits, at {name}"
+    if loaded.key_size < 1024:
+        return failed(
+            seen,
+            "2048 bits",
+            key=key,
+            facts={"dkim": "wrong"},
+            mend="Make a key of 2048 bits at the smarthost; receivers refuse this one.",
+        )
+    if loaded.key_size < 2048:
+        return warned(seen, "2048 bits", key=key, mend="Ask the smarthost for a key of 2048 bits.")
+    return passed(seen, "2048 bits", key=key)
+
+
+@forgery(
+    "dmarc-record", Severity.HIGH, "Receivers are told what to do with forgeries, as declared",
+    why="DMARC ties SPF and DKIM to the name that people see; large receivers ask for it.",
+    source="RFC 9989 section 4; Google: email sender guidelines",
+    mend=_PUBLISH,
+)  # fmt: skip
+async def _dmarc_record(subject: Subject) -> Finding:
+    key = "mail:dmarc.stage"
+    name = f"_dmarc.{subject.declaration.domain}"
+    expected = next(str(one.value) for one in records(subject.declaration) if one.name == name)
+    found = [
+        one for one in (await subject.net.resolve(name, "TXT")).values if one.startswith("v=DMARC1")
+    ]
+    if len(found) != 1:
+        said = f"{len(found)} DMARC records" if found else "no DMARC record"
+        return failed(said, expected, key=key, facts={"dmarc": "absent"})
+    if found[0] != expected:
+        return failed(found[0], expected, key=key, facts={"dmarc": "wrong"})
+    return passed(found[0], expected, key=key)
+
+
+@forgery(
+    "dmarc-stage", Severity.LOW, "Forgeries are more than counted",
+    why="`none` only asks for reports. It is the right beginning, not the end.",
+    source="RFC 9989 section 7.4",
+    mend="When the reports are clean for a month: `stage: quarantine`.",
+)  # fmt: skip
+async def _dmarc_stage(subject: Subject) -> Finding:
+    stage = subject.declaration.dmarc.stage
+    seen = f"{stage.value} since {subject.declaration.dmarc.since}"
+    if stage is DmarcStage.NONE:
+        return warned(seen, "quarantine, once the reports are clean", key="mail:dmarc.stage")
+    return passed(seen, "quarantine or reject", key="mail:dmarc.stage")
+
+
+@forgery(
+    "dmarc-reports", Severity.MEDIUM, "DMARC reports reach somebody",
+    why="Receivers send no report to a domain that has not agreed to take it.",
+    source="RFC 9990 section 4",
+    mend="Let the other domain publish the record, or use an address of this domain.",
+)  # fmt: skip
+async def _dmarc_reports(subject: Subject) -> Finding:
+    declaration, key = subject.declaration, "mail:dmarc.rua"
+    address = report_address(declaration.dmarc, declaration.domain)
+    local, _, domain = address.partition("@")
+    if domain == declaration.domain:
+        known = {one.name for one in declaration.mailboxes}
+        known |= {one.name for one in declaration.aliases}
+        if local not in known:
+            return failed(f"{address} is nobody", "a mailbox or an alias", key=key)
+        return passed(f"{address} is ours", key=key)
+    name = f"{declaration.domain}._report._dmarc.{domain}"
+    found = (await subject.net.resolve(name, "TXT")).values
+    if sum(one.startswith("v=DMARC1") for one in found) != 1:
+        return failed(f"{name} does not agree", "one record v=DMARC1", key=key)
+    return passed(f"{domain} agrees", key=key)
+
+
+@check(
+    "bimi", Severity.LOW, "A logo beside the name (BIMI)",
+    why="Some receivers show a logo for mail that passes DMARC under quarantine or reject.",
+    source="draft-brand-indicators-for-message-identification",
+    mend="Nothing: it is decoration, and asks for a certificate.",
+)  # fmt: skip
+async def _bimi(subject: Subject) -> Finding:
+    name = f"default._bimi.{subject.declaration.domain}"
+    found = (await subject.net.resolve(name, "TXT")).values
+    if not found:
+        return skipped("not published, and not declared")
+    if not any(one.startswith("v=BIMI1") for one in found):
+        return unseen(f"{name} holds something else: {found[0]}")
+    return passed(found[0])

@@ -1,0 +1,205 @@
+"""Web: webmail, administration, and the set-up of mail programs, all through Traefik."""
+
+from xml.etree import ElementTree as ET
+
+from components.zone import mta_sts_policy
+from operations.prove.findings import failed, passed, skipped, unseen
+from operations.prove.model import Finding, Severity, Station
+from operations.prove.net import Reply
+from operations.prove.registry import at
+from operations.prove.subject import Subject
+
+check = at(Station.WEB)
+
+_ROUTES = "`pulumi up` writes Traefik's dynamic file; Traefik's log says why it is not taken over."
+_REQUEST = """<?xml version="1.0" encoding="utf-8"?>
+<Autodiscover xmlns="http://schemas.microsoft.com/exchange/autodiscover/outlook/requestschema/2006">
+<Request><EMailAddress>{address}</EMailAddress><AcceptableResponseSchema>\
+http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a\
+</AcceptableResponseSchema></Request></Autodiscover>"""
+_SETTINGS = "{http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a}"
+
+
+def _name(subject: Subject, label: str) -> str:
+    return f"{label}.{subject.declaration.domain}"
+
+
+def _problem(reply: Reply, host: str) -> Finding:
+    return failed(
+        f"{host} answers {reply.status}", "200", key="mail:web", facts={"http": str(reply.status)}
+    )
+
+
+@check(
+    "webmail", Severity.HIGH, "Webmail opens",
+    why="It is how people read mail away from their own machine.",
+    source="docs/declaration.md, mail:web.webmail",
+    mend=_ROUTES,
+)  # fmt: skip
+async def _webmail(subject: Subject) -> Finding:
+    if subject.declaration.mailcow.skip_sogo:
+        return skipped("SOGo is switched off", key="mail:mailcow.skipSogo")
+    host = _name(subject, subject.declaration.web.webmail)
+    reply = await subject.net.https(host, "/SOGo/")
+    if reply.status not in (200, 302):
+        return _problem(reply, host)
+    return passed(
+        f"https://{host}/SOGo/ answers {reply.status}", "an answer", key="mail:web.webmail"
+    )
+
+
+@check(
+    "administration", Severity.MEDIUM, "The administration opens on its own host",
+    why="Mailboxes and the API, by which Pulumi works, are reached there.",
+    source="docs/decisions/0003-the-api-is-reached-through-traefik.md",
+    mend=_ROUTES,
+)  # fmt: skip
+async def _administration(subject: Subject) -> Finding:
+    host = _name(subject, subject.declaration.web.admin)
+    reply = await subject.net.https(host, "/")
+    if reply.status not in (200, 302):
+        return _problem(reply, host)
+    return passed(f"https://{host}/ answers {reply.status}", "an answer", key="mail:web.admin")
+
+
+@check(
+    "administration-alone", Severity.HIGH, "The administration opens nowhere else",
+    why="A host that people visit daily is no place for the administrator's door.",
+    source="components/traefik.py: one host alone has the administration and the API",
+    mend=_ROUTES,
+)  # fmt: skip
+async def _administration_alone(subject: Subject) -> Finding:
+    host = _name(subject, subject.declaration.web.webmail)
+    paths = ("/admin", "/domainadmin", "/api/v1/get/status/version", "/rspamd/")
+    replies = {path: (await subject.net.https(host, path)).status for path in paths}
+    details = tuple(f"{path}: {status}" for path, status in replies.items())
+    found = [path for path, status in replies.items() if status not in (403, 404)]
+    if found:
+        return failed(f"{host} answers {', '.join(found)}", "404", key="mail:web", details=details)
+    return passed(f"{host} refuses {', '.join(paths)}", "404", key="mail:web", details=details)
+
+
+@check(
+    "api-locked", Severity.CRITICAL, "The API tells nothing without its key",
+    why="The API makes and deletes mailboxes.",
+    source="docs/declaration.md, mail:operatorAddresses",
+    mend="Take the key out of wherever it leaked, delete its secret on the host, `pulumi up`.",
+)  # fmt: skip
+async def _api_locked(subject: Subject) -> Finding:
+    host = _name(subject, subject.declaration.web.admin)
+    reply = await subject.net.https(host, "/api/v1/get/mailbox/all")
+    empty = reply.text.strip() in ('""', "", "{}", "[]")
+    if reply.status == 200 and not empty and '"error"' not in reply.text:
+        return failed("it lists the mailboxes", "nothing", key="mail:operatorAddresses")
+    if reply.status >= 500:
+        return unseen(f"{host} answers {reply.status}", "nothing")
+    return passed(f"{reply.status}, and nothing in it", "nothing", key="mail:operatorAddresses")
+
+
+@check(
+    "autoconfig", Severity.MEDIUM, "Thunderbird and others set themselves up",
+    why="People know their address and their password, not ports.",
+    source="Mozilla: autoconfiguration file format",
+    mend=_ROUTES,
+)  # fmt: skip
+async def _autoconfig(subject: Subject) -> Finding:
+    if not subject.declaration.web.autoconfig:
+        return skipped("not declared", key="mail:web.autoconfig")
+    host, who = _name(subject, "autoconfig"), subject.address(subject.addressee)
+    reply = await subject.net.https(host, f"/mail/config-v1.1.xml?emailaddress={who}")
+    if reply.status != 200:
+        return _problem(reply, host)
+    root = _parsed(reply)
+    if root is None or root.tag != "clientConfig":
+        return _not_understood(reply, "a clientConfig", "mail:web.autoconfig")
+    offered = {
+        (one.get("type") or "", one.findtext("hostname") or "", one.findtext("port") or "")
+        for one in root.iter()
+        if one.tag in ("incomingServer", "outgoingServer") and one.findtext("socketType") == "SSL"
+    }
+    return _offered(subject, offered, "mail:web.autoconfig")
+
+
+@check(
+    "autodiscover", Severity.MEDIUM, "Outlook sets itself up",
+    why="People know their address and their password, not ports.",
+    source="Microsoft: MS-OXDSCLI, plain old XML",
+    mend=_ROUTES,
+)  # fmt: skip
+async def _autodiscover(subject: Subject) -> Finding:
+    if not subject.declaration.web.autodiscover:
+        return skipped("not declared", key="mail:web.autodiscover")
+    host, who = _name(subject, "autodiscover"), subject.address(subject.addressee)
+    reply = await subject.net.https(
+        host,
+        "/autodiscover/autodiscover.xml",
+        method="POST",
+        body=_REQUEST.format(address=who),
+        headers={"Content-Type": "text/xml"},
+    )
+    if reply.status != 200:
+        return _problem(reply, host)
+    root = _parsed(reply)
+    if root is None or not root.tag.endswith("Autodiscover"):
+        return _not_understood(reply, "an Autodiscover answer", "mail:web.autodiscover")
+    if root.findtext(f".//{_SETTINGS}Action") is None and "MobileSync" in reply.text:
+        return passed("ActiveSync is offered", "settings", key="mail:web.autodiscover")
+    offered = {
+        (
+            (one.findtext(f"{_SETTINGS}Type") or "").lower(),
+            one.findtext(f"{_SETTINGS}Server") or "",
+            one.findtext(f"{_SETTINGS}Port") or "",
+        )
+        for one in root.iter(f"{_SETTINGS}Protocol")
+    }
+    return _offered(subject, offered, "mail:web.autodiscover")
+
+
+def _parsed(reply: Reply) -> ET.Element | None:
+    """Return the answer as XML, None where it is none, or where it declares entities."""
+    if "<!DOCTYPE" in reply.text or "<!ENTITY" in reply.text:
+        return None
+    try:
+        # Without a document type there is nothing in it that could expand.
+        return ET.fromstring(reply.text)  # noqa: S314
+    except ET.ParseError:
+        return None
+
+
+def _not_understood(reply: Reply, expected: str, key: str) -> Finding:
+    kind = reply.headers.get("content-type", "something")
+    return failed(f"{kind} that no mail program understands", expected, key=key)
+
+
+def _offered(subject: Subject, offered: set[tuple[str, str, str]], key: str) -> Finding:
+    host = subject.declaration.mail_host
+    wanted = {("imap", host, "993"), ("smtp", host, "465")}
+    shown = ", ".join(sorted(" ".join(one) for one in offered)) or "nothing"
+    expected = ", ".join(sorted(" ".join(one) for one in wanted))
+    if not wanted <= offered:
+        return failed(shown, expected, key=key)
+    return passed(shown, expected, key=key)
+
+
+@check(
+    "mta-sts-policy", Severity.MEDIUM, "The MTA-STS policy is served as declared",
+    why="Senders that follow it refuse to deliver where the policy and the MX disagree.",
+    source="RFC 8461 section 3.3",
+    mend=_ROUTES,
+)  # fmt: skip
+async def _mta_sts(subject: Subject) -> Finding:
+    if subject.declaration.zone.mta_sts is None:
+        return skipped("no policy is declared", key="mail:zone.mtaSts")
+    host = _name(subject, "mta-sts")
+    reply = await subject.net.https(host, "/.well-known/mta-sts.txt")
+    if reply.status != 200:
+        return _problem(reply, host)
+
+    def fields(text: str) -> set[str]:
+        return {"".join(line.split()) for line in text.splitlines() if line.strip()}
+
+    expected = mta_sts_policy(subject.declaration)
+    if fields(reply.text) != fields(expected):
+        shown = " | ".join(reply.text.split("\n"))
+        return failed(shown, " | ".join(expected.split("\n")), key="mail:zone.mtaSts")
+    return passed("as declared", "as declared", key="mail:zone.mtaSts")
