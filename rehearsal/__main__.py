@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -24,9 +26,7 @@ from rehearsal.rehearse import (
     say_world,
 )
 from rehearsal.report import Report
-from rehearsal.stage import Stage, StageError
-from rehearsal.world.client import WorldClient, WorldUnreachableError
-from rehearsal.world.world import WorldError
+from rehearsal.stage import Stage, refusals
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -61,6 +61,20 @@ NoChangesOption = Annotated[
 
 def _stage(stack: str, runs: Path | None) -> Stage:
     return Stage(PROJECT, stack, runs)
+
+
+@contextmanager
+def _told(report: Report) -> Iterator[None]:
+    """Say what a person can mend as one message, also in a JSON document."""
+    try:
+        yield
+    except DeclarationError as error:
+        report.fail(str(error))
+        report.finish()
+        raise typer.Exit(EXIT_DECLARATION) from None
+    except refusals() as error:
+        report.fail(str(error))
+        raise typer.Exit(report.finish()) from None
 
 
 @app.command()
@@ -119,9 +133,12 @@ def preview_command(
 ) -> None:
     """Say what a deployment would change, property by property."""
     stage, report = _stage(stack, runs), Report(as_json=as_json)
-    outcome = preview(stage, stage.world(), report, every=True)
-    code = report.finish()
-    raise typer.Exit(EXIT_CHANGES if not code and expect_no_changes and outcome.changed else code)
+    with _told(report):
+        outcome = preview(stage, stage.world(), report, every=True)
+        code = report.finish()
+        raise typer.Exit(
+            EXIT_CHANGES if not code and expect_no_changes and outcome.changed else code
+        )
 
 
 @app.command()
@@ -133,15 +150,16 @@ def up(
 ) -> None:
     """Deploy the declaration to the running world."""
     stage, report = _stage(stack, runs), Report(as_json=as_json)
-    world = stage.world()
-    plan = preview(stage, world, report)
-    if plan.ok and expect_no_changes and plan.changed:
-        report.finish()
-        raise typer.Exit(EXIT_CHANGES)
-    if plan.ok:
-        total = sum(count for op, count in plan.changes.items() if op.changes)
-        deploy(stage, world, report, total=total)
-    raise typer.Exit(report.finish())
+    with _told(report):
+        world = stage.world()
+        plan = preview(stage, world, report)
+        if plan.ok and expect_no_changes and plan.changed:
+            report.finish()
+            raise typer.Exit(EXIT_CHANGES)
+        if plan.ok:
+            total = sum(count for op, count in plan.changes.items() if op.changes)
+            deploy(stage, world, report, total=total)
+        raise typer.Exit(report.finish())
 
 
 @app.command()
@@ -153,17 +171,20 @@ def refresh(
 ) -> None:
     """Ask what really stands, show what was changed behind the program's back, and note it."""
     stage, report = _stage(stack, runs), Report(as_json=as_json)
-    outcome = stage.engine(stage.world()).refresh()
-    report.put("refresh", as_dict(outcome))
-    if outcome.ok:
-        drift = [one for one in outcome.steps if one.op.changes]
-        report.line("refresh", f"{len(drift)} changed behind the program's back",
-                    "" if drift else "same")  # fmt: skip
+    with _told(report):
+        outcome = stage.engine(stage.world()).refresh()
+        report.put("refresh", as_dict(outcome))
+        if outcome.ok:
+            drift = [one for one in outcome.steps if one.op.changes]
+            report.line("refresh", f"{len(drift)} changed behind the program's back",
+                        "" if drift else "same")  # fmt: skip
+        else:
+            say_failure(outcome, report, "refresh")
         say_steps(outcome.steps, report, limit=10_000)
-    else:
-        say_failure(outcome, report, "refresh")
-    code = report.finish()
-    raise typer.Exit(EXIT_CHANGES if not code and expect_no_changes and outcome.changed else code)
+        code = report.finish()
+        raise typer.Exit(
+            EXIT_CHANGES if not code and expect_no_changes and outcome.changed else code
+        )
 
 
 @app.command()
@@ -174,18 +195,19 @@ def destroy(
 ) -> None:
     """Take down, in the running world, all that was deployed."""
     stage, report = _stage(stack, runs), Report(as_json=as_json)
-    outcome = stage.engine(stage.world()).destroy()
-    report.put("destroy", as_dict(outcome))
-    if outcome.ok:
-        report.line("destroy", counted(outcome.changes), "ok")
-    else:
-        say_failure(outcome, report, "destroy")
-        if any(" is protected" in one.message for one in outcome.errors):
-            report.detail(
-                "nothing was taken down: mailboxes hold mail. To let them go as well, declare "
-                "mail:protectMailboxes: false, deploy, and destroy again"
-            )
-    raise typer.Exit(report.finish())
+    with _told(report):
+        outcome = stage.engine(stage.world()).destroy()
+        report.put("destroy", as_dict(outcome))
+        if outcome.ok:
+            report.line("destroy", counted(outcome.changes), "ok")
+        else:
+            say_failure(outcome, report, "destroy")
+            if any(" is protected" in one.message for one in outcome.errors):
+                report.detail(
+                    "nothing was taken down: mailboxes hold mail. To let them go as well, declare "
+                    "mail:protectMailboxes: false, deploy, and destroy again"
+                )
+        raise typer.Exit(report.finish())
 
 
 @app.command()
@@ -196,8 +218,9 @@ def flow(
 ) -> None:
     """Send one message out and take one in, in the running world."""
     stage, report = _stage(stack, runs), Report(as_json=as_json)
-    mail_flows(stage, stage.world(), report)
-    raise typer.Exit(report.finish())
+    with _told(report):
+        mail_flows(stage, stage.world(), report)
+        raise typer.Exit(report.finish())
 
 
 @world_app.command("start")
@@ -220,13 +243,14 @@ def world_status(
     as_json: JsonOption = False,
 ) -> None:
     """Say what runs, and where."""
-    world: WorldClient = _stage(stack, runs).world()
-    report = Report(as_json=as_json)
-    for one in world.services:
-        where = f"127.0.0.1:{one.port}" if one.port else ""
-        report.line(one.name, f"{one.stands_for:<48} {where}", "genuine" if one.genuine else "")
-    report.put("status", world.status())
-    raise typer.Exit(report.finish())
+    stage, report = _stage(stack, runs), Report(as_json=as_json)
+    with _told(report):
+        world = stage.world()
+        for one in world.services:
+            where = f"127.0.0.1:{one.port}" if one.port else ""
+            report.line(one.name, f"{one.stands_for:<48} {where}", "genuine" if one.genuine else "")
+        report.put("status", world.status())
+        raise typer.Exit(report.finish())
 
 
 def main() -> None:
@@ -236,7 +260,7 @@ def main() -> None:
     except DeclarationError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(EXIT_DECLARATION)
-    except (StageError, WorldUnreachableError, WorldError) as error:
+    except refusals() as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(EXIT_FAILED)
 

@@ -169,6 +169,20 @@ class Stage:
         )
 
 
+def refusals() -> tuple[type[Exception], ...]:
+    """Return the errors that a person can mend: each says in its message what is wrong."""
+    from rehearsal.engine import (  # noqa: PLC0415  # only asked for when something went wrong
+        LockedError,
+        ProjectRefusedError,
+        StateRefusedError,
+        WrongPassphraseError,
+    )
+    from rehearsal.world.world import WorldError  # noqa: PLC0415  # as above
+
+    mine = (StageError, WorldUnreachableError, WorldError)
+    return (*mine, LockedError, ProjectRefusedError, StateRefusedError, WrongPassphraseError)
+
+
 def providers() -> "dict[str, Callable[[], Provider]]":
     """Return the providers of a rehearsal by package: stand-ins, and the project's own two."""
     from pulumi_host.provider import HostProvider  # noqa: PLC0415  # providers are costly to import

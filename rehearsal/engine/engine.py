@@ -183,7 +183,9 @@ class Engine:
     ) -> Outcome:
         content, folded = self._backend.load(await asyncio.to_thread(self._open_sealer))
         sealer = self._open_sealer()
-        if folded and not preview:
+        if not preview and (folded or not self._backend.path.exists()):
+            # The first state holds little but the salt: without it, nobody could ever open the
+            # journal of a first run that is killed.
             self._backend.save(content, sealer, None)
             content, _ = self._backend.load(sealer)
         journal = None if preview else self._backend.open_journal()
