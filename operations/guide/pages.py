@@ -12,6 +12,8 @@ from operations.guide.words import PROGRAMS, WORDS, Language, Program
 
 _JOINTS = re.compile(r"(?<=[^/:]/)(?=[^/])")
 """Where a long address may be broken into lines."""
+_LINE = 48
+"""Characters that fit on a line of the smallest page."""
 
 
 def page(
@@ -66,6 +68,7 @@ def _environment() -> Environment:
 
 def _fact(value: object) -> Markup:
     """Mark what comes from the declaration: set apart for the eye, and for the tests."""
-    parts = _JOINTS.split(str(value))
-    kind = "fact long" if len(parts) > 1 else "fact"
+    text = str(value)
+    kind = "fact long" if len(text) > _LINE else "fact"
+    parts = _JOINTS.split(text) if len(text) > _LINE else [text]
     return Markup('<b class="{}">{}</b>').format(kind, Markup("<wbr>").join(parts))

@@ -28,7 +28,7 @@ def profile(guide: Guide) -> bytes:
     if guide.groupware is not None:
         accounts += [_calendars(guide, guide.groupware), _contacts(guide, guide.groupware)]
     whole = {
-        **_frame(guide, "Configuration", "", guide.address),
+        **_frame(guide, "Configuration", "profile", guide.address),
         "PayloadContent": accounts,
         "PayloadOrganization": guide.company,
         "PayloadRemovalDisallowed": False,
@@ -82,7 +82,7 @@ def _dav(kind: str, guide: Guide, groupware: Groupware) -> dict[str, str | int |
 
 
 def _frame(guide: Guide, kind: str, part: str, title: str) -> dict[str, str | int | bool]:
-    labels = [*reversed(guide.domain.split(".")), "mail", guide.name, *([part] if part else [])]
+    labels = [*reversed(guide.domain.split(".")), part, guide.name]
     identifier = ".".join(labels)
     return {
         "PayloadDisplayName": title,

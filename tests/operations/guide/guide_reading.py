@@ -8,6 +8,7 @@ from operations.guide.facts import Guide, guides
 from operations.guide.pages import page
 from operations.guide.words import Language, Program
 
+_BLOCKS = {"p", "li", "th", "td", "h1", "h2"}
 _VOID = {"meta", "wbr", "br", "link", "img", "hr"}
 
 
@@ -53,6 +54,8 @@ class Reading(HTMLParser):
             self.faults.append(f"</{tag}> closes {self._open[-1:]}")
             return
         self._open.pop()
+        if tag in _BLOCKS:
+            self.text += "\n"
 
     def handle_data(self, data: str) -> None:
         inside = [tag for tag, _ in self._open]

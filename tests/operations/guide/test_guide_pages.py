@@ -126,6 +126,7 @@ def test_a_person_without_aliases_reads_of_none(qual: Declaration) -> None:
 
 def test_what_people_are_called_cannot_become_markup(qual_values: dict[str, Any]) -> None:
     qual_values["mailboxes"][1]["fullName"] = "<script>x</script> & Cia"
+    qual_values["company"] = "<script>y</script>"
     guide = of(read(qual_values, source="test"), "info")
 
     for program in Program:

@@ -116,7 +116,13 @@ def test_no_password_can_be_in_a_profile(qual: Declaration) -> None:
         assert named == {"OutgoingPasswordSameAsIncomingPassword"}
 
 
-def test_a_profile_is_the_same_each_time_and_like_nobody_elses(qual: Declaration) -> None:
+def test_a_profile_is_the_same_each_time_and_like_nobody_elses(
+    qual_values: dict[str, Any],
+) -> None:
+    qual_values["mailboxes"] += [
+        {"name": f"info.{one}", "fullName": one, "quotaMib": 1024} for one in ("mail", "profile")
+    ]
+    qual = read(qual_values, source="test")
     everyone = list(guides(qual))
     identities = [
         one["PayloadUUID"]
