@@ -217,9 +217,7 @@ def _stuck(case: _Case) -> tuple[str, ...]:
 
 def _direct_delivery(case: _Case) -> Cause | None:
     reason = _reason(case)
-    direct = "outbound-route" in case.broken("outbound-route") and not case.fact(
-        "outbound-route", "relay"
-    )
+    direct = not any(case.fact(one, "relay") for one in _OUT)
     if not reason or not direct or _state(case) == "delivered":
         return None
     misconfigured = "configuration error" in reason

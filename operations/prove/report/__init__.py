@@ -1,0 +1,1 @@
+"""The report: a terminal view, JSON, JUnit, and one page that stands by itself."""
