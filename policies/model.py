@@ -104,7 +104,7 @@ class Resource:
         properties: Values by Pulumi's names; `UNKNOWN` and `Secret` mark what they mark.
         parent: Name of the parent, or empty.
         provider: Name of the explicit provider, or empty where none is known.
-        dependencies: Names of the resources that it waits for.
+        dependencies: URNs of the resources that it waits for.
         protect: Whether it is protected from deletion.
     """
 

@@ -19,13 +19,14 @@ from pulumi_policy import (
     StackValidationArgs,
     StackValidationPolicy,
 )
+from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, UnknownValueError
 from pulumi_policy.secret import Secret as PackSecret
 
 from components import secrets
 from components.declaration import Declaration, read
 from components.mistakes import PREFIX, DeclarationError
 from policies.judging import judge_stack, stack_of
-from policies.model import UNKNOWN, Resource, Rule, Secret
+from policies.model import UNKNOWN, Deferred, Resource, Rule, Secret
 from policies.registry import rules
 from policies.views import SENTINELS, name_of
 
@@ -81,7 +82,11 @@ def keep_secrets() -> bool:
     except (ImportError, AttributeError):
         return False
 
-    def marked(properties: Mapping[str, Any]) -> dict[str, Any]:
+    original = module.deserialize_properties
+
+    def marked(properties: Mapping[str, Any], proxy_secrets: bool = False) -> Any:  # noqa: FBT001, FBT002 - its signature
+        if proxy_secrets:  # a remediation; the pack has none
+            return original(properties, proxy_secrets)
         return {key: _plain(unwrapped(value, True)) for key, value in properties.items()}  # noqa: FBT003 - its signature
 
     setattr(module, "deserialize_properties", marked)  # noqa: B010 - mypy knows it is not exported
@@ -120,12 +125,20 @@ def resources_of(args: StackValidationArgs) -> list[Resource]:
             properties=_plain(one.props),
             parent=name_of(one.parent.urn) if one.parent else "",
             provider=one.provider.name if one.provider else "",
-            dependencies=tuple(other.name for other in one.dependencies),
+            dependencies=tuple(other.urn for other in one.dependencies),
             protect=bool(one.opts.protect),
         )
         for one in args.resources
         if one.resource_type != "pulumi:pulumi:Stack"
     ]
+
+
+class NotYetKnownError(UnknownValueError):
+    """A rule met a value that the preview cannot know. pulumi_policy shows it as an advisory."""
+
+    def __init__(self, deferred: Deferred) -> None:
+        super().__init__(UNKNOWN_STRING_VALUE, [deferred.resource])
+        self.message = f"{deferred.what} of {deferred.resource} is not known yet; judged on up"
 
 
 def _validate(
@@ -142,9 +155,8 @@ def _validate(
         for one in judgement.violations:
             shown = f" ({one.resource})" if one.urn else ""
             report_violation(f"{one.key}: {one.message}{shown}; {one.remedy}", one.urn or None)
-        if judgement.deferred and not judgement.violations:
-            first = judgement.deferred[0]
-            args.not_applicable(f"{first.what} of {first.resource} is not known yet; judged on up")
+        if judgement.deferred:
+            raise NotYetKnownError(judgement.deferred[0])
 
     return validate
 

@@ -180,7 +180,7 @@ def _monitor(found: list[dict[str, Any]]) -> tuple[Any, Any]:
                         "properties": properties,
                         "parent": name_of(request.parent),
                         "provider": name_of(request.provider),
-                        "dependencies": [name_of(urn) for urn in request.dependencies],
+                        "dependencies": list(request.dependencies),
                         "protect": request.protect,
                     }
                 )

@@ -222,6 +222,11 @@ class Stack:
         except ValueError:
             return {}
 
+    def starts(self) -> list[Resource]:
+        """Return the commands that start the containers."""
+        up = re.compile(r"/stack\.py\S* up\b")
+        return [one for one, text in self.commands() if up.search(text)]
+
     def commands(self) -> list[tuple[Resource, str]]:
         """Return the commands on the host with the shell text that they first run."""
         return [(one, self.text(one, "create")) for one in self.of_type(COMMAND)]
@@ -256,17 +261,16 @@ class Stack:
 
     def waits_for(self, later: Resource, earlier: Resource) -> bool:
         """Tell whether one resource waits for another, directly or over others."""
-        by_name = self._once("names", _by_name)
-        waiting, seen = [later.name], set[str]()
+        by_urn = self._once("urns", lambda stack: {one.urn: one for one in stack.resources})
+        waiting, seen = [later.urn], set[str]()
         while waiting:
-            name = waiting.pop()
-            for one in by_name.get(name, ()):
-                for before in one.dependencies:
-                    if before == earlier.name:
-                        return True
-                    if before not in seen:
-                        seen.add(before)
-                        waiting.append(before)
+            found = by_urn.get(waiting.pop())
+            for before in found.dependencies if found else ():
+                if before == earlier.urn:
+                    return True
+                if before not in seen:
+                    seen.add(before)
+                    waiting.append(before)
         return False
 
 
@@ -277,13 +281,6 @@ def _grouped(resources: Sequence[Resource]) -> dict[str, list[Resource]]:
     found: dict[str, list[Resource]] = {}
     for one in resources:
         found.setdefault(one.type, []).append(one)
-    return found
-
-
-def _by_name(stack: Stack) -> dict[str, list[Resource]]:
-    found: dict[str, list[Resource]] = {}
-    for one in stack.resources:
-        found.setdefault(one.name, []).append(one)
     return found
 
 

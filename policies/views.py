@@ -101,7 +101,7 @@ def resources_of_views(views: Iterable[View]) -> list[Resource]:
                 properties=properties,
                 parent=name_of(one.parent),
                 provider=name_of(one.provider),
-                dependencies=tuple(name_of(urn) for urn in one.dependencies),
+                dependencies=tuple(one.dependencies),
                 protect=one.protect,
             )
         )

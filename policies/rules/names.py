@@ -79,7 +79,8 @@ def _mx_present(stack: Stack) -> Iterator[Finding]:
         message = f"{declaration.domain} has no MX record"
         yield Finding(message, "mail:zone.mxLabel", seen=declaration.domain, absent=True)
     for one in found:
-        if one.target != declaration.mail_host:
+        # An address in the place of a name is for `mx-target-address` to judge.
+        if one.target != declaration.mail_host and not _is_address(one.target):
             message = f"the MX of {declaration.domain} is {one.target or 'nobody'}"
             yield Finding(message, "mail:zone.mxLabel", one.resource, one.value)
 
@@ -242,15 +243,17 @@ def _delivered(stack: Stack) -> Iterator[Finding]:
     if not found:
         message = "nothing delivers the certificate to the mail services"
         yield Finding(message, "mail:certificate", absent=True)
-    started = stack.named("mailcow")
+    started = stack.starts()
     for one, text in found:
         named = re.search(r"--host[ =](\S+)", text)
         if named is None or named[1] != host:
             message = f"the certificate of {named[1] if named else 'nobody'} is delivered"
             yield Finding(message, "mail:zone.mxLabel", one, named[1] if named else "")
-        elif started is not None and not stack.waits_for(started, one):
-            message = "the stack does not wait for its certificate"
-            yield Finding(message, "mail:certificate", started)
+            continue
+        for start in started:
+            if not stack.waits_for(start, one):
+                message = "the stack does not wait for its certificate"
+                yield Finding(message, "mail:certificate", start)
 
 
 @rule(
@@ -295,23 +298,15 @@ def _services(stack: Stack) -> Iterator[Finding]:
     remedy="point the record at port 443 of the host that Traefik routes",
 )
 def _setup(stack: Stack) -> Iterator[Finding]:
-    hosts = routed_hosts(stack)
     for service in ("autodiscover", "caldavs", "carddavs"):
         name = f"_{service}._tcp.{stack.declaration.domain}"
         for one in stack.zone.at(name, "SRV"):
             if one.offered and one.port != 443:
                 message = f"{name} names port {one.port}; web hosts answer on 443"
                 yield Finding(message, "mail:zone.srv", one.resource, str(one.port))
-            elif (
-                one.offered
-                and hosts
-                and inside(stack, one.target)
-                and one.target not in hosts
-                and (stack.zone.exists(one.target))
-            ):
-                message = f"{name} points at {one.target}, which Traefik does not route"
-                key = key_of(stack, one.target)
-                yield Finding(message, key, one.resource, one.target, absent=True)
+            elif one.offered and one.target == stack.declaration.mail_host:
+                message = f"{name} points at the mail host, which Traefik does not route"
+                yield Finding(message, "mail:zone.srv", one.resource, one.target)
 
 
 @rule(
@@ -325,8 +320,10 @@ def _setup(stack: Stack) -> Iterator[Finding]:
 def _dangling(stack: Stack) -> Iterator[Finding]:
     for one in stack.zone.records:
         target = one.target
-        if not target or not inside(stack, target) or one.type == "MX":
-            continue  # `mx-target-address` and `mx-present` judge MX records
+        # MX records, the mail host and routed hosts without an address have rules of their own.
+        elsewhere = target == stack.declaration.mail_host or target in routed_hosts(stack)
+        if not target or not inside(stack, target) or one.type == "MX" or elsewhere:
+            continue
         if not stack.zone.has_address(target):
             message = f"{one.name} {one.type} points at {target}, which has no address"
             key = key_of(stack, target)

@@ -1,6 +1,5 @@
 """The smarthost: the one way out, with a login, over TLS."""
 
-import re
 from collections.abc import Iterator
 
 from components.zone import smarthost_account
@@ -203,7 +202,7 @@ def _own(stack: Stack) -> Iterator[Finding]:
     remedy="let the start of the stack depend on these files",
 )
 def _before_start(stack: Stack) -> Iterator[Finding]:
-    started = [one for one, text in stack.commands() if re.search(r"/stack\.py\S* up\b", text)]
+    started = stack.starts()
     if not started:
         yield Finding("nothing starts the stack", "mail:mailcow.project", absent=True)
     needed = [
