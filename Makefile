@@ -12,7 +12,7 @@ export PYTHONPYCACHEPREFIX := $(RUNS)/cache/python
 export HYPOTHESIS_STORAGE_DIRECTORY := $(RUNS)/cache/hypothesis
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock rehearse test lint types check clean stop preview up refresh destroy guide
+.PHONY: help setup lock rehearse prove test lint types check clean stop preview up refresh destroy guide
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ preview: setup ## Preview STACK at the real host, with the genuine CLI and the p
 
 up: setup ## Deploy STACK at the real host, with the genuine CLI and the policies
 	@pulumi up --stack $(STACK) --policy-pack policies
+
+prove: setup ## Prove the mail of STACK: PROVE=--live for the real host, PROVE="--html FILE" for a page
+	@$(PY) -m operations.prove --stack $(STACK) $(PROVE)
 
 stop: setup ## Stop whatever a rehearsal left running
 	@$(PY) -m rehearsal world stop --stack $(STACK)

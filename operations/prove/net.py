@@ -10,6 +10,7 @@ import imaplib
 import smtplib
 import socket
 import ssl
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -225,7 +226,10 @@ class Net(ABC):
         old.verify_mode = ssl.CERT_NONE
         # Without this, our own library would refuse before the server is asked.
         old.set_ciphers("ALL:@SECLEVEL=0")
-        old.minimum_version = old.maximum_version = version
+        with warnings.catch_warnings():
+            # That these versions are deprecated is the very question.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            old.minimum_version = old.maximum_version = version
         try:
             (await asyncio.to_thread(self._wrapped, old, (address, port), None, starttls)).close()
         except (ssl.SSLError, ConnectionResetError):
