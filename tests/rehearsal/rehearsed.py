@@ -12,6 +12,8 @@ from typing import Any
 from unittest import mock
 
 import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from pulumi_mailcow.client import Client, Settings
 from rehearsal.engine import Outcome, ResourceView
@@ -37,7 +39,9 @@ def copy_project(folder: Path) -> Path:
     return folder
 
 
-def change_declaration(project: Path, change: Callable[[Values], None], stack: str = "qual") -> str:
+def change_declaration(
+    project: Path, change: Callable[[Values], object], stack: str = "qual"
+) -> str:
     """Change the values of a stack's declaration, keys without `mail:`; return the file as it was.
 
     Args:
@@ -62,11 +66,20 @@ class Rehearsed:
     The program runs in a thread: importing the official SDKs anew takes seconds each time.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Copy the project and start its world; `close` ends it."""
+    def __init__(self, folder: Path, plant: Callable[[Path], None] | None = None) -> None:
+        """Copy the project and start its world; `close` ends it.
+
+        Args:
+            folder: Gets the copy and what runs leave.
+            plant: Puts things into the world's folder before it starts.
+        """
         self.project = copy_project(folder / "project")
         self.runs = folder / "runs"
         self.stage = Stage(self.project, "qual", runs=self.runs)
+        if plant is not None:
+            place = self.stage.folder / "world"
+            place.mkdir(parents=True, mode=0o700)
+            plant(place)
         self.world: WorldClient = self.stage.start_world(parent=os.getpid())
 
     def close(self) -> None:
@@ -213,6 +226,19 @@ def clean_environment() -> dict[str, str]:
     """Return this process' environment, with nothing in it that steers a rehearsal."""
     left_out = ("PYTEST", "REHEARSAL", "PULUMI", "COVERAGE")
     return {key: one for key, one in os.environ.items() if not key.startswith(left_out)}
+
+
+def ssh_key() -> str:
+    """Return a fresh private key in OpenSSH's format."""
+    return (
+        ed25519.Ed25519PrivateKey.generate()
+        .private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.OpenSSH,
+            serialization.NoEncryption(),
+        )
+        .decode()
+    )
 
 
 def processes_of(folder: Path) -> set[int]:
