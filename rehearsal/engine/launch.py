@@ -84,11 +84,7 @@ def run(briefing: Briefing) -> int:
     # A program that fails leaves futures behind; the one message that counts comes from below.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     try:
-        loop.run_until_complete(
-            pulumi.runtime.run_in_stack(
-                lambda: _discard(runpy.run_path(briefing.program, run_name="__main__"))
-            )
-        )
+        loop.run_until_complete(pulumi.runtime.run_in_stack(lambda: _run_file(briefing.program)))
     except pulumi.RunError as error:
         pulumi.log.error(str(error))
         return 1
@@ -104,8 +100,17 @@ def run(briefing: Briefing) -> int:
     return 0
 
 
-def _discard(_: object) -> None:
-    """Drop the program's globals: only a coroutine would be waited for."""
+def _run_file(program: str) -> None:
+    """Run the program; its globals are dropped, for only a coroutine would be waited for.
+
+    A folder's `__main__.py` is run as a file: given the folder, Python would import it, and take
+    stale bytecode for a program that was changed within the second.
+    """
+    path = Path(program)
+    if path.is_dir():
+        sys.path.insert(0, program)
+        path /= "__main__.py"
+    runpy.run_path(str(path), run_name="__main__")
 
 
 def _own_trace(program: str) -> str:

@@ -85,8 +85,8 @@ class Listener:
         if self._server is None:
             return
         self._server.close()
-        for transport in self._transports:
-            if isinstance(transport, asyncio.Transport):
+        for transport in list(self._transports):
+            if isinstance(transport, asyncio.Transport) and not transport.is_closing():
                 transport.abort()
         await self._server.wait_closed()
         self._server = None
@@ -101,7 +101,12 @@ class _Conversation(SMTP):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._open.add(transport)
+        self._own = transport
         super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._open.discard(self._own)
+        super().connection_lost(error)
 
 
 class _Refusal(asyncio.Protocol):
