@@ -19,6 +19,8 @@ from tests.policies.planting import (
     not_waiting,
     record,
     replaced,
+    switched,
+    switched_off,
     unprotected,
     unsealed,
     without,
@@ -228,7 +230,7 @@ NAMES: dict[str, tuple[str, Mistake]] = {
         both(changed("mx-a", "CNAME", "type"), changed("mx-a", "vps.example.org", "content")),
     ),
     "the mail host has no address": ("mx-target-address", without("mx-a")),
-    "the mail host is proxied": ("records-not-proxied", changed("mx-a", True, "proxied")),
+    "the mail host is proxied": ("records-not-proxied", switched("mx-a", "proxied", on=True)),
     "a web host leaves the proxy to chance": (
         "records-not-proxied",
         changed("webmail-a", None, "proxied"),
@@ -637,7 +639,7 @@ PEOPLE: dict[str, tuple[str, Mistake]] = {
     "a mailbox is not protected": ("mailboxes-protected", unprotected("mailbox-info")),
     "no mailbox is protected, and this is no rehearsal": (
         "mailboxes-protected",
-        declared("protect_mailboxes", False),
+        switched_off("protect_mailboxes"),
     ),
 }
 
@@ -651,7 +653,7 @@ KEPT: dict[str, tuple[str, Mistake]] = {
     "the bucket is public": ("bucket-private", changed("backup-bucket", "public-read", "acl")),
     "the bucket is destroyed with its content": (
         "bucket-private",
-        changed("backup-bucket", True, "forceDestroy"),
+        switched("backup-bucket", "forceDestroy", on=True),
     ),
     "versioning is suspended": (
         "bucket-versioned",
@@ -801,7 +803,7 @@ SAFE: dict[str, tuple[str, Mistake]] = {
     ),
     "a command hands its output to the environment": (
         "commands-quiet",
-        changed("mailcow-settings-guard", True, "addPreviousOutputInEnv"),
+        switched("mailcow-settings-guard", "addPreviousOutputInEnv", on=True),
     ),
     "the passphrase is readable on the host": (
         "secret-files-closed",

@@ -120,6 +120,11 @@ def _set(value: Any, path: Sequence[str], new: Any) -> Any:
     return copy
 
 
+def switched(name: str, *path: str, on: bool) -> Mistake:
+    """Switch a property on or off."""
+    return changed(name, on, *path)
+
+
 def replaced(name: str, old: str, new: str, *path: str, kind: str = "") -> Mistake:
     """Write other words into a text, `content` unless said otherwise; secrets stay secret."""
 
@@ -201,6 +206,18 @@ def declared(path: str, value: Any) -> Mistake:
         return rebuilt(stack, declaration=_copied(stack.declaration, path.split("."), value))
 
     return plant
+
+
+def switched_off(path: str) -> Mistake:
+    """Declare a switch to be off."""
+    off = False
+    return declared(path, off)
+
+
+def switched_on(path: str) -> Mistake:
+    """Declare a switch to be on."""
+    on = True
+    return declared(path, on)
 
 
 def _copied(value: Any, path: Sequence[str], new: Any) -> Any:

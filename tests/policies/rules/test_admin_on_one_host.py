@@ -1,0 +1,37 @@
+"""The rule `admin-on-one-host`.
+
+The administration answers on its own host and on no other.
+"""
+
+from policies.stack import Stack
+from tests.policies.planting import messages, replaced
+
+RULE = "admin-on-one-host"
+
+
+def test_the_good_stack_passes(good: Stack) -> None:
+    assert messages(RULE, good) == []
+
+
+def test_a_host_without_a_restriction_is_refused(good: Stack) -> None:
+    stack = replaced(
+        "traefik-routes", " && PathRegexp(`(?i)^/autodiscover/autodiscover\\.(xml|json)`)", ""
+    )(good)
+
+    assert "autodiscover" in " ".join(messages(RULE, stack))
+
+
+def test_the_mail_host_may_not_answer_it_at_all(good: Stack) -> None:
+    stack = replaced("traefik-routes", "Host(`webmail.", "Host(`mx.")(good)
+
+    assert "mx.portugalodyssey.pt" in " ".join(messages(RULE, stack))
+
+
+def test_a_host_that_answers_one_path_alone_passes(good: Stack) -> None:
+    stack = replaced(
+        "traefik-routes",
+        " && PathRegexp(`(?i)^/autodiscover/autodiscover\\.(xml|json)`)",
+        " && Path(`/autodiscover.xml`)",
+    )(good)
+
+    assert messages(RULE, stack) == []

@@ -1,0 +1,27 @@
+"""The rule `alerts-have-runbook`.
+
+Every alert says what to do.
+"""
+
+from policies.stack import Stack
+from tests.policies.planting import messages, replaced
+
+RULE = "alerts-have-runbook"
+
+
+def test_the_good_stack_passes(good: Stack) -> None:
+    assert messages(RULE, good) == []
+
+
+def test_an_alert_without_a_runbook_is_refused(good: Stack) -> None:
+    stack = replaced("monitoring-rules", "      runbook_url: docs/runbook.md#mailqueueold\n", "")(
+        good
+    )
+
+    assert "MailQueueOld" in " ".join(messages(RULE, stack))
+
+
+def test_an_empty_runbook_is_none(good: Stack) -> None:
+    stack = replaced("monitoring-rules", "docs/runbook.md#mailqueueold", "''")(good)
+
+    assert "MailQueueOld" in " ".join(messages(RULE, stack))

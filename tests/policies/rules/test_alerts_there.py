@@ -1,0 +1,27 @@
+"""The rule `alerts-there`.
+
+What really happens to a mail server raises an alert.
+"""
+
+from policies.stack import Stack
+from tests.policies.planting import messages, replaced
+
+RULE = "alerts-there"
+
+
+def test_the_good_stack_passes(good: Stack) -> None:
+    assert messages(RULE, good) == []
+
+
+def test_no_watch_over_the_disk_is_refused(good: Stack) -> None:
+    stack = replaced("monitoring-rules", "node_filesystem_avail_bytes", "node_filesystem_free")(
+        good
+    )
+
+    assert "the disk" in " ".join(messages(RULE, stack))
+
+
+def test_a_metric_whose_name_begins_alike_does_not_count(good: Stack) -> None:
+    stack = replaced("monitoring-rules", "po_mail_dnsbl_listed", "po_mail_dnsbl_listed_total")(good)
+
+    assert "block lists" in " ".join(messages(RULE, stack))
