@@ -22,6 +22,7 @@ _PLAIN_FIELDS = {
     "protect": "protect",
     "external": "external",
     "dependencies": "dependencies",
+    "initErrors": "init_errors",
     "provider": "provider",
     "propertyDependencies": "property_dependencies",
     "pendingReplacement": "pending_replacement",
@@ -37,6 +38,7 @@ _PLAIN_FIELDS = {
     "sourcePosition": "source_position",
     "ignoreChanges": "ignore_changes",
     "replaceOnChanges": "replace_on_changes",
+    "resourceHooks": "resource_hooks",
     "delete": "delete",
 }
 _KNOWN = {*_PLAIN_FIELDS, "urn", "type", "custom", "inputs", "outputs"}
@@ -127,9 +129,22 @@ def write(stack: str, content: Checkpoint, sealer: Sealer) -> bytes:
         ]
     )
     name = _compact(stack)
-    return (
-        f'{{"version": 3, "checkpoint": {{"stack": {name}, "latest": {{\n{latest}\n}}}}}}\n'
-    ).encode()
+    features = _features(content.resources)
+    # Version 4 is version 3 with a list of what a reader must know of.
+    kind = f'"version": 4, "features": {_compact(features)}' if features else '"version": 3'
+    return (f'{{{kind}, "checkpoint": {{"stack": {name}, "latest": {{\n{latest}\n}}}}}}\n').encode()
+
+
+def _features(resources: Iterable[ResourceState]) -> list[str]:
+    """Return what an older engine could not keep, as the genuine one names it."""
+    found: set[str] = set()
+    for state in resources:
+        found.update(name for name in ("refreshBeforeUpdate", "taint") if state.extra.get(name))
+        if state.resource_hooks:
+            found.add("hooks")
+        if state.replace_with:
+            found.add("replaceWith")
+    return sorted(found)
 
 
 def _listed(name: str, entries: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+from rehearsal.engine.hooks import HookFailedError, Moment
 from rehearsal.engine.model import Op, ResourceState
 from rehearsal.engine.order import dependents_within
 from rehearsal.engine.providers import ProviderFailedError
@@ -55,14 +56,25 @@ async def _delete_one(run: Run, state: ResourceState, going: set[str]) -> bool:
     called = state.managed and op in {Op.DELETE, Op.DELETE_REPLACED}
     if state.deleted_with and state.deleted_with in going:
         called = False
-    if run.preview or not called:
-        run.report.step(op, state.urn)
-        await run.ledger.drop([state])
-        return True
     try:
-        async with run.slots, run.report.timed(op, state.urn):
-            await remove(run, state, dropped=True)
-    except ProviderFailedError as error:
+        await run.hooks.call(Moment.BEFORE_DELETE, old=state)
+        if run.preview or not called:
+            run.report.step(op, state.urn)
+            await run.ledger.drop([state])
+        else:
+            async with run.slots, run.report.timed(op, state.urn):
+                await remove(run, state, dropped=True)
+    except (ProviderFailedError, HookFailedError) as error:
+        run.report.fail(state.urn, op, str(error))
+        return False
+    return await told(run, state, op)
+
+
+async def told(run: Run, state: ResourceState, op: Op) -> bool:
+    """Tell the program that a resource is gone; returns whether it took that well."""
+    try:
+        await run.hooks.call(Moment.AFTER_DELETE, old=state)
+    except HookFailedError as error:
         run.report.fail(state.urn, op, str(error))
         return False
     return True

@@ -10,6 +10,7 @@ from pulumi.provider.experimental.provider import CheckFailure
 
 from rehearsal.engine import deletion, paths, plan
 from rehearsal.engine.checkpoint import now
+from rehearsal.engine.hooks import HookFailedError, Hooks, Moment
 from rehearsal.engine.model import (
     Goal,
     Kind,
@@ -21,7 +22,7 @@ from rehearsal.engine.model import (
 )
 from rehearsal.engine.order import transitive_dependents
 from rehearsal.engine.plan import Difference
-from rehearsal.engine.providers import Instance, ProviderFailedError
+from rehearsal.engine.providers import Instance, PartlyDoneError, ProviderFailedError
 from rehearsal.engine.run import Run
 from rehearsal.engine.urn import Names, is_provider_type, package_of, split_reference
 from rehearsal.engine.values import SENTINEL, Properties, has_unknown, same_properties
@@ -70,8 +71,14 @@ class Deployment:
         self._replaced: set[str] = set()
         self._defaults: dict[str, asyncio.Task[str]] = {}
         self._checked: dict[str, Instance] = {}
+        self._to_tell: dict[str, tuple[Moment, ResourceState | None]] = {}
         self._package_providers: dict[str, Mapping[str, str]] = {}
         self._deleting_first = asyncio.Lock()
+
+    @property
+    def hooks(self) -> Hooks:
+        """What the program has registered to be called."""
+        return self._run.hooks
 
     @property
     def root(self) -> ResourceState | None:
@@ -97,7 +104,7 @@ class Deployment:
                 self._run.report.skip(urn, f"it stands on {below[0]}, which failed")
                 return Registered(urn, skipped=True)
             state = await self._carry_out(task)
-        except (ProviderFailedError, RefusedError, ValueError) as error:
+        except (ProviderFailedError, RefusedError, HookFailedError, ValueError) as error:
             self._fail(urn, None, str(error))
             return Registered(urn, failed=True)
         self._news[urn] = state
@@ -117,12 +124,14 @@ class Deployment:
         if not self._run.preview:
             # Something failed, and what comes of it is not known: that is not written.
             outputs = {key: value for key, value in outputs.items() if not has_unknown(value)}
-        if same_properties(outputs, state.outputs):
-            return
-        changed = state.copy(outputs=outputs)
-        self._news[urn] = changed
-        self._run.learn(changed)
-        await self._run.ledger.put(changed)
+        if not same_properties(outputs, state.outputs):
+            state = state.copy(outputs=outputs)
+            self._news[urn] = state
+            self._run.learn(state)
+            await self._run.ledger.put(state)
+        moment, old = self._to_tell.pop(urn, (None, None))
+        if moment is not None:
+            await self._tell(moment, old, state)
 
     async def read(self, goal: Goal, resource_id: str) -> Registered:
         """Look a resource up that the program does not manage."""
@@ -332,7 +341,18 @@ class Deployment:
             return plan.structural(old.inputs, task.new.inputs)
         else:
             difference = await task.provider.diff(old, task.new.inputs, ignored)
-        return plan.with_replace_on_changes(difference, task.goal.replace_on_changes)
+        difference = plan.with_replace_on_changes(difference, task.goal.replace_on_changes)
+        return self._with_init_errors(task, old, difference)
+
+    def _with_init_errors(
+        self, task: _Task, old: ResourceState, difference: Difference
+    ) -> Difference:
+        if old.init_errors:
+            # Otherwise an update without any difference would be a riddle.
+            reasons = "; ".join(old.init_errors)
+            message = f"an earlier run left it not as asked, so it is tried again: {reasons}"
+            self._run.report.say(Severity.INFO, message, task.urn)
+        return plan.with_init_errors(difference, old, task.goal.replace_on_changes)
 
     async def _provider_moved(self, task: _Task, old: ResourceState) -> bool:
         """Return whether the resource has come to a provider that is not its old one's heir."""
@@ -384,16 +404,17 @@ class Deployment:
         new = task.new
         new.created = new.modified = now()
         async with self._run.slots, self._run.report.timed(op, task.urn, difference.changes):
+            await self._ask(Moment.BEFORE_CREATE, None, new)
             if new.is_provider:
                 new.id = "" if self._run.preview else str(uuid.uuid4())
                 new.outputs = _given_out(new.inputs)
                 await self._configure(task, new)
-            elif task.provider is not None:
+            if task.provider is not None:
                 await self._create_out_there(task.provider, new, replaced)
-                self._claimed.add(new.serial)
-                return new
-            await self._run.ledger.put(*_retired(replaced), new)
+            else:
+                await self._run.ledger.put(*_retired(replaced), new)
         self._claimed.add(new.serial)
+        await self._tell_when_done(Moment.AFTER_CREATE, None, new)
         return new
 
     async def _create_out_there(
@@ -402,7 +423,13 @@ class Deployment:
         token = None if self._run.preview else await self._run.ledger.begin("creating", new)
         try:
             new.id, new.outputs = await provider.create(new, preview=self._run.preview)
-        except ProviderFailedError:
+        except ProviderFailedError as error:
+            if isinstance(error, PartlyDoneError) and error.resource_id:
+                new.id = error.resource_id
+                self._note_undone(new, error)
+                await self._run.ledger.put(*_retired(replaced), new, token=token)
+                self._claimed.add(new.serial)
+                raise
             if token is not None:
                 await self._run.ledger.end(token)
             raise
@@ -415,15 +442,16 @@ class Deployment:
         new.id = old.id
         new.modified = now()
         async with self._run.slots, self._run.report.timed(Op.UPDATE, task.urn, difference.changes):
+            await self._ask(Moment.BEFORE_UPDATE, old, new)
             if new.is_provider:
                 new.outputs = _given_out(new.inputs)
                 await self._configure(task, new)
-            elif task.provider is not None:
+            if task.provider is not None:
                 await self._update_out_there(task.provider, old, new)
-                return new
             else:
-                new.outputs = old.outputs
-            await self._run.ledger.put(new)
+                new.outputs = new.outputs or old.outputs
+                await self._run.ledger.put(new)
+        await self._tell_when_done(Moment.AFTER_UPDATE, old, new)
         return new
 
     async def _update_out_there(
@@ -432,11 +460,52 @@ class Deployment:
         token = None if self._run.preview else await self._run.ledger.begin("updating", new)
         try:
             new.outputs = await provider.update(old, new, preview=self._run.preview)
-        except ProviderFailedError:
+        except ProviderFailedError as error:
+            if isinstance(error, PartlyDoneError):
+                self._note_undone(new, error)
+                # As the genuine engine: it was not updated to the new inputs, so the old ones
+                # stand, and the next run sees what differs.
+                new.inputs = old.inputs
+                await self._run.ledger.put(new, token=token)
+                raise
             if token is not None:
                 await self._run.ledger.end(token)
             raise
         await self._run.ledger.put(new, token=token)
+
+    def _note_undone(self, new: ResourceState, error: PartlyDoneError) -> None:
+        """Let a state tell what became of a write that was half done."""
+        new.outputs = error.outputs
+        self._run.learn(new)
+        # They stand in the state in clear.
+        new.init_errors = [self._run.report.scrubber.scrub(one) for one in error.reasons]
+
+    # --- asking and telling the program -------------------------------------------------------
+
+    async def _ask(self, moment: Moment, old: ResourceState | None, new: ResourceState) -> None:
+        """Call the hooks before a step; one that fails stops it."""
+        if new.resource_hooks:
+            self._run.learn(new)
+            await self._run.hooks.call(moment, old=old, new=new)
+
+    async def _tell_when_done(
+        self, moment: Moment, old: ResourceState | None, new: ResourceState
+    ) -> None:
+        """Call the hooks after a step; a component's step ends with its outputs."""
+        if new.custom:
+            await self._tell(moment, old, new)
+        elif new.resource_hooks:
+            self._to_tell[new.urn] = (moment, old)
+
+    async def _tell(self, moment: Moment, old: ResourceState | None, new: ResourceState) -> None:
+        """Call the hooks after a step; one that fails leaves it done, but not what builds on it."""
+        if not new.resource_hooks:
+            return
+        self._run.learn(new)
+        try:
+            await self._run.hooks.call(moment, old=old, new=new)
+        except HookFailedError as error:
+            self._fail(new.urn, None, str(error))
 
     async def _replace(
         self, task: _Task, old: ResourceState, difference: Difference
@@ -488,12 +557,14 @@ class Deployment:
 
     async def _delete_for_replacement(self, state: ResourceState) -> None:
         waiting = state.copy(pending_replacement=True)
+        await self._run.hooks.call(Moment.BEFORE_DELETE, old=state)
         if self._run.preview or state.retain_on_delete or not state.managed:
             self._run.report.step(Op.DELETE_REPLACED, state.urn)
             await self._run.ledger.put(waiting)
         else:
             async with self._run.slots, self._run.report.timed(Op.DELETE_REPLACED, state.urn):
                 await deletion.remove(self._run, state, dropped=False)
+        await deletion.told(self._run, state, Op.DELETE_REPLACED)
         self._old[state.urn] = waiting
 
     async def _fallen_dependents(self, root: ResourceState) -> list[ResourceState]:
@@ -551,6 +622,7 @@ def _as_asked(goal: Goal, urn: str, provider: str, old: ResourceState | None) ->
         import_id=goal.import_id,
         deleted_with=goal.deleted_with,
         replace_with=list(goal.replace_with),
+        resource_hooks={moment: list(names) for moment, names in goal.resource_hooks.items()},
         ignore_changes=list(goal.ignore_changes),
         replace_on_changes=list(goal.replace_on_changes),
         created=old.created if old is not None else "",

@@ -19,7 +19,7 @@ from rehearsal.engine.briefing import Briefing
 from rehearsal.engine.deployment import Deployment
 from rehearsal.engine.ledger import Ledger
 from rehearsal.engine.logs import Logs
-from rehearsal.engine.model import Event, Outcome, Severity
+from rehearsal.engine.model import Event, Op, Outcome, Severity
 from rehearsal.engine.monitor import EngineService, Monitor
 from rehearsal.engine.program import Program
 from rehearsal.engine.providers import Factory, Pool
@@ -239,6 +239,7 @@ class Engine:
         finally:
             await program.stop()
             await server.stop(grace=None)
+            await run.hooks.close()
             await deployment.repair_references()
 
     async def _follow(
@@ -272,6 +273,20 @@ class Engine:
         for state in states:
             if state.is_provider:
                 run.pool.know(state)
+        hooked = [
+            state
+            for state in states
+            if {"BeforeDelete", "AfterDelete"} & state.resource_hooks.keys()
+        ]
+        for state in hooked:
+            run.report.fail(
+                state.urn,
+                Op.DELETE,
+                "it has delete hooks, which a destroy without the program cannot call; take it, or "
+                "its hooks, out of the program and run `up` first",
+            )
+        if hooked:
+            return
         await deletion.delete(run, states)
         if not run.report.failed:
             run.ledger.forget_left_over(creations=True)

@@ -168,7 +168,9 @@ class Outcome:
 class ResourceState:
     """One resource in the state, with the fields of Pulumi's checkpoint (version 3).
 
-    `serial` is the engine's own: it tells two states of one URN apart while one replaces another.
+    `init_errors` says why the resource, which is there, is not as it was asked for: the next run
+    updates it in any case. `serial` is the engine's own: it tells two states of one URN apart
+    while one replaces another.
     """
 
     urn: str
@@ -194,6 +196,8 @@ class ResourceState:
     replace_with: list[str] = field(default_factory=list)
     ignore_changes: list[str] = field(default_factory=list)
     replace_on_changes: list[str] = field(default_factory=list)
+    init_errors: list[str] = field(default_factory=list)
+    resource_hooks: dict[str, list[str]] = field(default_factory=dict)
     created: str = ""
     modified: str = ""
     source_position: str = ""
@@ -263,6 +267,7 @@ class Goal:
     retain_on_delete: bool | None = None
     deleted_with: str = ""
     replace_with: Sequence[str] = ()
+    resource_hooks: Mapping[str, list[str]] = field(default_factory=dict)
     source_position: str = ""
 
     def needs(self) -> set[str]:

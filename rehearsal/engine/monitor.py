@@ -22,6 +22,7 @@ from pulumi.runtime.proto import (
 )
 
 from rehearsal.engine.deployment import Deployment, RefusedError
+from rehearsal.engine.hooks import HookRefusedError, Moment
 from rehearsal.engine.model import Goal, Severity
 from rehearsal.engine.providers import ProviderFailedError
 from rehearsal.engine.run import Report
@@ -35,6 +36,7 @@ _FEATURES = {
     "aliasSpecs": resource_pb2.RESOURCE_MONITOR_FEATURE_ALIAS_SPECS,
     "deletedWith": resource_pb2.RESOURCE_MONITOR_FEATURE_DELETED_WITH,
     "replaceWith": resource_pb2.RESOURCE_MONITOR_FEATURE_REPLACE_WITH,
+    "resourceHooks": resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_HOOKS,
 }
 _SEVERITIES = {
     engine_pb2.DEBUG: Severity.DEBUG,
@@ -181,12 +183,20 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
 
     RegisterStackInvokeTransform = RegisterStackTransform
 
-    async def RegisterResourceHook(self, request: Any, context: Context) -> empty_pb2.Empty:
-        """Refuse: the program would have to be called back."""
-        await _refuse(context, f"{request.name}: resource hooks are not supported")
+    async def RegisterResourceHook(
+        self, request: resource_pb2.RegisterResourceHookRequest, context: Context
+    ) -> empty_pb2.Empty:
+        """Take up a function that the program wants called around a resource's steps."""
+        try:
+            self._deployment.hooks.register(request)
+        except HookRefusedError as error:
+            await _refuse(context, str(error))
         return empty_pb2.Empty()
 
-    RegisterErrorHook = RegisterResourceHook
+    async def RegisterErrorHook(self, request: Any, context: Context) -> empty_pb2.Empty:
+        """Refuse: nothing is tried again within one run."""
+        await _refuse(context, f"{request.name}: error hooks are not supported")
+        return empty_pb2.Empty()
 
     async def SignalAndWaitForShutdown(
         self, request: empty_pb2.Empty, context: Context
@@ -242,12 +252,11 @@ async def _refuse(context: Context, message: str) -> None:
 
 def _refused_options(request: resource_pb2.RegisterResourceRequest) -> str:
     """Return which option of a registration this engine does not carry out, or nothing."""
-    hooks = request.hooks if request.HasField("hooks") else None
     refused = {
         "remote components are not supported": request.remote,
         "transforms are not supported": bool(request.transforms),
         "state migrations are not supported": bool(request.state_migrations),
-        "resource hooks are not supported": hooks is not None and hooks.ByteSize() > 0,
+        "error hooks are not supported": bool(request.hooks.on_error),
         "parameterized packages are not supported": bool(request.packageRef),
         "replacement triggers are not supported": request.HasField("replacement_trigger"),
     }
@@ -284,8 +293,23 @@ def _goal(request: resource_pb2.RegisterResourceRequest, folder: str) -> Goal:
         retain_on_delete=request.retainOnDelete if request.HasField("retainOnDelete") else None,
         deleted_with=request.deletedWith,
         replace_with=list(request.replace_with),
+        resource_hooks=_hooks(request.hooks),
         source_position=_position(request.sourcePosition, folder),
     )
+
+
+def _hooks(
+    binding: resource_pb2.RegisterResourceRequest.ResourceHooksBinding,
+) -> dict[str, list[str]]:
+    bound = {
+        Moment.AFTER_CREATE: binding.after_create,
+        Moment.AFTER_DELETE: binding.after_delete,
+        Moment.AFTER_UPDATE: binding.after_update,
+        Moment.BEFORE_CREATE: binding.before_create,
+        Moment.BEFORE_DELETE: binding.before_delete,
+        Moment.BEFORE_UPDATE: binding.before_update,
+    }
+    return {moment.value: list(names) for moment, names in bound.items() if names}
 
 
 def _alias(alias: alias_pb2.Alias) -> AliasSpec:

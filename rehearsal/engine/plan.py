@@ -197,6 +197,19 @@ def with_replace_on_changes(difference: Difference, patterns: Sequence[str]) -> 
     return replace(difference, changes=changes, replaces=replaces)
 
 
+def with_init_errors(
+    difference: Difference, old: ResourceState, patterns: Sequence[str]
+) -> Difference:
+    """Return the difference with what an earlier run left undone: an update at least.
+
+    The pattern `#initerror` asks for a replacement instead, as with the genuine engine.
+    """
+    if not old.init_errors:
+        return difference
+    asked = any(paths.contains(paths.parse(one), ("#initerror",)) for one in patterns)
+    return replace(difference, differs=True, replaces=difference.replaces or asked)
+
+
 def unknown_where_replaced(state: ResourceState, replaced: set[str]) -> Properties | None:
     """Return the inputs of a dependent with what comes from replaced resources made unknown.
 

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
@@ -39,6 +39,40 @@ class ProviderFailedError(Exception):
     """A provider refused or failed; the message is its own, without a traceback."""
 
 
+class PartlyDoneError(ProviderFailedError):
+    """A resource is there, or may be, but not as it was asked for.
+
+    Attributes:
+        resource_id: Under which it is found again; may be empty.
+        inputs: What the provider would remember as its inputs; may be empty.
+        outputs: What it is like.
+        reasons: What is not as asked.
+    """
+
+    def __init__(
+        self, resource_id: str, inputs: Properties, outputs: Properties, reasons: Sequence[str]
+    ) -> None:
+        super().__init__("it is there, but not as asked: " + "; ".join(reasons))
+        self.resource_id = resource_id
+        self.inputs = inputs
+        self.outputs = outputs
+        self.reasons = tuple(reasons)
+
+    @classmethod
+    def of(cls, error: BaseException) -> "PartlyDoneError | None":
+        """Return what a provider's exception tells, None where it is an ordinary failure.
+
+        A provider behind gRPC would answer with the message `ErrorResourceInitFailed`; one in
+        this process raises what has the fields of that message.
+        """
+        resource_id = getattr(error, "resource_id", None)
+        properties, reasons = getattr(error, "properties", None), getattr(error, "reasons", None)
+        if resource_id is None or not isinstance(properties, Mapping) or not reasons:
+            return None
+        inputs = getattr(error, "inputs", None) or {}
+        return cls(str(resource_id), tidy_all(inputs), tidy_all(properties), list(reasons))
+
+
 @dataclass(frozen=True)
 class Found:
     """What a provider sees of a resource; `id` is empty where there is nothing."""
@@ -46,6 +80,8 @@ class Found:
     id: str
     inputs: Properties
     outputs: Properties
+    reasons: Sequence[str] = ()
+    """What is wrong with it, as far as the provider says so."""
 
 
 class Instance:
@@ -113,12 +149,13 @@ class Instance:
         """Create a resource; returns its id and outputs, both possibly empty in a preview.
 
         Raises:
+            PartlyDoneError: it was created, but is not as asked.
             ProviderFailedError: it was not created.
         """
         if preview and not (self._previews and self._known):
             return "", {}
         request = p.CreateRequest(state.urn, state.inputs, state.timeout("create"), preview)
-        answer = await _call(self._provider.create(request))
+        answer = await _write(self._provider.create(request), state)
         if not preview and not answer.resource_id:
             message = f"the provider of {self.package} returned no id"
             raise ProviderFailedError(message)
@@ -128,23 +165,21 @@ class Instance:
         """Change a resource where it stands; returns its outputs.
 
         Raises:
+            PartlyDoneError: it was changed, but is not as asked.
             ProviderFailedError: it was not changed.
         """
         if preview and not (self._previews and self._known):
             return {}
-        answer = await _call(
-            self._provider.update(
-                p.UpdateRequest(
-                    new.urn,
-                    old.id,
-                    old.outputs,
-                    new.inputs,
-                    new.timeout("update"),
-                    new.ignore_changes,
-                    preview,
-                )
-            )
+        request = p.UpdateRequest(
+            new.urn,
+            old.id,
+            old.outputs,
+            new.inputs,
+            new.timeout("update"),
+            new.ignore_changes,
+            preview,
         )
+        answer = await _write(self._provider.update(request), new)
         return _answered(answer.properties, new)
 
     async def delete(self, state: ResourceState) -> None:
@@ -161,7 +196,12 @@ class Instance:
         if not self._known:
             return None
         request = p.ReadRequest(state.urn, state.id, state.outputs, state.inputs)
-        answer = await _call(self._provider.read(request))
+        reasons: Sequence[str] = ()
+        try:
+            answer = await _call(self._provider.read(request))
+        except PartlyDoneError as error:
+            answer = p.ReadResponse(error.resource_id, error.outputs, error.inputs)
+            reasons = error.reasons
         if not answer.resource_id:
             return Found("", {}, {})
         outputs = tidy_all(answer.properties)
@@ -169,7 +209,7 @@ class Instance:
         outputs = with_marks(outputs, state.outputs, ())
         outputs = with_marks(outputs, state.inputs, state.additional_secret_outputs)
         inputs = with_marks(tidy_all(answer.inputs), state.inputs, ()) or state.inputs
-        return Found(answer.resource_id, inputs, outputs)
+        return Found(answer.resource_id, inputs, outputs, reasons)
 
     async def invoke(
         self, token: str, arguments: Properties
@@ -246,9 +286,21 @@ async def _call(awaitable: Awaitable[Answer]) -> Answer:
     except ProviderFailedError:
         raise
     except Exception as error:
+        partly = PartlyDoneError.of(error)
+        if partly is not None:
+            raise partly from error
         # What a provider raises is its answer to the operator; where it was raised is not.
         message = str(error) or type(error).__name__
         raise ProviderFailedError(message) from error
+
+
+async def _write(awaitable: Awaitable[Answer], state: ResourceState) -> Answer:
+    """Wait for a write; what it left half done is marked secret like any other answer."""
+    try:
+        return await _call(awaitable)
+    except PartlyDoneError as error:
+        error.outputs = _answered(error.outputs, state)
+        raise
 
 
 def _answered(properties: Mapping[str, PropertyValue] | None, state: ResourceState) -> Properties:

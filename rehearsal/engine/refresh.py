@@ -5,7 +5,7 @@ import asyncio
 from rehearsal.engine import plan
 from rehearsal.engine.checkpoint import now
 from rehearsal.engine.model import Op, ResourceState, Severity
-from rehearsal.engine.providers import ProviderFailedError
+from rehearsal.engine.providers import Found, ProviderFailedError
 from rehearsal.engine.run import Run
 
 
@@ -52,6 +52,7 @@ async def _refresh_one(run: Run, state: ResourceState) -> None:
         id=found.id,
         inputs={} if state.external else found.inputs,
         outputs=found.outputs,
+        init_errors=_unhealthy(run, state, found),
     )
     if fresh == state:
         run.report.step(Op.SAME, state.urn)
@@ -60,6 +61,16 @@ async def _refresh_one(run: Run, state: ResourceState) -> None:
     run.learn(fresh)
     run.report.step(Op.REFRESH if changes else Op.SAME, state.urn, changes)
     await run.ledger.put(fresh)
+
+
+def _unhealthy(run: Run, state: ResourceState, found: Found) -> list[str]:
+    """Return what the provider finds wrong now; what an earlier run noted is settled by that."""
+    if not found.reasons:
+        return []
+    run.learn(state.copy(outputs=found.outputs))
+    reasons = [run.report.scrubber.scrub(one) for one in found.reasons]
+    run.report.say(Severity.WARNING, "it is not as it should be: " + "; ".join(reasons), state.urn)
+    return reasons
 
 
 async def _forget_gone(run: Run) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from rehearsal.engine.hooks import Hooks
 from rehearsal.engine.ledger import Ledger
 from rehearsal.engine.model import (
     Diagnostic,
@@ -83,6 +84,14 @@ class Run:
     preview: bool
     slots: asyncio.Semaphore
     """As many operations of providers go on at once as there are slots."""
+    hooks: Hooks = field(init=False)
+    """What the program wants to be asked before and told after."""
+
+    def __post_init__(self) -> None:
+        def warn(message: str, urn: str) -> None:
+            self.report.say(Severity.WARNING, message, urn)
+
+        self.hooks = Hooks(warn, preview=self.preview)
 
     def learn(self, state: ResourceState) -> None:
         """Let the scrubber know the secrets of a resource."""

@@ -127,8 +127,9 @@ class Stage:
     def call_log(self) -> list[dict[str, Any]]:
         """Return the provider's calls with everything noted of them."""
         path = self.shelf / "calls.log"
-        lines = path.read_text().splitlines() if path.exists() else []
-        return [json.loads(line) for line in lines]
+        # Whoever looks while a line is being written may see a part of it.
+        whole = path.read_text().rpartition("\n")[0] if path.exists() else ""
+        return [json.loads(line) for line in whole.splitlines()]
 
     def forget_calls(self) -> None:
         """Begin the list of calls anew."""

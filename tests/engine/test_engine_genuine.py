@@ -72,8 +72,8 @@ class Genuine:
         content = json.dumps({"encryptionsalt": salt, "config": values})
         (self._stage.project / "Pulumi.dev.yaml").write_text(content)
 
-    def __call__(self, *arguments: str) -> str:
-        """Run the CLI, which must succeed."""
+    def __call__(self, *arguments: str, fails: bool = False) -> str:
+        """Run the CLI, which must succeed, or must fail."""
         done = subprocess.run(
             ["pulumi", *arguments, "--non-interactive"],
             cwd=self._stage.project,
@@ -83,8 +83,8 @@ class Genuine:
             timeout=120,
             check=False,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        assert (done.returncode != 0) is fails, done.stdout + done.stderr
+        return done.stdout + done.stderr if fails else done.stdout
 
 
 @pytest.fixture
@@ -157,3 +157,95 @@ def _without_own(thing: Any) -> Any:
     if isinstance(thing, list):
         return [_without_own(item) for item in thing]
     return thing
+
+
+HALF = """
+box = shelf.Box("half", label="one", undone="create", opts=O())
+shelf.Box("above", label=box.label, opts=O())
+"""
+
+
+@pytest.mark.parametrize("body", ["", 'half = shelf.Box("half", label="zero", opts=O())'])
+def test_both_engines_note_alike_what_is_half_done(
+    stage: Stage, genuine: Genuine, body: str
+) -> None:
+    half = HALF.replace("create", "update") if body else HALF
+    genuine.configure()
+    genuine("stack", "init", "dev")
+    stage.program(body)
+    genuine("up", "--yes", "--skip-preview")
+    stage.program(half)
+    assert "the lid is open" in genuine("up", "--yes", "--skip-preview", fails=True)
+    theirs = stage.resources()["half"]
+    assert len(theirs["initErrors"]) == 2
+    shutil.rmtree(stage.folder / ".pulumi")
+    if body:
+        stage.good(body)
+    assert not stage.up(half).ok
+    _same_but_for_its_own(stage.resources()["half"], theirs)
+
+
+def test_either_engine_finishes_what_the_other_left_half_done(
+    stage: Stage, genuine: Genuine
+) -> None:
+    genuine.configure()
+    genuine("stack", "init", "dev")
+    stage.program(HALF)
+    genuine("up", "--yes", "--skip-preview", fails=True)
+    assert changed(stage.good()) == ["update half", "create above"]
+    genuine("preview", "--expect-no-changes")
+    assert not stage.up(HALF.replace("half", "other").replace("above", "upon")).ok
+    genuine("up", "--yes", "--skip-preview")
+    assert "initErrors" not in stage.resources()["other"]
+    assert not stage.good().changed
+
+
+def test_a_refresh_by_either_engine_settles_or_notes_it(stage: Stage, genuine: Genuine) -> None:
+    assert not stage.up(HALF).ok
+    genuine.configure()
+    genuine("stack", "select", "dev")
+    genuine("refresh", "--yes", "--skip-preview")
+    assert "initErrors" not in stage.resources()["half"]
+    stage.good('shelf.Box("half", undone="read", opts=O())')
+    genuine("refresh", "--yes", "--skip-preview")
+    theirs = stage.resources()["half"]
+    stage.engine().refresh()
+    assert stage.resources()["half"]["initErrors"] == theirs["initErrors"]
+    assert len(theirs["initErrors"]) == 2
+
+
+HOOKED = """
+def refuse(args):
+    if args.new_inputs["label"] != args.old_inputs["label"]:
+        raise ValueError("label was " + args.old_inputs["label"] + ", that stays")
+hooks = pulumi.ResourceHookBinding(before_update=[
+    pulumi.ResourceHook("fixed", refuse, pulumi.ResourceHookOptions(on_dry_run=True))])
+shelf.Box("a", label="one", opts=O(hooks=hooks))
+"""
+
+
+def test_both_engines_call_the_same_hooks(stage: Stage, genuine: Genuine) -> None:
+    stage.good(HOOKED)
+    ours = json.loads(stage.state_file.read_text())
+    genuine.configure()
+    genuine("stack", "select", "dev")
+    genuine("preview", "--expect-no-changes")
+    stage.program(HOOKED.replace('label="one"', 'label="two"'))
+    refused = 'before hook "fixed" failed: label was one, that stays'
+    assert refused in genuine("preview", fails=True)
+    assert [one.message for one in stage.preview().errors] == [refused]
+    stage.program(HOOKED + 'shelf.Box("b", opts=O())')
+    genuine("up", "--yes", "--skip-preview")
+    theirs = json.loads(stage.state_file.read_text())
+    assert [ours["version"], ours["features"]] == [theirs["version"], theirs["features"]]
+    assert stage.resources()["a"]["resourceHooks"] == {"BeforeUpdate": ["fixed"]}
+    assert not stage.good().changed
+
+
+def _same_but_for_its_own(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
+    provider = {"provider": "the shelf"}
+    cut = [
+        _without_own(json.loads(json.dumps(entry | provider).replace(entry["id"], "ID")))
+        for entry in (ours, theirs)
+    ]
+    assert cut[0] == cut[1]

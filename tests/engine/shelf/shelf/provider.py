@@ -5,6 +5,7 @@ import json
 import os
 import time
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,11 @@ def plain(value: PropertyValue) -> Any:
     return str(inner)
 
 
+def _undone(properties: Mapping[str, PropertyValue], call: str) -> bool:
+    wish = properties.get("undone")
+    return wish is not None and call in str(plain(wish)).split()
+
+
 def value_of(thing: Any) -> PropertyValue:
     """Return plain JSON as a property value."""
     if isinstance(thing, dict):
@@ -38,8 +44,28 @@ def value_of(thing: Any) -> PropertyValue:
     return PropertyValue(thing)
 
 
+class PartlyDoneError(Exception):
+    """A box stands on the shelf, but not as asked."""
+
+    def __init__(
+        self,
+        resource_id: str,
+        properties: Mapping[str, PropertyValue],
+        inputs: Mapping[str, PropertyValue],
+    ) -> None:
+        self.resource_id = resource_id
+        self.properties = dict(properties)
+        self.inputs = dict(inputs)
+        code = plain(properties["code"]) if "code" in properties else "none"
+        self.reasons = ["the lid is open", f"the lock does not take {code}"]
+        super().__init__("; ".join(self.reasons))
+
+
 class ShelfProvider(p.Provider):
-    """Keeps boxes as files; `fail` in a box's inputs names the call that must fail."""
+    """Keeps boxes as files.
+
+    `fail` in a box's inputs names the call that must fail, `undone` those that do half the work.
+    """
 
     def __init__(self) -> None:
         self.folder = Path()
@@ -114,6 +140,8 @@ class ShelfProvider(p.Provider):
         outputs["token"] = PropertyValue(f"token of {request.name}")
         self._store(box_id, outputs)
         self._note("created", request.name)
+        if _undone(request.properties, "create"):
+            raise PartlyDoneError(box_id, outputs, request.properties)
         return p.CreateResponse(resource_id=box_id, properties=outputs)
 
     async def read(self, request: p.ReadRequest) -> p.ReadResponse:
@@ -128,6 +156,8 @@ class ShelfProvider(p.Provider):
             for key, item in stored.items()
         }
         inputs = {key: value for key, value in outputs.items() if key not in {"serial", "token"}}
+        if _undone(request.inputs, "read"):
+            raise PartlyDoneError(request.resource_id, outputs, inputs)
         return p.ReadResponse(request.resource_id, outputs, inputs)
 
     async def update(self, request: p.UpdateRequest) -> p.UpdateResponse:
@@ -138,6 +168,8 @@ class ShelfProvider(p.Provider):
             return p.UpdateResponse(properties=outputs)
         self._note("update", request.name, timeout=request.timeout)
         await self._work(request.news, "update")
+        if _undone(request.news, "update"):
+            raise PartlyDoneError(request.resource_id, request.olds, request.news)
         self._store(request.resource_id, outputs)
         return p.UpdateResponse(properties=outputs)
 
