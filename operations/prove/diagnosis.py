@@ -67,7 +67,7 @@ def diagnose(results: Sequence[Result], declaration: "Declaration") -> tuple[Cau
         cause = rule(case)
         if cause is None:
             continue
-        left = tuple(one for one in cause.explains if one not in explained)
+        left = tuple(dict.fromkeys(one for one in cause.explains if one not in explained))
         if not left:
             continue
         explained.update(left)

@@ -1,12 +1,13 @@
 """Messages on their way: one out through each submission port, several in from outside."""
 
 import asyncio
+import imaplib
 import secrets
 import smtplib
 import ssl
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 from typing import Any, TypeVar
@@ -79,6 +80,7 @@ class Taken:
         tls: Protocol of TLS, empty in clear.
         folder: Where it was found; empty if it was not.
         message: The message as it was filed.
+        problem: Why nobody could look for it in the mailbox; empty if somebody could.
     """
 
     to: str
@@ -87,6 +89,7 @@ class Taken:
     tls: str = ""
     folder: str = ""
     message: str = ""
+    problem: str = ""
 
 
 async def sent(subject: Subject, port: int = 465) -> Sent:
@@ -185,7 +188,13 @@ async def _take(
                 return Taken(to, reply.code, reply.text, reply.tls, folder, shown)
         return None
 
-    return await _awaited(look) or reply
+    try:
+        return await _awaited(look) or reply
+    except ssl.SSLError as error:
+        words = getattr(error, "verify_message", "") or str(error)
+        return replace(reply, problem=f"TLS failed: {words}")
+    except (imaplib.IMAP4.error, OSError) as error:
+        return replace(reply, problem=str(error))
 
 
 def _read(subject: Subject, folder: str, title: str) -> list[bytes]:

@@ -51,12 +51,12 @@ async def _shown(
 
 def _judge(shown: dict[str, Handshake], silent: list[str], names: dict[str, str]) -> Finding:
     """Return whether every certificate is trusted, in time, and for the name asked for."""
-    wrong = list(silent)
+    problems: dict[str, list[str]] = {}
     facts: dict[str, str] = {}
     for place, one in shown.items():
         expiry = one.certificate.not_valid_after_utc
         if one.problem:
-            wrong.append(f"{place}: {one.problem}")
+            problems.setdefault(one.problem, []).append(place)
             expired = expiry < datetime.now(UTC)
             facts["certificate"] = "expired" if expired else "untrusted"
             facts["expiry"] = f"{expiry:%Y-%m-%d}"
@@ -69,7 +69,8 @@ def _judge(shown: dict[str, Handshake], silent: list[str], names: dict[str, str]
     expected = "trusted, in time, and for " + ", ".join(sorted(set(names.values())))
     key = "mail:traefik.certificateResolver"
     if facts:
-        return failed("; ".join(wrong), expected, key=key, details=details, facts=facts)
+        wrong = [f"{words} on {', '.join(places)}" for words, places in problems.items()]
+        return failed("; ".join([*wrong, *silent]), expected, key=key, details=details, facts=facts)
     if silent:
         return unseen("; ".join(silent), expected, key=key)
     return passed(f"trusted on {', '.join(shown)}", expected, key=key, details=details)

@@ -33,6 +33,8 @@ def _lost(message: Taken, expected: str, key: str) -> Finding:
     if message.code != 250:
         said = f"{message.code} {message.text}" if message.code else message.text
         return failed(said, expected, key=key, facts=_facts(message))
+    if message.problem:
+        return failed(f"taken, but nobody can read it: {message.problem}", expected, key=key)
     return failed("taken, but it is in no folder", expected, key=key, facts={"lost": "filing"})
 
 
@@ -225,6 +227,8 @@ async def _forged(subject: Subject) -> Finding:
         DmarcStage.REJECT: message.code == 550,
     }[stage]
     if not right:
+        if message.problem:
+            return unseen(f"taken, but nobody can read it: {message.problem}", expected, key=key)
         if message.code not in {250, 550}:
             return unseen(f"the mail host took no message: {fate}", expected, key=key)
         return failed(fate, f"{expected} ({stage.value})", key=key, facts={"forgery": fate})

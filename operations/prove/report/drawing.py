@@ -17,7 +17,7 @@ COLOURS = {
 }
 """Each has at least 4.5 to 1 against white (WCAG 2.2, 1.4.3)."""
 
-_WIDTH, _ROW, _NODE, _HEIGHT = 960, 128, 138, 52
+_WIDTH, _ROW, _NODE, _HEIGHT = 960, 128, 152, 52
 _NARROW, _STEP = 340, 104
 
 
@@ -69,7 +69,7 @@ def ways(declaration: Declaration) -> tuple[Way, ...]:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= 21 else f"{name[:20]}…"
+    return name if len(name) <= 23 else f"{name[:22]}…"
 
 
 def draw_lying(proof: Proof, declaration: Declaration) -> str:

@@ -145,7 +145,8 @@ def _check(result: Result, proof: Proof) -> str:
         ("Details", _list(finding.details)),
     ]
     listed = "".join(f"<dt>{name}</dt><dd>{text}</dd>" for name, text in rows if text)
-    is_open = " open" if finding.status is Status.FAIL else ""
+    # What a cause explains is told above, once; what stands for itself is opened.
+    is_open = " open" if finding.status is Status.FAIL and not causes else ""
     return (
         f'<details{is_open}><summary class="{finding.status.value}">{_sign(finding.status)}'
         f'<span class="title">{escape(check.title)}</span>'

@@ -1,6 +1,7 @@
 """The proof where one may not look inside: as on the live internet, seen in a rehearsed one."""
 
 import asyncio
+import secrets
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,7 @@ def test_nothing_is_sent_unless_the_operator_allows_it(rehearsed: Rehearsed) -> 
 def test_one_message_goes_to_the_allowed_address_and_its_fate_is_not_claimed(
     rehearsed: Rehearsed,
 ) -> None:
-    address = "operator@outside.example"
+    address = f"operator-{secrets.token_hex(4)}@outside.example"
     proof = outside(rehearsed, "cristina", send_to=address)
     queue = rehearsed.world.ask("GET", "/mail/queue")
 
