@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.mistakes import DeclarationError
+from rehearsal.judgement import say_policies
 from rehearsal.report import Report
 from rehearsal.stage import Stage, refusals
 from rehearsal.world.client import WorldClient
@@ -244,9 +245,10 @@ def rehearse(stage: Stage, report: Report, *, parent: int | None) -> int:
     try:
         world = say_world(stage, report, parent=parent)
         plan = preview(stage, world, report)
-        if plan.ok:
+        if plan.ok and say_policies(stage, world, plan, report):
             total = sum(count for op, count in plan.changes.items() if op.changes)
-            if deploy(stage, world, report, total=total).ok:
+            done = deploy(stage, world, report, total=total)
+            if done.ok and say_policies(stage, world, done, report, deployed=True):
                 mail_flows(stage, world, report)
                 say_parts(world, report)
                 logs = _near(stage.logs)
