@@ -16,6 +16,9 @@ from rehearsal.world.authority import CertificateAuthority
 LOOPBACK = "127.0.0.1"
 """The only address that anything in the world listens on."""
 
+_CHOICES = 20
+"""How many ports are looked at before loopback counts as full."""
+
 
 @dataclass
 class AddressBook:
@@ -108,18 +111,25 @@ class Surroundings:
         """Return a free port of loopback for `key`, the same one at every start of this world.
 
         A stack remembers where it was deployed to; a service that moved would look changed. If
-        another program has taken the port meanwhile, there is a new one.
+        another program has taken the port meanwhile, there is a new one. Between this and the
+        service's own use of it the port is nobody's: the world starts a service again, on another
+        port, that finds it taken by then.
         """
         file = self.folder / "ports.json"
         known: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
-        for wanted in (known.get(key, 0), 0):
+        others = {port for name, port in known.items() if name != key}
+        for wanted in (known.get(key, 0), *(0 for _ in range(_CHOICES))):
             with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 try:
                     probe.bind((LOOPBACK, wanted))
+                    # Two sockets may be bound to one port; only one can listen.
+                    probe.listen()
                 except OSError:
                     continue
                 found = int(probe.getsockname()[1])
+            if found in others:
+                continue
             if known.get(key) != found:
                 file.write_text(json.dumps({**known, key: found}, indent=1))
             return found

@@ -1,11 +1,13 @@
 """A world: services on loopback that stand where the real ones would, in one folder."""
 
+import errno
 import importlib
 import json
 import os
 import secrets
 import string
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,9 @@ HOUSE: Mapping[str, tuple[str, str]] = {
     "mail": ("rehearsal.world.mail", "MailServer"),
 }
 """The services in the order in which they start, each with its module and class."""
+
+_ATTEMPTS = 4
+"""How often a service tries to start before a port that is always taken is an error."""
 
 _LETTERS = string.ascii_letters + string.digits
 
@@ -172,14 +177,30 @@ class World:
         """
         for service in self._waiting:
             try:
-                await service.start(self.surroundings)
+                self.services[service.name] = await self._started(service)
             except Exception as error:
                 await self.stop()
                 raise WorldError(f"service `{service.name}` did not start: {error!r}") from error
-            self.services[service.name] = service
         await self.control.start()
         described = {**self.status(), "token": self.control.token, "overlay": self.overlay()}
         write_private(self.folder / "world.json", json.dumps(described, indent=1))
+
+    async def _started(self, service: Service) -> Service:
+        """Start a service, anew where another process took its port before it could."""
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                await service.start(self.surroundings)
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+                # What it had opened before is closed; half started, it may fail at that.
+                with suppress(Exception):
+                    await service.stop()
+                service = type(service)()
+            else:
+                return service
+        await service.start(self.surroundings)
+        return service
 
     async def stop(self) -> None:
         """Stop everything in reverse order; one that fails does not keep the others running.

@@ -4,13 +4,14 @@ import asyncio
 import json
 import os
 import shutil
+import socket
 import stat
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import yaml
@@ -115,6 +116,84 @@ def test_when_one_service_does_not_start_the_others_are_stopped(tmp_path: Path) 
     asyncio.run(scenario())
     assert not world.services
     assert not (tmp_path / "world.json").exists()
+
+
+class Robbed(Service):
+    """Loses its port, the first time, between its choice and its use."""
+
+    name = "robbed"
+    stands_for = "a race"
+    thieves: ClassVar[list[socket.socket]] = []
+    stopped: ClassVar[list[int]] = []
+    robberies: ClassVar[int] = 1
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.port = 0
+        self._server: asyncio.Server | None = None
+
+    async def start(self, world: Surroundings) -> None:
+        self.port = world.port("robbed")
+        if len(self.thieves) < self.robberies:
+            self.thieves.append(socket.create_server(("127.0.0.1", self.port)))
+        self._server = await asyncio.start_server(lambda *_: None, "127.0.0.1", self.port)
+
+    async def stop(self) -> None:
+        self.stopped.append(self.port)
+        if self._server is not None:
+            self._server.close()
+
+
+@pytest.fixture
+def robbed(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Robbed]]:
+    monkeypatch.setattr(Robbed, "thieves", [])
+    monkeypatch.setattr(Robbed, "stopped", [])
+    yield Robbed
+    for thief in Robbed.thieves:
+        thief.close()
+
+
+def test_a_port_that_is_taken_before_its_use_is_replaced_by_another(
+    tmp_path: Path, robbed: type[Robbed]
+) -> None:
+    world = make(tmp_path)
+    world._waiting.append(robbed())
+
+    async def scenario() -> int:
+        await world.start()
+        service = world.services["robbed"]
+        assert isinstance(service, Robbed)
+        await world.stop()
+        return service.port
+
+    port = asyncio.run(scenario())
+    taken = robbed.thieves[0].getsockname()[1]
+    assert port != taken
+    assert robbed.stopped == [taken, port]
+    assert json.loads((tmp_path / "ports.json").read_text())["robbed"] == port
+
+
+def test_a_port_that_is_always_taken_is_an_error(
+    tmp_path: Path, robbed: type[Robbed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(robbed, "robberies", 100)
+    world = make(tmp_path)
+    world._waiting.append(robbed())
+
+    async def scenario() -> None:
+        with pytest.raises(WorldError, match=r"`robbed` did not start: .*in use"):
+            await world.start()
+
+    asyncio.run(scenario())
+    assert len(robbed.thieves) == 4
+
+
+def test_no_two_services_are_given_the_same_port(tmp_path: Path) -> None:
+    surroundings = make(tmp_path).surroundings
+    first = surroundings.port("first")
+    (tmp_path / "ports.json").write_text(json.dumps({"first": first, "second": first}))
+    assert surroundings.port("second") != first
+    assert surroundings.port("first") == first
 
 
 def test_the_overlay_says_where_services_are_and_holds_no_secret(tmp_path: Path) -> None:
