@@ -75,6 +75,7 @@ class GenuineEngine:
             raise StageError("there is no pulumi on PATH; leave ENGINE=pulumi out, or install it")
         stage.backend.mkdir(parents=True, exist_ok=True)
         self._file = _prepare(stage, world)
+        self._policies = [str(stage.project / "policies")]
         environment = {
             "PULUMI_BACKEND_URL": stage.backend.as_uri(),
             "PULUMI_CONFIG_PASSPHRASE": stage.passphrase(),
@@ -94,7 +95,9 @@ class GenuineEngine:
             StageError: the plan cannot be made; the message is the CLI's.
         """
         try:
-            result = self._stack.preview(config_file=str(self._file), color="never")
+            result = self._stack.preview(
+                config_file=str(self._file), policy_packs=self._policies, color="never"
+            )
         except automation.CommandError as error:
             raise StageError(str(error)) from None
         return {str(operation): count for operation, count in result.change_summary.items()}
@@ -106,7 +109,12 @@ class GenuineEngine:
             StageError: the deployment failed; the message is the CLI's.
         """
         try:
-            result = self._stack.up(config_file=str(self._file), color="never", show_secrets=False)
+            result = self._stack.up(
+                config_file=str(self._file),
+                policy_packs=self._policies,
+                color="never",
+                show_secrets=False,
+            )
         except automation.CommandError as error:
             raise StageError(str(error)) from None
         done = result.summary.resource_changes or {}
