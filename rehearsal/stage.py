@@ -3,7 +3,9 @@
 import json
 import re
 import secrets
+import threading
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
 
 RUNS = ".rehearsal"
 """The one folder, ignored by git, that holds whatever runs leave behind."""
+
+_OWN = {
+    "host": ("pulumi_host.provider", "HostProvider"),
+    "mailcow": ("pulumi_mailcow.provider", "MailcowProvider"),
+}
 
 _STACK_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}")
 """Pulumi's own rule, without names that begin with a period: they would be hidden folders."""
@@ -155,6 +162,7 @@ class Stage:
         """Return the engine, ready to run the program in `world`."""
         from rehearsal.engine import Engine  # noqa: PLC0415  # a declaration is checked without it
 
+        threading.Thread(target=_import_ahead, name="providers", daemon=True).start()
         config, secret_keys = self.configuration(world)
         return Engine(
             project=self.project,
@@ -185,8 +193,26 @@ def refusals() -> tuple[type[Exception], ...]:
 
 def providers() -> "dict[str, Callable[[], Provider]]":
     """Return the providers of a rehearsal by package: stand-ins, and the project's own two."""
-    from pulumi_host.provider import HostProvider  # noqa: PLC0415  # providers are costly to import
-    from pulumi_mailcow.provider import MailcowProvider  # noqa: PLC0415  # as above
+    from rehearsal.standins import PROVIDERS  # noqa: PLC0415  # a declaration is checked without it
+
+    own = {package: _lazily(*place) for package, place in _OWN.items()}
+    return {**PROVIDERS, **own}
+
+
+def _lazily(module: str, name: str) -> "Callable[[], Provider]":
+    """Import a provider only when it is asked for."""
+
+    def build() -> "Provider":
+        provider: Provider = getattr(import_module(module), name)()
+        return provider
+
+    return build
+
+
+def _import_ahead() -> None:
+    """Import every provider, while the program's process imports the SDKs."""
     from rehearsal.standins import PROVIDERS  # noqa: PLC0415  # as above
 
-    return {**PROVIDERS, "host": HostProvider, "mailcow": MailcowProvider}
+    standins = (f"rehearsal.standins.{package}" for package in PROVIDERS)
+    for module in (*standins, *(place[0] for place in _OWN.values())):
+        import_module(module)

@@ -8,6 +8,7 @@ an argument or in the environment. Standard input is empty for the program itsel
 
 import asyncio
 import ctypes
+import gc
 import json
 import logging
 import os
@@ -52,13 +53,20 @@ def main() -> int:
     """Run the program; returns the exit code."""
     _die_with_parent()
     guard.install()
+    # Importing the SDKs makes a million objects that stay: looking through them for garbage again
+    # and again, and once more at the end, takes as long as the rest.
+    gc.set_threshold(100_000, 50, 100)
     briefing = Briefing(**json.loads(sys.stdin.buffer.read()))
     with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     _forget_own_path()
     os.chdir(briefing.folder)
     sys.argv = [briefing.program]
-    return run(briefing)
+    try:
+        return run(briefing)
+    finally:
+        gc.freeze()
+        gc.disable()
 
 
 def run(briefing: Briefing) -> int:

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from rehearsal.world.service import LOOPBACK
+from urllib.parse import urlsplit
 
 
 class WorldUnreachableError(Exception):
@@ -113,7 +112,8 @@ class WorldClient:
         """
         for known, at, local in self.status()["addresses"]:
             if (known, at) == (address, port):
-                return LOOPBACK, int(local)
+                # The world listens on the address on which its control was reached.
+                return str(urlsplit(self._address).hostname), int(local)
         raise WorldUnreachableError(f"nothing listens on {address} port {port}")
 
     def answers(self) -> bool:
