@@ -12,7 +12,7 @@ export PYTHONPYCACHEPREFIX := $(RUNS)/cache/python
 export HYPOTHESIS_STORAGE_DIRECTORY := $(RUNS)/cache/hypothesis
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock rehearse prove test lint types check clean stop preview up refresh destroy guide
+.PHONY: help setup lock rehearse prove policy test lint types check clean stop preview up refresh destroy guide
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ rehearse: setup ## Check, plan and deploy STACK on loopback, and see mail flow
 
 guide: setup ## Write the set-up guide of each person of STACK
 	@$(PY) -m operations.guide --stack $(STACK)
+
+policy: setup ## Judge STACK by every policy, without engine or network
+	@$(PY) -m policies.check --stack $(STACK) $(POLICY_OPTIONS)
 
 test: setup ## Run every test
 	@$(PY) -m pytest -n auto --dist loadgroup

@@ -8,6 +8,7 @@ import importlib
 import json
 import os
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from pulumi_policy import (
@@ -47,8 +48,18 @@ def declaration_of(environment: Mapping[str, str]) -> Declaration:
     Raises:
         DeclarationError: it has mistakes. No secret is read, so none can be in the message.
     """
-    given = json.loads(environment.get("PULUMI_CONFIG") or "{}")
-    hidden = {one.removeprefix(PREFIX) for one in _secret_keys(environment)}
+    return _read(
+        environment.get("PULUMI_CONFIG") or "{}",
+        environment.get("PULUMI_CONFIG_SECRET_KEYS") or "[]",
+        environment.get("PULUMI_STACK", "<stack>"),
+    )
+
+
+@lru_cache(maxsize=1)
+def _read(config: str, secret_keys: str, stack: str) -> Declaration:
+    """Read the declaration once for all rules."""
+    given = json.loads(config)
+    hidden = {str(one).removeprefix(PREFIX) for one in json.loads(secret_keys)}
     plain = {
         key.removeprefix(PREFIX): value
         for key, value in given.items()
@@ -56,13 +67,7 @@ def declaration_of(environment: Mapping[str, str]) -> Declaration:
         and not secrets.names_secret(key.removeprefix(PREFIX))
         and key.removeprefix(PREFIX) not in hidden
     }
-    source = f"Pulumi.{environment.get('PULUMI_STACK', '<stack>')}.yaml"
-    return read(plain, source=source)
-
-
-def _secret_keys(environment: Mapping[str, str]) -> list[str]:
-    given = json.loads(environment.get("PULUMI_CONFIG_SECRET_KEYS") or "[]")
-    return [str(one) for one in given]
+    return read(plain, source=f"Pulumi.{stack}.yaml")
 
 
 def keep_secrets() -> bool:

@@ -76,7 +76,7 @@ def _result(
         "ruleId": rule,
         "ruleIndex": index,
         "level": level,
-        "kind": "fail" if level == "error" else "review" if level == "none" else "fail",
+        "kind": "review" if level == "none" else "fail",
         "message": {"text": text},
         "locations": locations,
         "partialFingerprints": {"finding/v1": trace},

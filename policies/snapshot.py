@@ -117,6 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("action", choices=("show", "refresh"))
     parser.add_argument("--resolver", help="address of the resolver; the system's when absent")
     parser.add_argument("--port", type=int, default=53, help="port of the resolver")
+    parser.add_argument("--seconds", type=float, default=10, help="for one look-up")
     parser.add_argument("--file", type=Path, default=FILE, help="the snapshot")
     parser.add_argument("names", nargs="*", help="further names to look up")
     options = parser.parse_args(arguments)
@@ -125,7 +126,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         import dns.exception  # noqa: PLC0415 - only a refresh needs the network
 
         try:
-            records = refreshed([*before.records, *options.names], options.resolver, options.port)
+            records = refreshed(
+                [*before.records, *options.names], options.resolver, options.port, options.seconds
+            )
         except (dns.exception.DNSException, OSError) as error:
             sys.stderr.write(f"nothing was written: {error}\n")
             return 1

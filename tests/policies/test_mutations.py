@@ -2,6 +2,7 @@
 
 import pytest
 
+from policies import judge_stack
 from policies.registry import rules
 from policies.stack import Stack
 from tests.policies.mutations import MUTATIONS
@@ -16,7 +17,10 @@ def test_the_good_stack_raises_nothing(good: Stack) -> None:
 def test_a_mistake_is_caught_by_its_rule_and_by_no_other(good: Stack, what: str) -> None:
     rule, mistake = MUTATIONS[what]
 
-    assert refused(mistake(good)) == {rule}
+    judgement = judge_stack(mistake(good))
+
+    assert {one.rule for one in judgement.violations} == {rule}
+    assert "placeholder-of" not in repr(judgement), "a message shows a secret"
 
 
 def test_there_are_at_least_eighty_mistakes_and_every_rule_catches_one() -> None:

@@ -1,0 +1,29 @@
+"""The page of policies, and what it is written from."""
+
+from policies.reference import PAGE, page
+from policies.registry import rule, rules
+from tests.conftest import PROJECT
+
+
+def test_the_page_is_current() -> None:
+    assert PAGE.read_text("utf-8") == page(), "run python -m policies.reference"
+
+
+def test_every_rule_says_what_why_whence_and_how() -> None:
+    for one in rules():
+        assert one.protects.endswith("."), one.id
+        assert one.reason.endswith("."), one.id
+        assert one.source, one.id
+        assert one.remedy, one.id
+        assert not one.remedy.endswith("."), one.id
+
+
+def test_every_rule_has_a_test_file_of_its_own() -> None:
+    folder = PROJECT / "tests" / "policies" / "rules"
+    files = {path.stem.removeprefix("test_").replace("_", "-") for path in folder.glob("test_*.py")}
+
+    assert files == {one.id for one in rules()}
+
+
+def test_a_rule_is_found_by_its_id() -> None:
+    assert rule("spf-single").area.value == "authentication"

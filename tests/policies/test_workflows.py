@@ -1,0 +1,87 @@
+"""The workflows: linted, pinned, and without more rights than they need."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import PROJECT
+
+WORKFLOWS = sorted((PROJECT / ".github" / "workflows").glob("*.yml"))
+ACTIONLINT = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.7"
+_PINNED = re.compile(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
+
+
+def _actionlint() -> Path:
+    """Return actionlint, built once into the user's cache; skip where it cannot be had."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "po-mail" / "bin"
+    tool = cache / "actionlint"
+    if tool.exists():
+        return tool
+    go = shutil.which("go")
+    if go is None:
+        pytest.skip("actionlint is a Go module, and there is no Go here")
+    cache.mkdir(parents=True, exist_ok=True)
+    try:
+        built = subprocess.run(
+            [go, "install", ACTIONLINT],
+            env={**os.environ, "GOBIN": str(cache)},
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        pytest.skip("actionlint could not be built in three minutes")
+    if built.returncode != 0:
+        pytest.skip(f"actionlint cannot be had: {built.stderr.strip().splitlines()[-1]}")
+    return tool
+
+
+def test_there_are_two_workflows() -> None:
+    assert [path.name for path in WORKFLOWS] == ["ci.yml", "preview.yml"]
+
+
+def test_actionlint_finds_nothing() -> None:
+    done = subprocess.run(
+        [str(_actionlint()), *map(str, WORKFLOWS)], capture_output=True, text=True, check=False
+    )
+
+    assert done.stdout + done.stderr == ""
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_every_action_is_pinned_by_a_full_commit(path: Path) -> None:
+    lines = [line.strip() for line in path.read_text("utf-8").splitlines() if "uses:" in line]
+
+    assert lines
+    assert [one for one in lines if not _PINNED.search(one)] == []
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_a_workflow_may_read_and_ends_in_time(path: Path) -> None:
+    document = yaml.safe_load(path.read_text("utf-8"))
+
+    assert document["permissions"] == {"contents": "read"}
+    assert all("timeout-minutes" in job for job in document["jobs"].values())
+
+
+def test_the_preview_runs_the_pack_and_deploys_nothing() -> None:
+    document = yaml.safe_load((PROJECT / ".github/workflows/preview.yml").read_text("utf-8"))
+    makefile = (PROJECT / "Makefile").read_text("utf-8")
+    words = [step.get("run", "") for step in document["jobs"]["preview"]["steps"]]
+
+    assert 'make preview STACK="$STACK"' in words
+    assert not any(re.search(r"make up\b|pulumi up\b", one) for one in words)
+    assert "pulumi preview --stack $(STACK) --policy-pack policies" in makefile
+
+
+def test_the_preview_does_not_run_for_a_fork() -> None:
+    document = yaml.safe_load((PROJECT / ".github/workflows/preview.yml").read_text("utf-8"))
+
+    assert "fork != true" in document["jobs"]["preview"]["if"]
+    assert "pull_request_target" not in str(document)
