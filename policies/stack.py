@@ -298,14 +298,18 @@ def _mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-_RECORD_PROPERTIES = ("name", "type", "content", "data", "priority", "proxied")
+_RECORD_PROPERTIES = ("name", "type", "data", "priority", "proxied")
 
 
 def _zone(stack: Stack) -> Zone:
-    return Zone(
-        record_of(one, {key: stack.get(one, key) for key in _RECORD_PROPERTIES})
-        for one in stack.of_type(DNS_RECORD)
-    )
+    records = []
+    for one in stack.of_type(DNS_RECORD):
+        properties = {key: stack.get(one, key) for key in _RECORD_PROPERTIES}
+        if not properties["data"]:
+            # With data, content is what the provider makes of it, and a preview does not know it.
+            properties["content"] = stack.get(one, "content")
+        records.append(record_of(one, properties))
+    return Zone(records)
 
 
 def _files(stack: Stack) -> dict[str, HostFile]:

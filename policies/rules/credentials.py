@@ -173,7 +173,7 @@ def _quiet(stack: Stack) -> Iterator[Finding]:
             stack.sealed(one, name) for name in ("create", "update", "delete", "environment")
         ):
             yield Finding(f"{one.name} carries a secret in its words", "mail", one)
-        if stack.get(one, "stdin") is None and "stdin" not in one.properties:
+        if one.properties.get("stdin") is None:
             continue
         if stack.text(one, "logging") not in ("none", "stderr"):
             message = f"{one.name} is given a secret and logs its output"

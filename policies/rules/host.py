@@ -543,8 +543,10 @@ def _guarded(stack: Stack) -> Iterator[Finding]:
     remedy="put the old value back; a move is a restore into a new stack",
 )
 def _unchanged(stack: Stack) -> Iterator[Finding]:
+    if stack.previous is None:
+        return  # no state is at hand; the guard on the host compares all the same
     guard = _guard(stack)
-    before = [one for one in stack.previous or () if guard is not None and one.urn == guard.urn]
+    before = [one for one in stack.previous if guard is not None and one.urn == guard.urn]
     for one in before:
         old, new = _fixed_of(one, stack), _fixed_of(guard, stack) if guard else {}
         keys = {

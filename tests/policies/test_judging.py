@@ -74,6 +74,18 @@ def test_an_unknown_record_makes_nothing_look_absent(good: Stack, property_name:
         assert judgement.violations == (), name
 
 
+def test_what_a_provider_makes_of_known_data_is_not_waited_for(good: Stack) -> None:
+    stack = changed("srv-imaps", UNKNOWN, "content")(good)
+
+    assert judge_stack(stack).deferred == ()
+
+
+def test_a_command_that_is_given_an_unknown_secret_is_judged_all_the_same(good: Stack) -> None:
+    stack = changed("mailcow-settings-guard", Secret(UNKNOWN), "stdin")(good)
+
+    assert judged("commands-quiet", stack).deferred == ()
+
+
 def test_what_is_known_and_wrong_is_refused_beside_what_is_unknown(good: Stack) -> None:
     stack = both(changed("webmail-a", UNKNOWN, "content"), changed("mx-a", None, "proxied"))(good)
 
