@@ -722,7 +722,7 @@ KEPT: dict[str, tuple[str, Mistake]] = {
     ),
     "nobody sees how the backup went": (
         "backup-of-this-stack",
-        replaced("backup-settings", "/var/lib/node_exporter/textfile_collector/", "/tmp/"),
+        replaced("backup-settings", "/var/lib/node_exporter/textfile_collector/", "/srv/"),
     ),
     "no alert rules are written": ("alerts-there", without("monitoring-rules")),
     "nothing watches the queue": (
