@@ -1,6 +1,7 @@
 """A stage for small programs: a project, a backend, a shelf, and the engine upon them."""
 
 import asyncio
+import contextvars
 import json
 import textwrap
 from collections.abc import Callable
@@ -187,7 +188,11 @@ class ProgramInThread:
 
     async def brief(self, briefing: Briefing) -> None:
         async def wait() -> None:
-            self._code.set_result(await asyncio.to_thread(run_program, briefing))
+            # A context of its own: tests with mocks leave a root resource in theirs.
+            running = asyncio.get_running_loop().run_in_executor(
+                None, contextvars.Context().run, run_program, briefing
+            )
+            self._code.set_result(await running)
 
         self._task = asyncio.create_task(wait())
 

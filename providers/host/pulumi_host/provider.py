@@ -1,6 +1,6 @@
 """The provider: what the engine asks, answered by the two resources over one connection."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -54,6 +54,22 @@ def _known_path(inputs: Values, urn: str) -> str:
     return path
 
 
+def _without_values(
+    inputs: Mapping[str, PropertyValue], failures: Iterable[CheckFailure]
+) -> list[CheckFailure]:
+    """Return failures such that the engine repeats no secret.
+
+    It prints the value of the property that a failure names, marked secret or not.
+    """
+    return [
+        CheckFailure("", f"{one.property} {one.reason}")
+        if one.property == "privateKey"
+        or (one.property in inputs and inputs[one.property].is_secret)
+        else one
+        for one in failures
+    ]
+
+
 class HostProvider(Provider):
     """Files and secrets on one host."""
 
@@ -90,7 +106,7 @@ class HostProvider(Provider):
                     parse(value)
                 except HostError as error:
                     failures.append(CheckFailure(key, str(error)))
-        return CheckResponse(inputs=inputs, failures=failures)
+        return CheckResponse(inputs=inputs, failures=_without_values(inputs, failures))
 
     async def diff_config(self, request: DiffRequest) -> DiffResponse:
         """Compare configurations. Another way to the host is not another host: no replacement."""
@@ -121,7 +137,7 @@ class HostProvider(Provider):
     async def check(self, request: CheckRequest) -> CheckResponse:
         """Check the inputs of a resource; needs no connection."""
         inputs, failures = _resource(request.type).check(request.new_inputs)
-        return CheckResponse(inputs=inputs, failures=failures)
+        return CheckResponse(inputs=inputs, failures=_without_values(inputs, failures))
 
     async def diff(self, request: DiffRequest) -> DiffResponse:
         """Compare what was last seen with what is declared; needs no connection."""

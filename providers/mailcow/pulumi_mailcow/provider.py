@@ -1,5 +1,6 @@
 """The one generic provider: Pulumi's operations, for every object by its description."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from pulumi.provider.experimental.property_value import PropertyValue
@@ -37,6 +38,9 @@ from pulumi_mailcow.schema import schema
 from pulumi_mailcow.session import Session
 from pulumi_mailcow.wire import UNKNOWN, Wire, is_unknown, plain, plain_values, wire_values
 
+_SECRET_SETTINGS = frozenset({"apiKey"})
+"""Settings that are secret whether or not the engine says so."""
+
 KINDS = {
     # What changed: in place, and by replacing.
     "add": (PropertyDiffKind.ADD, PropertyDiffKind.ADD_REPLACE),
@@ -54,6 +58,17 @@ def _object(type_token: str) -> MailcowObject:
 
 def _inputs(item: MailcowObject) -> tuple[Property, ...]:
     return tuple(one for one in item.properties if not one.output)
+
+
+def _failure(name: str, reason: str, inputs: Mapping[str, PropertyValue]) -> CheckFailure:
+    """Return a failure such that the engine repeats no secret.
+
+    It prints the value of the property that a failure names, marked secret or not.
+    """
+    value = inputs.get(name)
+    if name in _SECRET_SETTINGS or (value is not None and value.is_secret):
+        return CheckFailure("", f"{name} {reason}")
+    return CheckFailure(name, reason)
 
 
 class MailcowProvider(Provider):
@@ -76,7 +91,7 @@ class MailcowProvider(Provider):
         complete, known = checked(CONFIGURATION, settings)
         wrong = mistakes(CONFIGURATION, {}, known) if complete else ()
         failures = [
-            CheckFailure(name, reason)
+            _failure(name, reason, settings)
             for name, reason in wrong
             if not is_unknown(settings.get(name))
         ]
@@ -129,7 +144,7 @@ class MailcowProvider(Provider):
         if not wrong:
             known = plain_values(_inputs(item), complete)
             wrong = [(item.named(name).wire, reason) for name, reason in item.mistakes(known)]
-        failures = [CheckFailure(name, reason) for name, reason in wrong]
+        failures = [_failure(name, reason, request.new_inputs) for name, reason in wrong]
         return CheckResponse(inputs=complete, failures=failures)
 
     async def diff(self, request: DiffRequest) -> DiffResponse:
