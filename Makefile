@@ -40,7 +40,8 @@ policy: setup ## Judge STACK by every policy, without engine or network
 	@$(PY) -m policies.check --stack $(STACK) $(POLICY_OPTIONS)
 
 test: setup ## Run every test
-	@$(PY) -m pytest -n auto --dist loadgroup
+	@# A file at a time: what a file deploys once, all its tests share.
+	@$(PY) -m pytest -n auto --dist loadfile
 
 lint: setup ## Check style and mistakes
 	@$(VENV)/bin/ruff check .

@@ -7,9 +7,12 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
+from typer.testing import CliRunner
 
+from rehearsal.__main__ import app
 from rehearsal.rehearse import EXIT_DECLARATION
 from tests.rehearsal.rehearsed import (
     change_declaration,
@@ -18,8 +21,6 @@ from tests.rehearsal.rehearsed import (
     nothing_stays,
     processes_of,
 )
-
-pytestmark = pytest.mark.xdist_group("bad-declarations")
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -34,9 +35,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def refused(project: Path, command: str, *words: str) -> str:
     """Run a command, which must refuse the declaration; return what it says."""
-    done = command_line(project, command, *words)
-    assert done.returncode == EXIT_DECLARATION, done.stdout + done.stderr
-    assert "Traceback" not in done.stdout + done.stderr
+    with mock.patch("rehearsal.__main__.PROJECT", project):
+        done = CliRunner().invoke(app, [command, *words])
+    assert done.exit_code == EXIT_DECLARATION, done.output
+    assert "Traceback" not in done.output
     assert not (project / ".rehearsal" / "stacks").exists()
     assert processes_of(project) == set()
     return done.stdout if "--json" in words else done.stderr
@@ -76,6 +78,19 @@ def test_a_mistake_is_one_line_and_nothing_is_touched(
     assert first.startswith("Pulumi.qual.yaml: ")
     assert first.endswith("nothing was touched")
     assert any(line.startswith(f"  {path}") for line in lines), lines
+
+
+def test_a_process_of_its_own_says_and_does_the_same(project: Path) -> None:
+    before = change_declaration(project, lambda values: values.update(domain="Example"))
+    try:
+        done = command_line(project, "run")
+    finally:
+        (project / "Pulumi.qual.yaml").write_text(before)
+
+    assert done.returncode == EXIT_DECLARATION
+    assert done.stdout == ""
+    assert "\n  mail:domain " in done.stderr
+    assert processes_of(project) == set()
 
 
 def several(values: dict[str, Any]) -> None:

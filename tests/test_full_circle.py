@@ -23,8 +23,6 @@ from tests.rehearsal.rehearsed import (
     nothing_stays,
 )
 
-pytestmark = pytest.mark.xdist_group("full-circle")
-
 RELEASE = "/opt/po-mail/mailcow"
 EXTRA_CF = f"{RELEASE}/data/conf/postfix/extra.cf"
 ROUTES = "/opt/po-shared/traefik/dynamic/po-mail.yml"
@@ -360,6 +358,11 @@ def test_an_unsafe_change_is_refused_with_its_reason_and_mailcow_left_alone(
     circle: Rehearsed, change: Callable[[Values], None], reason: str
 ) -> None:
     before = circle.files_below(RELEASE), circle.events("start"), circle.events("stop")
+
+    # The preview says it already, so that the command line does not even begin.
+    foreseen = circle.preview(change)
+    assert not foreseen.ok
+    assert "unsafe to change after the first start" in errors(foreseen)
 
     with circle.declared(change):
         refused = circle.up()

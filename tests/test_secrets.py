@@ -21,8 +21,6 @@ from rehearsal.world.world import write_private
 from tests.conftest import FACTS, PROJECT
 from tests.rehearsal.rehearsed import Rehearsed, command_line, nothing_stays, ssh_key
 
-pytestmark = pytest.mark.xdist_group("secrets")
-
 HOST_SECRETS = "opt/po-mail/secrets"
 MAILCOWS_OWN = {
     "database": 28, "database-root": 28, "redis": 28, "sogo-url-key": 16, "dovecot-master": 32,
@@ -89,17 +87,21 @@ class Watch:
 
     def _look(self) -> None:
         needles = {name: value.encode() for name, value in self._markers.items()}
+        known: set[tuple[str, bytes]] = set()
         while not self._over.wait(0.02):
             self.looked += 1
             for process in Path("/proc").glob("[0-9]*"):
-                for part in ("cmdline", "environ"):
-                    try:
-                        told = (process / part).read_bytes()
-                        name = (process / "comm").read_text().strip()
-                    except OSError:
+                try:
+                    arguments = (process / "cmdline").read_bytes()
+                    if (process.name, arguments) in known:
                         continue
-                    self.found |= {(part, name, one) for one, needle in needles.items()
-                                   if needle in told}  # fmt: skip
+                    told = {"cmdline": arguments, "environ": (process / "environ").read_bytes()}
+                    title = (process / "comm").read_text().strip()
+                except OSError:
+                    continue
+                known.add((process.name, arguments))
+                self.found |= {(part, title, name) for part, text in told.items()
+                               for name, needle in needles.items() if needle in text}  # fmt: skip
 
 
 def markers_and_planter() -> tuple[dict[str, str], dict[str, str], dict[str, str]]:

@@ -20,8 +20,6 @@ from tests.rehearsal.rehearsed import (
     nothing_stays,
 )
 
-pytestmark = pytest.mark.xdist_group("stopped-halfway")
-
 
 @pytest.fixture
 def fresh(tmp_path: Path) -> Iterator[Rehearsed]:

@@ -20,8 +20,6 @@ from tests.rehearsal.rehearsed import (
     processes_of,
 )
 
-pytestmark = pytest.mark.xdist_group("command-line")
-
 ONE_BY_ONE = ("preview", "up", "refresh", "destroy", "flow", "world status")
 
 

@@ -10,8 +10,6 @@ from rehearsal.flow import Flow
 from rehearsal.world.client import WorldClient
 from tests.rehearsal.rehearsed import Rehearsed, errors, nothing_stays
 
-pytestmark = pytest.mark.xdist_group("rehearsal-flow")
-
 
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsed]:
