@@ -2,8 +2,6 @@
 
 import asyncio
 import ctypes
-import os
-import shutil
 import signal
 import socket
 import sys
@@ -15,6 +13,7 @@ from minio.error import MinioException
 from urllib3 import PoolManager
 from urllib3.exceptions import HTTPError
 
+from rehearsal import parts
 from rehearsal.world.service import LOOPBACK
 
 _PATIENCE = 30.0
@@ -22,13 +21,8 @@ _PATIENCE = 30.0
 
 
 def find() -> Path | None:
-    """Return the `minio` on PATH or in the user's cache folder, None if there is none."""
-    on_path = shutil.which("minio")
-    if on_path:
-        return Path(on_path)
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    cached = cache / "po-mail/bin/minio"
-    return cached if os.access(cached, os.X_OK) else None
+    """Return the genuine `minio` of this machine, None if there is none."""
+    return parts.find("minio")
 
 
 _PR_SET_PDEATHSIG = 1
