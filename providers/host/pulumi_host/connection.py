@@ -134,7 +134,9 @@ class Connection:
     async def _session(self) -> asyncssh.SFTPClient:
         async with self._opening:
             if self._sftp is None:
-                self._connection = await self._connect()
+                self._connection = await open_connection(
+                    self._account, self._private_key, self._host_key
+                )
                 try:
                     self._sftp = await asyncio.wait_for(
                         self._connection.start_sftp_client(), CONNECT_SECONDS
@@ -152,41 +154,57 @@ class Connection:
                 self._connection.abort()
                 self._connection = self._sftp = None
 
-    async def _connect(self) -> asyncssh.SSHClientConnection:
-        account = self._account
-        try:
-            return await asyncio.wait_for(
-                asyncssh.connect(
-                    account.address,
-                    account.port,
-                    username=account.user,
-                    client_keys=[self._private_key],
-                    known_hosts=([self._host_key], [], []),
-                    # What this machine happens to have configured must not change the outcome.
-                    config=None,
-                    agent_path=None,
-                    preferred_auth="publickey",
-                    keepalive_interval=15,
-                    keepalive_count_max=3,
-                ),
-                CONNECT_SECONDS,
-            )
-        except asyncssh.HostKeyNotVerifiable:
-            msg = (
-                f"{account.address} port {account.port} does not show the declared host key; "
-                "nothing was sent. Compare it with ssh-keyscan from a place that you trust"
-            )
-        except asyncssh.KeyExchangeFailed:
-            msg = (
-                f"{account.address} port {account.port} has no host key of the declared kind "
-                f"({self._host_key.get_algorithm()})"
-            )
-        except asyncssh.PermissionDenied:
-            msg = f"{account}: sshd refuses the private key for this user"
-        except TimeoutError:
-            msg = f"{account}: no connection within {CONNECT_SECONDS:.0f} s"
-        except OSError as error:
-            msg = f"{account}: cannot be reached: {error.strerror or type(error).__name__}"
-        except asyncssh.Error as error:
-            msg = f"{account}: the connection failed: {error.reason}"
-        raise HostError(msg)
+
+async def open_connection(
+    account: Account,
+    private_key: asyncssh.SSHKey | None = None,
+    host_key: asyncssh.SSHKey | None = None,
+) -> asyncssh.SSHClientConnection:
+    """Connect and sign in; the host must show the declared key.
+
+    Args:
+        account: Where, who, and by which key the host is known.
+        private_key: The account's private key, if it was read already.
+        host_key: The host's key, if it was read already.
+
+    Raises:
+        HostError: a key cannot be read, or the host cannot be reached, is another one or refuses.
+    """
+    private_key = private_key or parse_private_key(account.private_key)
+    host_key = host_key or parse_host_key(account.host_key)
+    try:
+        return await asyncio.wait_for(
+            asyncssh.connect(
+                account.address,
+                account.port,
+                username=account.user,
+                client_keys=[private_key],
+                known_hosts=([host_key], [], []),
+                # What this machine happens to have configured must not change the outcome.
+                config=None,
+                agent_path=None,
+                preferred_auth="publickey",
+                keepalive_interval=15,
+                keepalive_count_max=3,
+            ),
+            CONNECT_SECONDS,
+        )
+    except asyncssh.HostKeyNotVerifiable:
+        msg = (
+            f"{account.address} port {account.port} does not show the declared host key; "
+            "nothing was sent. Compare it with ssh-keyscan from a place that you trust"
+        )
+    except asyncssh.KeyExchangeFailed:
+        msg = (
+            f"{account.address} port {account.port} has no host key of the declared kind "
+            f"({host_key.get_algorithm()})"
+        )
+    except asyncssh.PermissionDenied:
+        msg = f"{account}: sshd refuses the private key for this user"
+    except TimeoutError:
+        msg = f"{account}: no connection within {CONNECT_SECONDS:.0f} s"
+    except OSError as error:
+        msg = f"{account}: cannot be reached: {error.strerror or type(error).__name__}"
+    except asyncssh.Error as error:
+        msg = f"{account}: the connection failed: {error.reason}"
+    raise HostError(msg)

@@ -1,0 +1,83 @@
+"""What the command lines of all operations share: options, exit codes, and how errors are said."""
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import typer
+
+from components.mistakes import DeclarationError
+from operations.site.host import CommandFailedError
+from operations.site.model import SiteError
+from pulumi_host.errors import HostError
+from pulumi_mailcow.errors import MailcowError
+from rehearsal.report import Report
+from rehearsal.stage import refusals
+
+EXIT_DONE = 0
+"""Done, or nothing to do."""
+EXIT_FAILED = 1
+"""A step failed; the message says which, and the way back."""
+EXIT_DECLARATION = 2
+"""The declaration has mistakes, or the command line has; nothing was touched."""
+EXIT_TO_DO = 3
+"""A dry run found something to do."""
+EXIT_UNJUDGED = 4
+"""Nothing failed, but something could not be judged."""
+
+StackOption = Annotated[str, typer.Option("--stack", "-s", help="Pulumi.<stack>.yaml.")]
+LiveOption = Annotated[
+    bool, typer.Option("--live/--world", help="The real stack, or the rehearsed world.")
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")
+]
+RunsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--runs", envvar="REHEARSAL_RUNS", metavar="DIR",
+        help="Folder of rehearsals, instead of `.rehearsal`.",
+    ),
+]  # fmt: skip
+
+
+def finish(report: Report, work: Coroutine[Any, Any, int]) -> int:
+    """Carry an operation out and return its exit code; what a person can mend is one message.
+
+    Args:
+        report: Where it is said; a JSON document is written also when it failed.
+        work: The operation; it returns its exit code.
+    """
+    try:
+        code = asyncio.run(work)
+    except DeclarationError as error:
+        report.fail(str(error))
+        code = EXIT_DECLARATION
+    except (SiteError, CommandFailedError, HostError, MailcowError) as error:
+        report.fail(str(error))
+        code = EXIT_FAILED
+    except FileNotFoundError as error:
+        report.fail(f"{error}: not there; is the stack deployed?")
+        code = EXIT_FAILED
+    except (TimeoutError, OSError, httpx.HTTPError) as error:
+        report.fail(f"{type(error).__name__}: {error}" if str(error) else "no answer in time")
+        code = EXIT_FAILED
+    except refusals() as error:
+        report.fail(str(error))
+        code = EXIT_FAILED
+    ended = report.finish()
+    return code or ended
+
+
+def run(app: typer.Typer) -> None:
+    """Run a command line; a pipe that was closed early is no error worth a traceback."""
+    with suppress(BrokenPipeError):
+        app()
+    sys.stdout.flush()

@@ -1,0 +1,199 @@
+"""The real stack: its secrets from Pulumi's configuration, deployments by the genuine CLI."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from components.declaration import Declaration, read_file
+from components.mistakes import PREFIX, DeclarationError
+from operations.site.editing import edit
+from operations.site.model import PROJECT, Deployer, Plan, PlannedStep, Site, SiteError
+
+if TYPE_CHECKING:
+    from operations.prove.net import Net
+
+CONFIGURATION_SECONDS = 120.0
+"""How long the CLI may take to open the configuration; a key service may be far away."""
+
+
+class LiveSite(Site):
+    """A stack on its real host."""
+
+    live = True
+
+    def __init__(self, stack: str, project: Path = PROJECT, *, resolver: str | None = None) -> None:
+        """Read the declaration, and the secrets through the CLI.
+
+        Args:
+            stack: Name of the stack.
+            project: Folder of `Pulumi.yaml`.
+            resolver: Resolver for the proof; the system's if None.
+
+        Raises:
+            DeclarationError: the declaration has mistakes.
+            SiteError: the CLI is not there or cannot open the configuration.
+        """
+        self._project = project
+        self._resolver = resolver
+        super().__init__(stack, self._declared(stack), read_secrets(stack, project))
+
+    def _declared(self, stack: str) -> Declaration:
+        return read_file(self._project / f"Pulumi.{stack}.yaml")
+
+    @property
+    def place(self) -> str:
+        """Where this is, in words."""
+        return f"the real stack at {self.declaration.host.address}"
+
+    @property
+    def file(self) -> Path:
+        """The stack's declaration."""
+        return self._project / f"Pulumi.{self.stack}.yaml"
+
+    def declare(self, changes: Mapping[str, Any]) -> None:
+        """Change the stack's file, for the operator to commit."""
+        before = self.file.read_text("utf-8")
+        edit(self.file, changes)
+        try:
+            self.reload(self._declared(self.stack), self._secrets)
+        except DeclarationError:
+            self.file.write_text(before, "utf-8")
+            raise
+
+    @cached_property
+    def deployer(self) -> Deployer:
+        """The genuine CLI."""
+        return _Cli(self, self._project)
+
+    @property
+    def net(self) -> "Net":
+        """The live internet."""
+        from operations.prove.net import LiveNet  # noqa: PLC0415  # only a proof needs it
+
+        return LiveNet(self._resolver)
+
+    def refresh(self) -> None:
+        """Read declaration and secrets again."""
+        self.reload(self._declared(self.stack), read_secrets(self.stack, self._project))
+
+
+class _Cli:
+    """The genuine CLI, with the policies, on the stack as it stands."""
+
+    def __init__(self, site: LiveSite, project: Path) -> None:
+        self._site = site
+        self._project = project
+
+    def preview(self) -> Plan:
+        """Return what a deployment would do."""
+        done = _pulumi(
+            self._project, "preview", "--json", "--stack", self._site.stack,
+            "--policy-pack", "policies", timeout=None,
+        )  # fmt: skip
+        return plan_of(done.stdout, done.returncode)
+
+    def up(self, on_step: Callable[[str], None] | None = None) -> Plan:
+        """Deploy, and return what was done; the CLI's own words are not repeated."""
+        plan = self.preview()
+        if not plan.ok:
+            return plan
+        done = _pulumi(
+            self._project, "up", "--yes", "--skip-preview", "--stack", self._site.stack,
+            "--policy-pack", "policies", "--color", "never", timeout=None,
+        )  # fmt: skip
+        if done.returncode:
+            words = [line for line in done.stdout.splitlines() if "error:" in line]
+            return Plan(plan.steps, plan.unchanged, tuple(words) or ("pulumi up failed",))
+        if on_step is not None:
+            for step in plan.steps:
+                on_step(step.name)
+        self._site.refresh()
+        return plan
+
+    def set_secret(self, key: str, value: str) -> None:
+        """Seal another value; it goes over standard input, so that no process list shows it."""
+        done = _pulumi(
+            self._project, "config", "set", "--secret", PREFIX + key, "--stack", self._site.stack,
+            text=value, timeout=CONFIGURATION_SECONDS,
+        )  # fmt: skip
+        if done.returncode:
+            raise SiteError(f"pulumi config set {PREFIX}{key} failed: {done.stderr.strip()}")
+        self._site.refresh()
+
+
+def _pulumi(
+    project: Path, *words: str, timeout: float | None, text: str | None = None
+) -> "subprocess.CompletedProcess[str]":
+    program = shutil.which("pulumi")
+    if program is None:
+        raise SiteError("there is no pulumi on PATH; without --live the rehearsed world is used")
+    try:
+        return subprocess.run(  # noqa: S603 - fixed words, no shell
+            [program, *words, "--non-interactive"],
+            cwd=project, input=text if text is not None else "", capture_output=True, text=True,
+            timeout=timeout, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        # Raised without the words of the process: they could hold what it was opening.
+        raise SiteError(f"pulumi {words[0]} did not end within {timeout:.0f} s") from None
+
+
+def read_secrets(stack: str, project: Path = PROJECT) -> dict[str, str]:
+    """Return the secrets of a stack by key, without `mail:`.
+
+    Raises:
+        SiteError: the CLI is not there, or cannot open the configuration.
+    """
+    done = _pulumi(
+        project, "config", "--show-secrets", "--json", "--stack", stack,
+        timeout=CONFIGURATION_SECONDS,
+    )  # fmt: skip
+    if done.returncode:
+        words = done.stderr.strip() or "no reason given"
+        raise SiteError(f"the configuration of {stack} cannot be opened: {words}")
+    return secrets_of(json.loads(done.stdout))
+
+
+def secrets_of(configuration: dict[str, Any]) -> dict[str, str]:
+    """Return the secret values of what `pulumi config --show-secrets --json` says."""
+    return {
+        key.removeprefix(PREFIX): str(entry["value"])
+        for key, entry in configuration.items()
+        if key.startswith(PREFIX) and entry.get("secret") and "value" in entry
+    }
+
+
+def plan_of(text: str, status: int) -> Plan:
+    """Return what `pulumi preview --json` says in the words that both engines share.
+
+    Args:
+        text: Its standard output.
+        status: Its exit status.
+    """
+    try:
+        said = json.loads(text)
+    except ValueError:
+        return Plan((), 0, ("pulumi preview failed before it could plan",))
+    steps = tuple(
+        PlannedStep(
+            op=str(one["op"]),
+            type=str((one.get("newState") or one.get("oldState") or {}).get("type", "")),
+            name=str(one["urn"]).rpartition("::")[2],
+            properties=tuple(one.get("detailedDiff") or one.get("diffReasons") or ()),
+        )
+        for one in said.get("steps", ())
+        if one["op"] not in {"same", "read", "refresh"}
+    )
+    unchanged = int(said.get("changeSummary", {}).get("same", 0))
+    errors = tuple(
+        str(one["message"]).strip()
+        for one in said.get("diagnostics", ())
+        if one.get("severity") == "error"
+    )
+    if status and not errors:
+        errors = (f"pulumi preview ended with status {status}",)
+    return Plan(steps, unchanged, errors)

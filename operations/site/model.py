@@ -1,0 +1,255 @@
+"""A site: one declaration, and everything that an operation may have to reach for it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import httpx
+
+from components import secrets as catalogue
+from components.declaration import Declaration
+from components.remote import SECRETS
+from operations.site.host import Host
+from pulumi_host.connection import Account
+from pulumi_mailcow.client import Client, Settings
+
+if TYPE_CHECKING:
+    from cloudflare import AsyncCloudflare
+    from minio import Minio
+
+    from operations.prove.model import Proof
+    from operations.prove.net import Net
+    from rehearsal.world.client import WorldClient
+
+PROJECT = Path(__file__).resolve().parents[2]
+"""Folder of the program and of the declarations."""
+
+
+class SiteError(Exception):
+    """A step cannot be taken; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """What a deployment does, or would do, with one resource.
+
+    Attributes:
+        op: `create`, `update`, `replace`, `delete`, `import`, ...; never `same`.
+        type: Type token.
+        name: Name of the resource.
+        properties: Paths of the properties that change.
+    """
+
+    op: str
+    type: str
+    name: str
+    properties: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a deployment does, or would do.
+
+    Attributes:
+        steps: What changes.
+        unchanged: How many resources stay as they are.
+        errors: Why it failed; empty if it did not.
+    """
+
+    steps: tuple[PlannedStep, ...]
+    unchanged: int = 0
+    errors: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing went wrong."""
+        return not self.errors
+
+
+class Deployer(Protocol):
+    """Who plans and deploys: the rehearsal's engine, or the genuine CLI."""
+
+    def preview(self) -> Plan:
+        """Return what a deployment would do. It blocks."""
+
+    def up(self, on_step: Callable[[str], None] | None = None) -> Plan:
+        """Deploy, and return what was done. It blocks.
+
+        Args:
+            on_step: Told the name of each resource that was changed.
+        """
+
+    def set_secret(self, key: str, value: str) -> None:
+        """Seal another value of a secret into the stack's configuration.
+
+        Args:
+            key: Configuration key without `mail:`.
+            value: The value; shown nowhere.
+        """
+
+
+class Site(ABC):
+    """Where an operation works. Connections are opened when they are first asked for."""
+
+    live: bool
+    """Whether this is the real stack."""
+
+    def __init__(self, stack: str, declaration: Declaration, secrets: Mapping[str, str]) -> None:
+        """Describe the site.
+
+        Args:
+            stack: Name of the stack.
+            declaration: Its declaration; in a rehearsal the endpoints are set.
+            secrets: Its secrets by configuration key, without `mail:`.
+        """
+        self.stack = stack
+        self.declaration = declaration
+        self._secrets = dict(secrets)
+        self._mailcow: Client | None = None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.stack})"
+
+    @property
+    @abstractmethod
+    def place(self) -> str:
+        """Where this is, in words."""
+
+    @property
+    def world(self) -> "WorldClient | None":
+        """The rehearsed world; None on a real stack."""
+        return None
+
+    @property
+    @abstractmethod
+    def file(self) -> Path:
+        """The stack's declaration, `Pulumi.<stack>.yaml`."""
+
+    @property
+    @abstractmethod
+    def deployer(self) -> Deployer:
+        """Who deploys here."""
+
+    @property
+    @abstractmethod
+    def net(self) -> "Net":
+        """The network as the proof sees it."""
+
+    @abstractmethod
+    def declare(self, changes: Mapping[str, Any]) -> None:
+        """Change values of the declaration; the next deployment carries them out.
+
+        On a real stack the file itself is changed, for the operator to commit. In a rehearsal a
+        copy is changed and the file stays as it is.
+
+        Args:
+            changes: New values by path without `mail:`, such as `dmarc.stage`.
+
+        Raises:
+            DeclarationError: the declaration would have mistakes; nothing was changed.
+        """
+
+    @property
+    def passwords(self) -> dict[str, str]:
+        """The passwords of mailboxes that are known here, by local part."""
+        mark = catalogue.PASSWORD
+        return {
+            key.removeprefix(mark): value
+            for key, value in self._secrets.items()
+            if key.startswith(mark)
+        }
+
+    def secret(self, key: str) -> str:
+        """Return a secret of the stack.
+
+        Args:
+            key: Configuration key without `mail:`, such as `backupPassphrase`.
+
+        Raises:
+            SiteError: it is not set; the message has the command.
+        """
+        try:
+            return self._secrets[key]
+        except KeyError:
+            way_out = catalogue.command(key)
+            raise SiteError(f"mail:{key} is not set: {way_out} --stack {self.stack}") from None
+
+    def reload(self, declaration: Declaration, secrets: Mapping[str, str]) -> None:
+        """Take a declaration that was changed meanwhile."""
+        self.declaration = declaration
+        self._secrets = dict(secrets)
+
+    @cached_property
+    def host(self) -> Host:
+        """The host, over SSH, its key compared with the declared one."""
+        declared, ssh = self.declaration.host, self.declaration.endpoints.ssh
+        account = Account(
+            address=ssh.address if ssh else declared.address,
+            port=ssh.port if ssh else declared.ssh.port,
+            user=declared.ssh.user,
+            private_key=self.secret("sshPrivateKey"),
+            host_key=self.declaration.host_key,
+        )
+        return Host(account)
+
+    async def mailcow(self) -> Client:
+        """Return Mailcow's API. Its key lies on the host and is read there.
+
+        Raises:
+            FileNotFoundError: the host holds no key: nothing is deployed yet.
+        """
+        if self._mailcow is None:
+            key = (await self.host.read(f"{SECRETS}/api-key")).decode().strip()
+            web, endpoints = self.declaration.web, self.declaration.endpoints
+            settings = Settings(
+                endpoint=f"https://{web.admin}.{self.declaration.domain}",
+                api_key=key,
+                connect_to=endpoints.web or f"{self.declaration.host.address}:443",
+                ca_bundle=endpoints.ca_bundle,
+            )
+            self._mailcow = Client(settings)
+        return self._mailcow
+
+    @cached_property
+    def storage(self) -> "Minio":
+        """The object storage, as its administrator."""
+        from minio import Minio  # noqa: PLC0415  # few operations need it, and it is slow to import
+
+        endpoints, backup = self.declaration.endpoints, self.declaration.backup
+        return Minio(
+            endpoint=endpoints.storage or backup.server,
+            access_key=self.secret("storageAccessKey"),
+            secret_key=self.secret("storageSecretKey"),
+            region=backup.region,
+            secure=endpoints.storage is None or endpoints.storage_tls,
+        )
+
+    @cached_property
+    def cloudflare(self) -> "AsyncCloudflare":
+        """The zone's provider."""
+        from cloudflare import AsyncCloudflare  # noqa: PLC0415  # as above
+
+        return AsyncCloudflare(
+            api_token=self.secret("cloudflareApiToken"),
+            base_url=self.declaration.endpoints.cloudflare_api,
+            http_client=httpx.AsyncClient(trust_env=self.live, timeout=60),
+        )
+
+    async def prove(self) -> "Proof":
+        """Prove the mail of this site, as `make prove` does."""
+        from operations.prove.run import prove  # noqa: PLC0415  # as above
+        from operations.prove.subject import Subject  # noqa: PLC0415  # as above
+
+        return await prove(Subject(self.declaration, self.net, self.passwords), stack=self.stack)
+
+    async def close(self) -> None:
+        """Close what was opened."""
+        if "host" in self.__dict__:
+            await self.host.close()
+        if self._mailcow is not None:
+            await self._mailcow.close()
+        if "cloudflare" in self.__dict__:
+            await self.cloudflare.close()
