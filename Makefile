@@ -12,11 +12,13 @@ export PYTHONPYCACHEPREFIX := $(RUNS)/cache/python
 export HYPOTHESIS_STORAGE_DIRECTORY := $(RUNS)/cache/hypothesis
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock rehearse prove policy test lint types check clean stop preview up refresh destroy guide
+.PHONY: help setup lock rehearse prove policy parts test test-real lint types check clean stop \
+	preview up guide backup drill mail-update dmarc adopt rotate
 
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  STACK=$(STACK) chooses the declaration, ENGINE=pulumi the genuine CLI for a rehearsal."
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  STACK=$(STACK) chooses the declaration. OPTIONS=--live works on the real stack instead of the"
+	@echo "  rehearsed world, OPTIONS=--help tells the rest; ENGINE=pulumi rehearses with the genuine CLI."
 
 setup: $(VENV)/.ready ## Make the virtual environment with every pinned package
 
@@ -37,11 +39,17 @@ guide: setup ## Write the set-up guide of each person of STACK
 	@$(PY) -m operations.guide --stack $(STACK)
 
 policy: setup ## Judge STACK by every policy, without engine or network
-	@$(PY) -m policies.check --stack $(STACK) $(POLICY_OPTIONS)
+	@$(PY) -m policies.check --stack $(STACK) $(OPTIONS)
 
-test: setup ## Run every test
+test: setup ## Run every test that needs nothing but Python
 	@# A file at a time: what a file deploys once, all its tests share.
-	@$(PY) -m pytest -n auto --dist loadfile
+	@$(PY) -m pytest -n auto --dist loadfile -m "not real"
+
+parts: setup ## Install the genuine parts that stand-ins are compared with (root, Debian)
+	@$(PY) -m rehearsal.parts install
+
+test-real: parts ## Compare every stand-in with its genuine counterpart
+	@$(PY) -m pytest -n auto --dist loadfile tests/real
 
 lint: setup ## Check style and mistakes
 	@$(VENV)/bin/ruff check .
@@ -59,8 +67,26 @@ preview: setup ## Preview STACK at the real host, with the genuine CLI and the p
 up: setup ## Deploy STACK at the real host, with the genuine CLI and the policies
 	@pulumi up --stack $(STACK) --policy-pack policies
 
-prove: setup ## Prove the mail of STACK: PROVE=--live for the real host, PROVE="--html FILE" for a page
-	@$(PY) -m operations.prove --stack $(STACK) $(PROVE)
+prove: setup ## Prove the mail of STACK
+	@$(PY) -m operations.prove --stack $(STACK) $(OPTIONS)
+
+backup: setup ## Back STACK up now, as it does every night
+	@$(PY) -m operations.backup --stack $(STACK) $(OPTIONS)
+
+drill: setup ## Restore the last backup into an empty place, and compare everything
+	@$(PY) -m operations.drill --stack $(STACK) $(OPTIONS)
+
+mail-update: setup ## Upgrade Mailcow: what changes, a backup, the upgrade, the proof, the way back
+	@$(PY) -m operations.update --stack $(STACK) $(OPTIONS)
+
+dmarc: setup ## Collect DMARC reports, and say which stage they carry
+	@$(PY) -m operations.dmarc --stack $(STACK) $(OPTIONS)
+
+adopt: setup ## Compare what already runs with the declaration, and write the import file
+	@$(PY) -m operations.adopt --stack $(STACK) $(OPTIONS)
+
+rotate: setup ## Change a credential without losing a message: WHAT=smarthost, ...
+	@$(PY) -m operations.rotate $(WHAT) --stack $(STACK) $(OPTIONS)
 
 stop: setup ## Stop whatever a rehearsal left running
 	@$(PY) -m rehearsal world stop --stack $(STACK)
