@@ -9,7 +9,7 @@ from pathlib import Path
 Say = Callable[[str], None]
 """Takes one line of progress."""
 
-_LOOK_SECONDS = 0.5
+_LOOK_SECONDS = 0.2
 
 
 class BusyError(RuntimeError):
