@@ -9,10 +9,11 @@ import shutil
 import subprocess
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rehearsal.world.host_tools.nft_rules import HOOK, mistake
 from rehearsal.world.host_tools.surroundings import (
     ToolError,
     complain,
@@ -29,25 +30,12 @@ _TOP = {"table", "flush", "add", "delete", "destroy", "create", "include", "defi
 _FAMILIES = {"ip", "ip6", "inet", "arp", "bridge", "netdev"}
 _IN_TABLE = {"chain", "set", "map", "flags", "comment", "counter", "quota", "limit", "ct",
              "flowtable", "define", "synproxy", "secmark"}  # fmt: skip
-_IN_CHAIN = {
-    "type", "policy", "comment", "ip", "ip6", "tcp", "udp", "icmp", "icmpv6", "sctp", "dccp",
-    "th", "meta", "ct", "iif", "iifname", "oif", "oifname", "accept", "drop", "reject", "counter",
-    "log", "limit", "jump", "goto", "return", "queue", "masquerade", "snat", "dnat", "redirect",
-    "ether", "vlan", "arp", "fib", "rt", "socket", "mark", "set", "update", "add", "delete",
-    "flow", "numgen", "jhash", "symhash", "iifgroup", "oifgroup", "pkttype", "l4proto", "nfproto",
-    "protocol", "quota", "tproxy", "notrack", "define", "skuid", "skgid", "exthdr", "ah", "esp",
-    "comp", "udplite", "igmp", "hook", "devices", "synproxy", "dup", "fwd",
-}  # fmt: skip
-_HOOK = re.compile(
-    r"^type (filter|nat|route) hook (prerouting|input|forward|output|postrouting|ingress) "
-    r"(device \S+ )?priority [\w+ -]+$"
-)
 _BLOCK = re.compile(r"^(table|chain|set|map|flowtable|counter|limit|quota)( [\w-]+){1,2}$")
 _BODY = r"\{(?:[ \t]*\}|.*?^\})\n?"
 _EFFECT = re.compile(
     r"(?ms)(?:^|;)[ \t]*(?:(?P<flush>flush ruleset)"
-    r"|(?:delete|destroy|flush) table (?P<gone>(?:\w+ )?[\w-]+)"
-    rf"|(?P<body>table (?P<table>(?:\w+ )?[\w-]+) {_BODY}))"
+    r"|(?P<how>delete|destroy|flush) table (?P<gone>(?:\w+ )?[\w-]+)"
+    rf"|table (?P<table>(?:\w+ )?[\w-]+)(?: (?P<body>{_BODY})|[ \t]*(?=;|$)))"
 )
 _REFUSED_BY_KERNEL = re.compile(
     r"Operation not permitted|must be root|cache initialization failed|Protocol not supported|"
@@ -107,25 +95,27 @@ class _Reader:
 
 def _mistake_at_top(first: str, statement: str) -> bool:
     words = statement.split()
+    if words[:1] != ["table"] and words[1:2] == ["table"]:
+        words = words[1:]
     named = len(words) == 2 or (len(words) == 3 and words[1] in _FAMILIES)
-    return first not in _TOP or (first == "table" and not named)
+    return first not in _TOP or (words[0] == "table" and not named)
 
 
-def _mistake_in_chain(first: str, statement: str) -> bool:
+def _mistake_in_chain(first: str, statement: str, sets: Collection[str]) -> bool:
     if first == "type":
-        return not _HOOK.match(re.sub(r"\s+", " ", statement))
+        return not HOOK.match(re.sub(r"\s+", " ", statement))
     if first == "policy":
         return statement not in {"policy accept", "policy drop"}
-    return first not in _IN_CHAIN and not first.startswith(("$", "@", '"'))
+    return mistake(statement, sets) is not None
 
 
-def _is_mistaken(statement: str, blocks: Sequence[str]) -> bool:
+def _is_mistaken(statement: str, blocks: Sequence[str], sets: Collection[str]) -> bool:
     first = re.split(r"[\s{=]", statement, maxsplit=1)[0]
     if not blocks:
         return _mistake_at_top(first, statement)
     if len(blocks) == 1:
         return first not in _IN_TABLE
-    return blocks[-1].startswith("chain") and _mistake_in_chain(first, statement)
+    return blocks[-1].startswith("chain") and _mistake_in_chain(first, statement, sets)
 
 
 def check(text: str, name: str) -> None:
@@ -138,15 +128,20 @@ def check(text: str, name: str) -> None:
         statements = _Reader().read(text)
     except ToolError as error:
         raise ToolError(f"{name}:{error}") from None
-    chains = {(tuple(blocks), text.split()[1]) for _, text, blocks in statements
-              if text.startswith("chain ") and len(text.split()) > 1}  # fmt: skip
+    known = {
+        (tuple(blocks), text.split()[0], text.split()[1])
+        for _, text, blocks in statements
+        if text.startswith(("chain ", "set ", "map "))
+    }
     for line, statement, blocks in statements:
-        mistake = f"syntax error in {statement}" if _is_mistaken(statement, blocks) else None
+        table = tuple(blocks[:1])
+        sets = {one for place, kind, one in known if place == table and kind != "chain"}
+        wrong = f"syntax error in {statement}" if _is_mistaken(statement, blocks, sets) else None
         target = re.search(r"\b(?:jump|goto) ([\w-]+)", statement)
-        if mistake is None and target and (tuple(blocks[:1]), target[1]) not in chains:
-            mistake = f"Could not process rule: chain {target[1]} does not exist"
-        if mistake is not None:
-            raise ToolError(f"{name}:{line}: Error: {mistake}\n{statement}")
+        if wrong is None and target and (table, "chain", target[1]) not in known:
+            wrong = f"Could not process rule: chain {target[1]} does not exist"
+        if wrong is not None:
+            raise ToolError(f"{name}:{line}: Error: {wrong}\n{statement}")
 
 
 def _ask_genuine(path: Path) -> None:
@@ -165,19 +160,27 @@ def _kept() -> Path:
     return state() / "ruleset.nft"
 
 
-def _load(text: str) -> None:
-    """Keep a rule set as the kernel would: one statement after the other."""
+def _applied(text: str) -> str:
+    """Return the rule set that a file leaves: one statement after the other, as the kernel does.
+
+    Raises:
+        ToolError: a table is to be deleted that is not there.
+    """
     kept = _kept().read_text() if _kept().exists() else ""
     for match in _EFFECT.finditer(text):
         if match["flush"]:
             kept = ""
         elif match["gone"]:
+            if match["how"] != "destroy" and not _find(kept, match["gone"]):
+                raise ToolError("Error: Could not process rule: No such file or directory\n"
+                                f"{match['how']} table {match['gone']}")  # fmt: skip
             kept = _without(kept, match["gone"])
-        elif match["body"].partition("{")[2].strip(" \t}\n") or not _find(kept, match["table"]):
+        elif (match["body"] or "").strip("{} \t\n") or not _find(kept, match["table"]):
             # Rules written again would stand there twice on a real host, too; what is kept is
             # the last writing.
-            kept = _without(kept, match["table"]) + match["body"].strip() + "\n"
-    _kept().write_text(kept)
+            body = (match["body"] or "{\n}").strip()
+            kept = _without(kept, match["table"]) + f"table {match['table']} {body}\n"
+    return kept
 
 
 def _find(text: str, table: str) -> str:
@@ -227,8 +230,9 @@ def _from_file(given: str, *, only_check: bool) -> None:
     check(text, given)
     if path is not None:
         _ask_genuine(path)
+    left = _applied(text)
     if not only_check:
-        _load(text)
+        _kept().write_text(left)
 
 
 def _obey(options: Namespace) -> None:
