@@ -5,26 +5,26 @@ import getpass
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from components.declaration import Declaration
 from components.mistakes import DeclarationError
 from operations.prove.declared import live_declaration
-from operations.prove.model import EXIT_DECLARATION, EXIT_UNJUDGED
-from operations.prove.net import LiveNet, WorldNet
+from operations.prove.model import EXIT_DECLARATION, EXIT_UNJUDGED, Proof
+from operations.prove.net import LiveNet
 from operations.prove.report import junit, page, terminal
 from operations.prove.run import prove
 from operations.prove.subject import Subject
-from rehearsal.stage import Stage, StageError
-from rehearsal.world.client import WorldClient, WorldUnreachableError
+from operations.site import PROJECT, SiteError, open_site
+from operations.site.command import RunsOption
+from rehearsal.stage import StageError
+from rehearsal.world.client import WorldUnreachableError
 from rehearsal.world.world import WorldError
 
-PROJECT = Path(__file__).resolve().parents[2]
 PASSWORD = "PROVE_PASSWORD"  # noqa: S105 - the name of a variable
 """Environment variable with the password of the mailbox that is named by --mailbox."""
 
@@ -46,6 +46,7 @@ def main(
     mailbox: Annotated[
         str, typer.Option(help=f"When live, log in as this mailbox; password in {PASSWORD}.")
     ] = "",
+    runs: RunsOption = None,
     as_json: Annotated[Path | None, typer.Option("--json", help="Write JSON here.")] = None,
     as_junit: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML here.")] = None,
     as_html: Annotated[Path | None, typer.Option("--html", help="Write the page here.")] = None,
@@ -58,26 +59,24 @@ def main(
     if live:
         subject = _live_subject(stack, resolver, mailbox, send_to)
         proof = asyncio.run(prove(subject, stack=stack))
+        declaration = subject.declaration
     else:
-        with _running_world(Stage(PROJECT, stack)) as (stage, world):
-            subject = world_subject(stage, world)
-            proof = asyncio.run(prove(subject, stack=stack))
+        proof, declaration = asyncio.run(_in_the_world(stack, runs))
     terminal.show(proof, Console(highlight=False, soft_wrap=True))
     _write(as_json, json.dumps(proof.as_dict(), indent=2) + "\n")
     _write(as_junit, junit.render(proof))
-    _write(as_html, page.render(proof, subject.declaration))
+    _write(as_html, page.render(proof, declaration))
     raise typer.Exit(proof.exit_code)
 
 
-def world_subject(stage: Stage, world: WorldClient) -> Subject:
-    """Return what is proved in a rehearsed world: everything, with everybody's password."""
-    mark = "password."
-    passwords = {
-        key.removeprefix(mark): value
-        for key, value in world.secrets.items()
-        if key.startswith(mark)
-    }
-    return Subject(stage.declaration(world), WorldNet(world), passwords)
+async def _in_the_world(stack: str, runs: Path | None) -> tuple[Proof, Declaration]:
+    """Prove a rehearsed world: everything, with everybody's password."""
+
+    def say(text: str) -> None:
+        sys.stderr.write(f"  {text}\n")
+
+    async with open_site(stack, live=False, runs=runs, say=say) as site:
+        return await site.prove(), site.declaration
 
 
 def _live_subject(stack: str, resolver: str | None, mailbox: str, send_to: str) -> Subject:
@@ -93,33 +92,6 @@ def _live_subject(stack: str, resolver: str | None, mailbox: str, send_to: str) 
     return Subject(declaration, LiveNet(resolver), passwords, unset, send_to)
 
 
-@contextmanager
-def _running_world(stage: Stage) -> Iterator[tuple[Stage, WorldClient]]:
-    """Use the world that runs; without one, start it, deploy, and stop it afterwards."""
-    stage.check()
-    found = _found(stage)
-    if found is not None:
-        yield stage, found
-        return
-    sys.stderr.write("  no world runs: starting one and deploying to it\n")
-    world = stage.start_world(parent=os.getpid())
-    try:
-        outcome = stage.engine(world).up()
-        if not outcome.ok:
-            said = "; ".join(one.message for one in outcome.errors) or "see its log"
-            raise StageError(f"the rehearsed deployment failed: {said}")
-        yield stage, world
-    finally:
-        stage.stop_world()
-
-
-def _found(stage: Stage) -> WorldClient | None:
-    try:
-        return stage.world()
-    except WorldUnreachableError:
-        return None
-
-
 def _write(path: Path | None, text: str) -> None:
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -133,7 +105,7 @@ def run() -> None:
     except DeclarationError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(EXIT_DECLARATION)
-    except (StageError, WorldUnreachableError, WorldError) as error:
+    except (SiteError, StageError, WorldUnreachableError, WorldError) as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(EXIT_UNJUDGED)
 

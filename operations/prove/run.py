@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from weakref import WeakSet
 
 from operations.prove.diagnosis import diagnose
 from operations.prove.findings import failed, unseen
@@ -19,6 +20,7 @@ from operations.prove.subject import Subject
 LIMIT = 45.0
 """Seconds after which a check is given up."""
 _AT_ONCE = 32
+_WIDENED: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
 
 
 async def prove(
@@ -37,12 +39,11 @@ async def prove(
         on_result: Told of each result as it comes.
     """
     chosen = checks() if only is None else only
-    with ThreadPoolExecutor(_AT_ONCE) as threads:
-        asyncio.get_running_loop().set_default_executor(threads)
-        try:
-            results = await asyncio.gather(*(_run(one, subject, on_result) for one in chosen))
-        finally:
-            await subject.close()
+    _widen(asyncio.get_running_loop())
+    try:
+        results = await asyncio.gather(*(_run(one, subject, on_result) for one in chosen))
+    finally:
+        await subject.close()
     return Proof(
         stack=stack,
         domain=subject.declaration.domain,
@@ -51,6 +52,13 @@ async def prove(
         results=tuple(results),
         causes=diagnose(results, subject.declaration),
     )
+
+
+def _widen(loop: asyncio.AbstractEventLoop) -> None:
+    """Give a loop threads enough for every check; the loop itself ends them."""
+    if loop not in _WIDENED:
+        loop.set_default_executor(ThreadPoolExecutor(_AT_ONCE))
+        _WIDENED.add(loop)
 
 
 async def _run(check: Check, subject: Subject, on_result: Callable[[Result], None]) -> Result:

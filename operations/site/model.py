@@ -1,7 +1,7 @@
 """A site: one declaration, and everything that an operation may have to reach for it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cloudflare import AsyncCloudflare
     from minio import Minio
 
-    from operations.prove.model import Proof
+    from operations.prove.model import Check, Proof
     from operations.prove.net import Net
     from rehearsal.world.client import WorldClient
 
@@ -238,12 +238,17 @@ class Site(ABC):
             http_client=httpx.AsyncClient(trust_env=self.live, timeout=60),
         )
 
-    async def prove(self) -> "Proof":
-        """Prove the mail of this site, as `make prove` does."""
+    async def prove(self, *, only: "Sequence[Check] | None" = None) -> "Proof":
+        """Prove the mail of this site, as `make prove` does.
+
+        Args:
+            only: The checks to run; all if None.
+        """
         from operations.prove.run import prove  # noqa: PLC0415  # as above
         from operations.prove.subject import Subject  # noqa: PLC0415  # as above
 
-        return await prove(Subject(self.declaration, self.net, self.passwords), stack=self.stack)
+        subject = Subject(self.declaration, self.net, self.passwords)
+        return await prove(subject, stack=self.stack, only=only)
 
     async def close(self) -> None:
         """Close what was opened."""

@@ -10,10 +10,9 @@ from typing import Any
 
 import httpx
 
-from operations.prove.__main__ import world_subject
 from operations.prove.model import Proof, Station
 from operations.prove.registry import checks
-from operations.prove.run import prove
+from operations.site.rehearsed import RehearsedSite
 from rehearsal.stage import Stage
 from rehearsal.world.authority import CertificateAuthority, Issued
 from tests.conftest import PROJECT
@@ -24,6 +23,7 @@ class Rehearsed:
 
     def __init__(self, folder: Path) -> None:
         """Start the world below `folder` and deploy to it; `close` ends it."""
+        self.runs = folder
         self.stage = Stage(PROJECT, "qual", runs=folder)
         self.world = self.stage.start_world(parent=os.getpid())
         outcome = self.stage.engine(self.world).up()
@@ -38,8 +38,7 @@ class Rehearsed:
     def prove(self, *stations: Station) -> Proof:
         """Prove what stands at the stations, everything without any."""
         chosen = [one for one in checks() if not stations or one.station in stations]
-        subject = world_subject(self.stage, self.world)
-        return asyncio.run(prove(subject, stack="qual", only=chosen))
+        return asyncio.run(RehearsedSite(self.stage, self.world).prove(only=chosen))
 
     @contextmanager
     def faults(self, service: str, **faults: Any) -> Iterator[None]:

@@ -103,12 +103,10 @@ def test_sending_needs_somebody_who_writes() -> None:
     assert "--mailbox" in ended.output
 
 
-def test_the_command_writes_every_report(
-    rehearsed: Rehearsed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(command, "Stage", lambda *_: rehearsed.stage)
+def test_the_command_writes_every_report(rehearsed: Rehearsed, tmp_path: Path) -> None:
     files = {name: tmp_path / "out" / f"proof.{name}" for name in ("json", "junit", "html")}
-    options = [word for name, file in files.items() for word in (f"--{name}", str(file))]
+    options = ["--runs", str(rehearsed.runs)]
+    options += [word for name, file in files.items() for word in (f"--{name}", str(file))]
     ended = CliRunner().invoke(command.app, options)
 
     assert ended.exit_code == 0, ended.output
