@@ -1,8 +1,10 @@
 """Judging a stack by every rule, with the declared exceptions."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
+from typing import Any
 
+from components import evidence as kept
 from components.declaration import Declaration
 from policies.model import (
     WHOLE,
@@ -28,6 +30,7 @@ def stack_of(
     snapshot: Snapshot | None = None,
     sees_secrets: bool = True,
     previous: Sequence[Resource] | None = None,
+    evidence: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Stack:
     """Return a stack to judge.
 
@@ -38,9 +41,19 @@ def stack_of(
         snapshot: SPF records of other domains; the stored ones when absent.
         sees_secrets: Whether the resources still tell what is secret.
         previous: Resources of the state before this deployment, if one is at hand.
+        evidence: What operations have found out, by subject; what is kept for the stack when
+            absent.
     """
+    if evidence is None:
+        evidence = kept.read_all(_stack_name(resources))
     day = today or datetime.now(UTC).date()
-    return Stack(declaration, resources, day, snapshot or load(), sees_secrets, previous)
+    return Stack(declaration, resources, day, snapshot or load(), sees_secrets, previous, evidence)
+
+
+def _stack_name(resources: Sequence[Resource]) -> str:
+    """Return the name of the stack, as every URN has it: `urn:pulumi:<stack>::...`."""
+    urn = resources[0].urn if resources else ""
+    return urn.removeprefix("urn:pulumi:").partition("::")[0]
 
 
 def judge(

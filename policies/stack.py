@@ -73,6 +73,7 @@ class Stack:
         sees_secrets: Whether the resources still tell what is secret.
         previous: Resources as the state holds them, before this deployment; None where no state
             is at hand.
+        evidence: What operations have found out about it, by subject (`components.evidence`).
         met: Unknown properties that were asked for, with the resource.
     """
 
@@ -82,6 +83,7 @@ class Stack:
     snapshot: Snapshot
     sees_secrets: bool = True
     previous: Sequence[Resource] | None = None
+    evidence: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     met: list[tuple[Resource, str]] = field(default_factory=list)
     _known: dict[str, tuple[Any, list[tuple[Resource, str]]]] = field(default_factory=dict)
 
@@ -89,7 +91,7 @@ class Stack:
         """Return the same stack with a list of its own of what was met unknown."""
         return Stack(
             self.declaration, self.resources, self.today, self.snapshot, self.sees_secrets,
-            self.previous, [], self._known,
+            self.previous, self.evidence, [], self._known,
         )  # fmt: skip
 
     def _once(self, key: str, build: "Callable[[Stack], _T]") -> _T:

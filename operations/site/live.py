@@ -54,6 +54,11 @@ class LiveSite(Site):
         """The stack's declaration."""
         return self._project / f"Pulumi.{self.stack}.yaml"
 
+    @property
+    def evidence(self) -> Path:
+        """Where it is committed with the declaration."""
+        return self._project / "evidence" / self.stack
+
     def declare(self, changes: Mapping[str, Any]) -> None:
         """Change the stack's file, for the operator to commit."""
         before = self.file.read_text("utf-8")

@@ -130,6 +130,11 @@ class Site(ABC):
 
     @property
     @abstractmethod
+    def evidence(self) -> Path:
+        """The folder of this stack's evidence (`components.evidence`); it may not be there yet."""
+
+    @property
+    @abstractmethod
     def deployer(self) -> Deployer:
         """Who deploys here."""
 

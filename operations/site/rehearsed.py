@@ -44,6 +44,11 @@ class RehearsedSite(Site):
         """The stack's declaration."""
         return self.stage.file
 
+    @property
+    def evidence(self) -> Path:
+        """A place of the rehearsal's own: what was rehearsed proves nothing of the real stack."""
+        return self.stage.folder / "evidence" / self.stack
+
     def declare(self, changes: Mapping[str, Any]) -> None:
         """Change a copy of the declaration, from which this world is deployed from now on."""
         text = edited(self.stage.file.read_text("utf-8"), changes)

@@ -25,4 +25,4 @@ def recorded(prepared: Prepared) -> list[Resource]:
 @pytest.fixture
 def good(prepared: Prepared, recorded: list[Resource]) -> Stack:
     """Return a stack that no rule refuses."""
-    return stack_of(prepared.declaration, recorded, today=TODAY)
+    return stack_of(prepared.declaration, recorded, today=TODAY, evidence={})

@@ -27,6 +27,7 @@ def rebuilt(stack: Stack, resources: Sequence[Resource] | None = None, **changes
         snapshot=changes.get("snapshot", stack.snapshot),
         sees_secrets=changes.get("sees_secrets", stack.sees_secrets),
         previous=changes.get("previous", stack.previous),
+        evidence=changes.get("evidence", stack.evidence),
     )
 
 
@@ -236,6 +237,11 @@ def _copied(value: Any, path: Sequence[str], new: Any) -> Any:
 def on(day: date) -> Mistake:
     """Judge by another day."""
     return lambda stack: rebuilt(stack, today=day)
+
+
+def evident(subject: str, document: Mapping[str, Any]) -> Mistake:
+    """Have found something out about a subject."""
+    return lambda stack: rebuilt(stack, evidence={**stack.evidence, subject: document})
 
 
 def knowing(**records: str) -> Mistake:
