@@ -77,7 +77,7 @@ class Cloudflare(Service):
         self.port = 0
         self.store: ZoneStore
         self.requests = 0
-        self._token = ""
+        self._tokens: list[str] = []
         self._recent: deque[float] = deque()
         self._blocked_until = 0.0
         self._runner: web.AppRunner | None = None
@@ -85,7 +85,7 @@ class Cloudflare(Service):
     async def start(self, world: Surroundings) -> None:
         """Serve the store of the DNS service on a free port of loopback."""
         self.store = cast("Dns", world.services["dns"]).store
-        self._token = world.secrets["cloudflareApiToken"]
+        self._tokens = [world.secrets["cloudflareApiToken"]]
         app = web.Application(middlewares=[self._manners])
         zones = "/client/v4/zones"
         records = zones + "/{zone}/dns_records"
@@ -117,11 +117,23 @@ class Cloudflare(Service):
         return {"endpoints": {"cloudflareApi": f"http://{LOOPBACK}:{self.port}/client/v4"}}
 
     def control(self) -> Iterable[web.RouteDef]:
-        """`GET /records`: every record, past the token; `GET /requests`: how many were made."""
+        """Look past the token, and do what the page of tokens does.
+
+        `GET /records`: every record. `GET /requests`: how many were made. `POST` and `DELETE
+        /tokens` (`token`): make one valid beside the others, revoke one.
+        """
         return [
             web.get("/records", self._show_all),
             web.get("/requests", self._show_requests),
+            web.post("/tokens", self._change_tokens),
+            web.delete("/tokens", self._change_tokens),
         ]
+
+    async def _change_tokens(self, request: web.Request) -> web.Response:
+        token = str((await request.json())["token"])
+        kept = [one for one in self._tokens if one != token]
+        self._tokens = kept if request.method == "DELETE" else [*kept, token]
+        return web.json_response({"valid": len(self._tokens)})
 
     async def _show_all(self, _request: web.Request) -> web.Response:
         return web.json_response(
@@ -197,7 +209,8 @@ class Cloudflare(Service):
         if scheme.lower() != "bearer" or not token.strip():
             chain = ((6111, "Invalid format for Authorization header"),)
             raise RecordError(6003, "Invalid request headers", status=400, chain=chain)
-        if not hmac.compare_digest(token.strip().encode(), self._token.encode()):
+        given = token.strip().encode()
+        if not any(hmac.compare_digest(given, known.encode()) for known in self._tokens):
             raise RecordError(9109, "Invalid access token", status=403)
 
     async def _verify(self, _request: web.Request) -> web.Response:

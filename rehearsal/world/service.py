@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -153,6 +153,8 @@ class Service(ABC):
 
     def __init__(self) -> None:
         self.faults: dict[str, Any] = {}
+        self.overlay_changed: Callable[[], None] = lambda: None
+        """To be called when `overlay` says something else than before: the world tells it on."""
 
     @abstractmethod
     async def start(self, world: Surroundings) -> None:

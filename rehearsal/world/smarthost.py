@@ -1,16 +1,21 @@
 """The smarthost of the rehearsed internet.
 
 It takes mail with a login over TLS, signs it, and hands it on under its own envelope domain, as
-Resend does.
+Resend does. Amazon SES stands beside it, for a declaration that names it instead. As at the genuine
+ones, several credentials can be valid at once, and another DKIM selector can be taken.
 """
 
 import asyncio
 import base64
+import hashlib
+import json
 import re
 import secrets
 from collections.abc import Iterable
+from dataclasses import dataclass
 from email.parser import BytesHeaderParser
 from email.utils import parseaddr
+from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import dkim
@@ -31,11 +36,46 @@ ADDRESS = "198.51.100.25"
 SUBMISSION_PORTS = (25, 587, 2587)
 """Ports on which Resend takes STARTTLS."""
 
+
+@dataclass(frozen=True)
+class House:
+    """One smarthost of the rehearsed internet.
+
+    Attributes:
+        name: As the declaration's provider table calls it.
+        host: Its server; `{region}` stands for the region.
+        user: The login name that its account has.
+        address: Public address from which it sends.
+        regions: Regions in which it has a server of its own.
+    """
+
+    name: str
+    host: str
+    user: str
+    address: str
+    regions: tuple[str, ...] = ()
+
+    @property
+    def servers(self) -> list[str]:
+        """The names under which it is reached."""
+        return sorted({self.host.format(region=region) for region in self.regions or ("",)})
+
+
+HOUSES = (
+    House("resend", "smtp.resend.com", "resend", ADDRESS),
+    House(
+        "ses", "email-smtp.{region}.amazonaws.com", "rehearsed-account", "198.51.100.26",
+        ("eu-west-1", "eu-central-1", "eu-west-3", "eu-north-1", "eu-south-1"),
+    ),
+)  # fmt: skip
+"""Both sign with one key: a rehearsal has one account, wherever it is declared to be."""
+
+_SELECTOR = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _LINE_END = re.compile(rb"\r?\n")
 
 
 class Smarthost(Service):
-    """Stands where Resend stands: STARTTLS, SASL, envelope rewritten, DKIM signed.
+    """Stands where Resend and SES stand: STARTTLS, SASL, envelope rewritten, DKIM signed.
 
     Faults: `login` (a reply such as `535 5.7.8 ...` to every login), `data` (a reply to every
     message: `451 4.3.0 ...` defers, `550 ...` bounces), `drop` (true: the connection ends instead
@@ -44,63 +84,134 @@ class Smarthost(Service):
     """
 
     name: ClassVar[str] = "smarthost"
-    stands_for: ClassVar[str] = "Resend's SMTP relay"
+    stands_for: ClassVar[str] = "the SMTP relays of Resend and Amazon SES"
 
     def __init__(self) -> None:
         super().__init__()
-        self._listener: Listener | None = None
+        self._listeners: list[Listener] = []
         self._accepted: list[dict[str, Any]] = []
 
     async def start(self, world: Surroundings) -> None:
-        """Listen, and publish the address under the names that Resend has."""
+        """Listen, and publish the addresses under the names that the genuine ones have."""
         self._world = world
         self._domain = str(world.config["domain"])
         settings = dict(world.config.get("smarthost", {}))
-        self._selector = str(settings.get("selector", "resend"))
         self._envelope_domain = f"{settings.get('envelopeLabel', 'send')}.{self._domain}"
-        region = str(settings.get("region", "eu-west-1"))
-        self._key = self._signing_key()
+        self._open_account(str(settings.get("selector", "resend")))
         names = cast("Dns", world.services["dns"])
-        names.add_outside("smtp.resend.com", "A", ADDRESS)
-        names.add_outside(f"feedback-smtp.{region}.amazonses.com", "A", ADDRESS)
-        names.add_outside("amazonses.com", "TXT", f"v=spf1 ip4:{ADDRESS} -all")
+        for region in {str(settings.get("region", "eu-west-1")), *HOUSES[1].regions}:
+            names.add_outside(f"feedback-smtp.{region}.amazonses.com", "A", ADDRESS)
+        senders = " ".join(f"ip4:{house.address}" for house in HOUSES)
+        names.add_outside("amazonses.com", "TXT", f"v=spf1 {senders} -all")
         self._names = Names(names.port)
-        tls = world.authority.server_context(["smtp.resend.com"], world.folder / "smarthost")
-        self._listener = Listener(
-            self,
-            hostname="smtp.resend.com",
-            tls=tls,
-            authenticator=self._authenticate,
+        for house in HOUSES:
+            await self._open_house(house, names)
+
+    async def _open_house(self, house: House, names: Dns) -> None:
+        world = self._world
+        for server in house.servers:
+            names.add_outside(server, "A", house.address)
+        folder = world.folder / "smarthost" / house.name
+        folder.mkdir(parents=True, exist_ok=True)
+        listener = Listener(
+            _Door(self, house),
+            hostname=house.servers[0],
+            tls=world.authority.server_context(house.servers, folder),
+            authenticator=_Door(self, house).authenticate,
             require_starttls=True,
             auth_required=True,
         )
-        self._port = await self._listener.start()
-        for port in SUBMISSION_PORTS:
-            world.addresses.publish(ADDRESS, port, self._port)
+        port = await listener.start()
+        self._listeners.append(listener)
+        for public in SUBMISSION_PORTS:
+            world.addresses.publish(house.address, public, port)
 
     async def stop(self) -> None:
         """Stop listening."""
-        if self._listener is not None:
-            await self._listener.stop()
+        for listener in self._listeners:
+            await listener.stop()
 
     def overlay(self) -> dict[str, Any]:
         """Return the DKIM record as the account's page shows it."""
-        public = self._key.public_key().public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-        return {"dkimPublicKey": f"p={base64.b64encode(public).decode()}"}
+        return {"dkimPublicKey": self._record(self._selector)}
 
     def control(self) -> Iterable[web.RouteDef]:
-        """`GET /smarthost/accepted`: what was taken, without the messages."""
-        return [web.get("/accepted", self._show)]
+        """What the account's pages offer, and what was taken.
+
+        `GET /smarthost/accepted`: what was taken, without the messages. `POST` and `DELETE
+        /smarthost/credentials` (`password`): make one valid beside the others, revoke one.
+        `POST /smarthost/selectors` (`selector`): make a key for another one, and show its record.
+        `PUT /smarthost/selectors` (`selector`): sign with it from now on.
+        """
+        return [
+            web.get("/accepted", self._show),
+            web.post("/credentials", self._change_credentials),
+            web.delete("/credentials", self._change_credentials),
+            web.post("/selectors", self._change_selector),
+            web.put("/selectors", self._change_selector),
+        ]
 
     async def _show(self, _request: web.Request) -> web.Response:
         return web.json_response(self._accepted)
 
-    def _signing_key(self) -> rsa.RSAPrivateKey:
-        file = self._world.folder / "smarthost" / "dkim.key"
+    async def _change_credentials(self, request: web.Request) -> web.Response:
+        given = _digest(str((await request.json())["password"]).encode())
+        kept = [one for one in self._credentials if one != given]
+        self._credentials = kept if request.method == "DELETE" else [*kept, given]
+        self._keep_account()
+        return web.json_response({"valid": len(self._credentials)})
+
+    async def _change_selector(self, request: web.Request) -> web.Response:
+        selector = str((await request.json())["selector"])
+        if not _SELECTOR.fullmatch(selector):
+            return web.json_response({"error": "that is no selector"}, status=400)
+        if request.method == "POST":
+            await asyncio.to_thread(self._signing_key, selector)
+        elif not self._key_file(selector).exists():
+            return web.json_response({"error": "the account has no key for it"}, status=404)
+        else:
+            self._selector = selector
+            self._keep_account()
+            self.overlay_changed()
+        return web.json_response({"selector": selector, "record": self._record(selector)})
+
+    # The account
+
+    def _open_account(self, selector: str) -> None:
+        """Take the account as it was left, or open one with the world's first credential."""
+        self._account = self._world.folder / "smarthost" / "account.json"
+        self._account.parent.mkdir(parents=True, exist_ok=True)
+        self._first, self._selector = selector, selector
+        self._credentials = [_digest(self._world.secrets["smarthostPassword"].encode())]
+        if self._account.exists():
+            kept = json.loads(self._account.read_text())
+            known = [one for one in kept["credentials"] if one not in self._credentials]
+            self._credentials += known
+            self._first, self._selector = kept["first"], kept["selector"]
+        self._signing_key(self._selector)
+
+    def _keep_account(self) -> None:
+        kept = {
+            "credentials": self._credentials, "first": self._first, "selector": self._selector,
+        }  # fmt: skip
+        draft = self._account.with_suffix(".new")
+        draft.touch(mode=0o600)
+        draft.write_text(json.dumps(kept))
+        draft.replace(self._account)
+
+    def _record(self, selector: str) -> str:
+        public = self._signing_key(selector).public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        return f"p={base64.b64encode(public).decode()}"
+
+    def _key_file(self, selector: str) -> Path:
+        name = "dkim.key" if selector == self._first else f"dkim-{selector}.key"
+        return self._world.folder / "smarthost" / name
+
+    def _signing_key(self, selector: str) -> rsa.RSAPrivateKey:
+        file = self._key_file(selector)
         if not file.exists():
-            file.parent.mkdir(parents=True, exist_ok=True)
             key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
             file.touch(mode=0o600)
             file.write_bytes(
@@ -116,22 +227,21 @@ class Smarthost(Service):
             raise TypeError(msg)
         return loaded
 
-    def _authenticate(
-        self, _server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any
-    ) -> AuthResult:
+    # Conversations
+
+    def authenticate(self, house: House, data: Any) -> AuthResult:
+        """Judge a login at one of the houses."""
         if "login" in self.faults:
             return AuthResult(success=False, handled=False, message=str(self.faults["login"]))
         if not isinstance(data, LoginPassword):
             return AuthResult(success=False, handled=False)
         # The same rejection for both, as a relay that does not tell which one was wrong.
-        right = data.login == b"resend" and secrets.compare_digest(
-            data.password, self._world.secrets["smarthostPassword"].encode()
-        )
-        return AuthResult(success=right, handled=False, auth_data=data.login)
+        credential = _digest(data.password)
+        right = data.login == house.user.encode() and credential in self._credentials
+        # Which credential it was is remembered with what it sends.
+        return AuthResult(success=right, handled=False, auth_data=credential[:12])
 
-    async def handle_DATA(  # noqa: N802  # aiosmtpd's own name
-        self, server: Any, _session: Any, envelope: Any
-    ) -> str:
+    async def take(self, house: House, server: Any, session: Any, envelope: Any) -> str:
         """Take one message, or answer what the faults say."""
         if self.faults.get("drop"):
             server.transport.abort()
@@ -151,18 +261,21 @@ class Smarthost(Service):
                 "from": sender,
                 "envelope": rewritten,
                 "to": list(envelope.rcpt_tos),
+                "house": house.name,
+                "credential": session.auth_data,
             }
         )
         if self.faults.get("lose"):
             return f"250 2.0.0 Ok: queued as {identifier}"
-        failure = await self._forward(Envelope(rewritten, tuple(envelope.rcpt_tos), signed))
+        outbound = Envelope(rewritten, tuple(envelope.rcpt_tos), signed)
+        failure = await self._forward(house, outbound)
         return failure or f"250 2.0.0 Ok: queued as {identifier}"
 
     def _sign(self, message: bytes) -> bytes:
         message = _LINE_END.sub(b"\r\n", message)
         if self.faults.get("unsigned"):
             return message
-        key = self._key.private_bytes(
+        key = self._signing_key(self._selector).private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.TraditionalOpenSSL,
             serialization.NoEncryption(),
@@ -174,7 +287,7 @@ class Smarthost(Service):
         )  # fmt: skip
         return signature + message
 
-    async def _forward(self, envelope: Envelope) -> str:
+    async def _forward(self, house: House, envelope: Envelope) -> str:
         """Hand the message to each recipient's mail host; return a reply if that failed."""
         by_domain: dict[str, list[str]] = {}
         for recipient in envelope.recipients:
@@ -186,8 +299,8 @@ class Smarthost(Service):
             answer = await hand_over(
                 Envelope(envelope.sender, tuple(recipients), envelope.message),
                 Nexthop(hosts[0], 25),
-                helo="smtp.resend.com",
-                origin=ADDRESS,
+                helo=house.servers[0],
+                origin=house.address,
                 names=self._names,
                 addresses=self._world.addresses,
                 trusted=self._world.authority.client_context(),
@@ -195,3 +308,24 @@ class Smarthost(Service):
             if not answer.delivered:
                 return f"{answer.code or 451} {answer.text}"
         return ""
+
+
+def _digest(password: bytes) -> str:
+    """Return how the account knows a credential; it is random, so no salt is needed."""
+    return hashlib.sha256(password).hexdigest()
+
+
+class _Door:
+    """The port of one house, for aiosmtpd."""
+
+    def __init__(self, smarthost: Smarthost, house: House) -> None:
+        self._smarthost = smarthost
+        self._house = house
+
+    def authenticate(
+        self, _server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any
+    ) -> AuthResult:
+        return self._smarthost.authenticate(self._house, data)
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802  # aiosmtpd's own name
+        return await self._smarthost.take(self._house, server, session, envelope)

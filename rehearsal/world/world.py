@@ -178,10 +178,14 @@ class World:
         for service in self._waiting:
             try:
                 self.services[service.name] = await self._started(service)
+                self.services[service.name].overlay_changed = self._describe
             except Exception as error:
                 await self.stop()
                 raise WorldError(f"service `{service.name}` did not start: {error!r}") from error
         await self.control.start()
+        self._describe()
+
+    def _describe(self) -> None:
         described = {**self.status(), "token": self.control.token, "overlay": self.overlay()}
         write_private(self.folder / "world.json", json.dumps(described, indent=1))
 

@@ -56,6 +56,26 @@ def _cat(options: Namespace) -> None:
     say(json.dumps({"version": 2, "id": repository.identity}))
 
 
+def _keys(options: Namespace) -> None:
+    repository = _open(options)
+    if options.action == "list":
+        found = [
+            {"current": name == repository.key, "id": name, "userName": "root",
+             "hostName": os.uname().nodename, "created": kept["created"]}
+            for name, kept in repository.keys().items()
+        ]  # fmt: skip
+        say(json.dumps(found) if options.json else "\n".join(one["id"][:8] for one in found))
+    elif options.action == "add":
+        if not options.new_password_file:
+            raise ToolError("Fatal: the stand-in for restic takes --new-password-file alone")
+        name = repository.add_key(Path(options.new_password_file).read_text().strip())
+        say(f"saved new key with ID {name}")
+    else:
+        for name in options.id:
+            repository.remove_key(name)
+            say(f"removed key {name}")
+
+
 # What a snapshot holds
 
 
@@ -334,6 +354,10 @@ def _parser() -> ArgumentParser:
     verb("init", _init)
     verb("cat", _cat).add_argument("what")
     verb("unlock", _unlock)
+    keys = verb("key", _keys)
+    keys.add_argument("action", choices=("list", "add", "remove"))
+    keys.add_argument("id", nargs="*")
+    keys.add_argument("--new-password-file")
     backup = verb("backup", _backup, chooses=True)
     backup.add_argument("path", nargs="+")
     verb("snapshots", _snapshots, chooses=True).add_argument("snapshot", nargs="*")

@@ -1,7 +1,9 @@
 """Where the stand-in for restic keeps its snapshots: a bucket or a folder, everything sealed.
 
 The layout is not restic's. It is encrypted with the passphrase, stores equal content once, and
-notices what was altered or is missing; that is what a rehearsal of a backup needs.
+notices what was altered or is missing; that is what a rehearsal of a backup needs. As in restic, a
+passphrase opens a key of its own, which opens the one that everything is sealed with: passphrases
+come and go, and what was stored before stays readable.
 """
 
 import hashlib
@@ -10,6 +12,8 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -132,18 +136,29 @@ def shelf_of(repository: str) -> Shelf:
     return FolderShelf(Path(repository))
 
 
-def _key(password: str, salt: bytes) -> AESGCM:
+def _keep_key(shelf: Shelf, identity: str, master: bytes, password: str) -> str:
+    salt, nonce = secrets.token_bytes(16), secrets.token_bytes(12)
+    sealed = nonce + _lock(password, salt).encrypt(nonce, master, identity.encode())
+    content = json.dumps(
+        {"salt": salt.hex(), "sealed": sealed.hex(), "created": datetime.now(UTC).isoformat()}
+    ).encode()
+    name = hashlib.sha256(content).hexdigest()
+    shelf.put(f"keys/{name}", content)
+    return name
+
+
+def _lock(password: str, salt: bytes) -> AESGCM:
     return AESGCM(Scrypt(salt=salt, length=32, n=2**14, r=8, p=1).derive(password.encode()))
 
 
 class Repository:
-    """A repository that was opened with its passphrase."""
+    """A repository that was opened with one of its passphrases."""
 
     def __init__(self, shelf: Shelf, address: str, password: str) -> None:
         """Open a repository.
 
         Raises:
-            ToolError: there is none, or the passphrase is another.
+            ToolError: there is none, or no key of it has this passphrase.
         """
         text = shelf.get("config")
         if text is None:
@@ -151,14 +166,19 @@ class Repository:
                 "Fatal: unable to open config file: the specified key does not exist\n"
                 f"Is there a repository at the following location?\n{address}", 10,
             )  # fmt: skip
-        head = json.loads(text)
         self.shelf = shelf
-        self.identity: str = head["id"]
-        self._cipher = _key(password, bytes.fromhex(head["salt"]))
-        try:
-            self.open(bytes.fromhex(head["check"]), b"check")
-        except InvalidTag:
-            raise ToolError("Fatal: wrong password or no key found", 12) from None
+        self.identity: str = json.loads(text)["id"]
+        self.key, self._master = self._opened(password)
+        self._cipher = AESGCM(self._master)
+
+    def _opened(self, password: str) -> tuple[str, bytes]:
+        """Return the name of the key that a passphrase opens, and what is behind it."""
+        for name, kept in self.keys().items():
+            sealed = bytes.fromhex(kept["sealed"])
+            lock = _lock(password, bytes.fromhex(kept["salt"]))
+            with suppress(InvalidTag):
+                return name, lock.decrypt(sealed[:12], sealed[12:], self.identity.encode())
+        raise ToolError("Fatal: wrong password or no key found", 12)
 
     @classmethod
     def make(cls, shelf: Shelf, address: str, password: str) -> "Repository":
@@ -169,11 +189,34 @@ class Repository:
         """
         if shelf.get("config") is not None:
             raise ToolError("Fatal: create repository failed: config file already exists")
-        salt, nonce = secrets.token_bytes(16), secrets.token_bytes(12)
-        check = nonce + _key(password, salt).encrypt(nonce, b"", b"check")
-        head = {"id": secrets.token_hex(32), "salt": salt.hex(), "check": check.hex()}
-        shelf.put("config", json.dumps(head).encode())
+        identity = secrets.token_hex(32)
+        _keep_key(shelf, identity, AESGCM.generate_key(256), password)
+        shelf.put("config", json.dumps({"id": identity}).encode())
         return cls(shelf, address, password)
+
+    def keys(self) -> dict[str, dict[str, str]]:
+        """Return the sealed keys by name."""
+        found = {}
+        for place in list(self.shelf.names("keys/")):
+            found[place.removeprefix("keys/")] = json.loads(self.shelf.get(place) or b"{}")
+        return found
+
+    def add_key(self, password: str) -> str:
+        """Let another passphrase open the repository as well; return the name of its key."""
+        return _keep_key(self.shelf, self.identity, self._master, password)
+
+    def remove_key(self, name: str) -> None:
+        """Remove a key, which may be abbreviated.
+
+        Raises:
+            ToolError: there is none, or it is the one in use.
+        """
+        found = [one for one in self.keys() if name and one.startswith(name)]
+        if len(found) != 1:
+            raise ToolError(f'Fatal: no matching ID found for prefix "{name}"')
+        if found[0] == self.key:
+            raise ToolError("Fatal: refusing to remove key currently used to access repository")
+        self.shelf.remove(f"keys/{found[0]}")
 
     def seal(self, content: bytes, label: bytes) -> bytes:
         """Encrypt content under a label that must be given again to open it."""
