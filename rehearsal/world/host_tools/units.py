@@ -2,10 +2,12 @@
 
 import re
 import shlex
+import zoneinfo
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rehearsal.world.host_tools.surroundings import on_host
+from rehearsal.world.host_tools.unit_settings import mistake
 
 FOLDER = "/etc/systemd/system"
 VENDOR = frozenset({"docker.service", "nftables.service", "ssh.service", "cron.service"})
@@ -35,15 +37,32 @@ class UnitError(Exception):
     """A unit file that is not there, or that systemd would not load."""
 
 
+def _is_zone(name: str) -> bool:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
+        return False
+    return True
+
+
+def _in_bounds(body: str) -> bool:
+    """Tell whether months, days, hours, minutes and seconds are ones that occur."""
+    limits = {r"(?:^|-)(\d+)[-~][^-~]+$": 12, r"[-~](\d+)$": 31}
+    date = next((one for one in body.split() if re.search(r"\d[-~]|[-~]\d", one)), "")
+    time = next((one for one in body.split() if ":" in one), "")
+    dates = [(int(one), limit) for form, limit in limits.items() for one in re.findall(form, date)]
+    hours = [(int(one), 23) for one in re.findall(r"^(\d+):", time)]
+    later = [(int(one), 59) for one in re.findall(r":(\d+)", time)]
+    return all(number <= limit for number, limit in dates + hours + later)
+
+
 def calendar_mistake(expression: str) -> str | None:
     """Return what is wrong with a calendar expression (systemd.time(7)), None if nothing."""
     text = expression.strip()
     match = re.fullmatch(r"(.*?)\s+(UTC|[A-Z][A-Za-z_]+/[A-Za-z_/+-]+)", text)
-    body = match[1] if match else text
-    numbers = [int(one) for one in re.findall(r":(\d+)", body)]
-    hours = [int(one) for one in re.findall(r"(?:^|\s)(\d+):", body)]
+    body, place = (match[1], match[2]) if match else (text, "UTC")
     known = body.lower() in _SHORTHANDS or (bool(body) and _CALENDAR.match(body))
-    if not known or any(one > 59 for one in numbers) or any(one > 23 for one in hours):
+    if not known or not _in_bounds(body) or not _is_zone(place):
         return f"Failed to parse calendar specification '{expression}': Invalid argument"
     return None
 
@@ -155,8 +174,18 @@ def parse(name: str, path: Path) -> Unit:
 def check(unit: Unit) -> list[str]:
     """Return what systemd would refuse in a unit, as sentences."""
     section = _SECTIONS.get(unit.kind)
+    ignored = [
+        said
+        for place, settings in unit.assignments.items()
+        for name, value in settings
+        if (said := mistake(place, name, value))
+    ]
     if section and section not in unit.assignments:
-        return [f"{unit.name}: no [{section}] section"]
+        return [*ignored, f"{unit.name}: no [{section}] section"]
+    return [*ignored, *_check_kind(unit)]
+
+
+def _check_kind(unit: Unit) -> list[str]:
     if unit.kind == "service":
         return _check_service(unit)
     if unit.kind == "timer":
