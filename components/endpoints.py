@@ -21,6 +21,17 @@ class RepositoryEndpoint(Settings):
     """Git address."""
     commit: str = Field(pattern=r"^[0-9a-f]{40}$")
     """Commit that the declared tag stands for there."""
+    tag: str | None = None
+    """Tag that `commit` goes with; any tag if None. With another tag, the declared commit holds."""
+
+    def commit_of(self, tag: str, declared: str) -> str:
+        """Return the commit that a tag stands for there.
+
+        Args:
+            tag: Declared tag.
+            declared: Declared commit.
+        """
+        return self.commit if self.tag in {None, tag} else declared
 
 
 class Endpoints(Settings):

@@ -143,6 +143,12 @@ _NGINX = "data/conf/nginx"
 _HOOK = "mailcow-settings-fixed"
 
 
+def pinned_commit(declaration: "Declaration") -> str:
+    """Return the commit that the release must be, where it is cloned from."""
+    release, elsewhere = declaration.mailcow.release, declaration.endpoints.repository
+    return elsewhere.commit_of(release.tag, release.commit) if elsewhere else release.commit
+
+
 def release_options(declaration: "Declaration") -> list[str]:
     """Return the options of the program that brings the release."""
     mailcow, elsewhere = declaration.mailcow, declaration.endpoints.repository
@@ -151,7 +157,7 @@ def release_options(declaration: "Declaration") -> list[str]:
         "--state": STATE,
         "--repository": elsewhere.url if elsewhere else mailcow.release.repository,
         "--tag": mailcow.release.tag,
-        "--commit": elsewhere.commit if elsewhere else mailcow.release.commit,
+        "--commit": pinned_commit(declaration),
     }
     words = [word for pair in options.items() for word in pair]
     for service in sorted(mailcow.services):
@@ -336,6 +342,7 @@ class MailcowComponent(pulumi.ComponentResource):
                 f"secret-{key.replace('_', '-')}",
                 path=f"{SECRETS}/{key.replace('_', '-')}",
                 length=length,
+                generation=getattr(self._args.declaration.generations, key, 1),
                 opts=self._after_release,
             )
             for key, length in _SECRET_LENGTHS.items()
@@ -399,6 +406,7 @@ class MailcowComponent(pulumi.ComponentResource):
         args, mailcow = self._args, self._args.declaration.mailcow
         words = [
             "--project", mailcow.project, "--directory", mailcow.directory, "--memory", _MEMORY,
+            "--release", f"{mailcow.release.tag}@{pinned_commit(args.declaration)}",
         ]  # fmt: skip
         nginx = {path: file for path, file in files.items() if path.endswith(".custom")}
         watch = [

@@ -31,6 +31,7 @@ from pathlib import Path
 
 COMPOSE = "docker-compose.yml"
 CANDIDATE = "refs/po-mail/candidate"
+PLACED = "refs/po-mail/placed"
 GIT_TIMEOUT = 900
 
 
@@ -93,7 +94,7 @@ def prepare(tree: Tree) -> None:
 
 
 def fetch(tree: Tree, repository: str, tag: str, commit: str) -> None:
-    """Fetch the tag.
+    """Fetch the tag. A release that was in place before is there without the repository.
 
     Raises:
         ReleaseError: it cannot be fetched, or is another commit.
@@ -102,7 +103,15 @@ def fetch(tree: Tree, repository: str, tag: str, commit: str) -> None:
     shallow = tree.run("fetch", "-q", "--no-tags", "--depth", "1", repository, wanted, check=False)
     if shallow.returncode:
         # Some git servers cannot cut the history off.
-        tree.run("fetch", "-q", "--no-tags", repository, wanted)
+        whole = tree.run("fetch", "-q", "--no-tags", repository, wanted, check=False)
+        if whole.returncode:
+            known = tree.run(
+                "rev-parse", "-q", "--verify", f"{PLACED}/{tag}^{{commit}}", check=False
+            )
+            if known.stdout.strip() == commit:
+                # Its tag was that commit when it was placed: the way back needs no network.
+                return
+            raise ReleaseError(f"git fetch failed: {whole.stderr.strip()}")
     found = tree.ask("rev-parse", f"{CANDIDATE}^{{commit}}")
     if found != commit:
         raise ReleaseError(
@@ -273,6 +282,8 @@ def place(options: argparse.Namespace) -> str:
         check_overwriting(tree, options.commit)
         aside = switch(tree, before, options.commit, shelf)
     aside += mend(tree, options.commit, shelf)
+    # By a name, or git would clear the release away once it is no longer in place.
+    tree.run("update-ref", f"{PLACED}/{options.tag}", options.commit)
     complete(tree, options.repository, options.tag, options.commit)
     text = f"{options.tag} ({options.commit[:12]}) is in place, {len(services)} services\n"
     for name in aside:

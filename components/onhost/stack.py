@@ -6,6 +6,9 @@ Compose recreates a container when its own settings change, but does not notice 
 the container reads at its start has changed: for those, named with --watch, the service is
 restarted, once, and only if it did not start anew anyway. Switching IPv6 changes Mailcow's
 network, which cannot change under running containers: the project is then taken down first.
+So it is for another release, named with --release: its files are mounted into containers that
+Compose would leave running, because their image stayed the same. Images that are missing are
+pulled before anything stops, and no others: a way back needs no registry.
 Volumes are kept in every case.
 
 Exit status: 0 done, 1 failed, 2 wrong usage.
@@ -31,6 +34,17 @@ class StackError(Exception):
 def on_disk(path: str) -> Path:
     """Return a path of the host below `DESTDIR`."""
     return Path(os.environ.get("DESTDIR", "") + path)
+
+
+def docker(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run docker."""
+    return subprocess.run(  # noqa: S603 - no shell, arguments come from the program
+        ["docker", *arguments],  # noqa: S607 - the host's docker
+        capture_output=True,
+        text=True,
+        timeout=COMPOSE_TIMEOUT,
+        check=False,
+    )
 
 
 class Project:
@@ -63,6 +77,18 @@ class Project:
     def container(self, service: str) -> set[str]:
         """Return the ids of the running containers of a service."""
         return set(self.run("ps", "-q", service).split())
+
+    def pull_missing(self) -> None:
+        """Pull the images that are not there yet.
+
+        Raises:
+            StackError: one cannot be pulled; nothing was stopped.
+        """
+        for image in sorted(set(self.run("config", "--images").split())):
+            if docker("inspect", "--type", "image", "--format", "{{.Id}}", image).returncode:
+                pulled = docker("pull", "-q", image)
+                if pulled.returncode:
+                    raise StackError(f"image {image} cannot be pulled: {pulled.stderr.strip()}")
 
     def conf(self, key: str) -> str:
         """Return a setting of `mailcow.conf`."""
@@ -115,16 +141,30 @@ def watched(values: list[str]) -> dict[str, dict[str, str]]:
     return files
 
 
-def start(project: Project, memory: Memory, files: dict[str, dict[str, str]]) -> list[str]:
+def start(
+    project: Project, memory: Memory, files: dict[str, dict[str, str]], release: str = ""
+) -> list[str]:
     """Bring the project up; return the services that had to be restarted.
+
+    Args:
+        project: The project.
+        memory: What was true at the last time.
+        files: Revisions of files by service.
+        release: The release in place, none to leave that aside.
 
     Raises:
         StackError: compose failed.
     """
     project.run("config", "-q")
     network = project.conf("ENABLE_IPV6")
-    if memory.notes.get("ENABLE_IPV6", network) != network:
+    another = bool(release) and memory.notes.get("RELEASE", release) != release
+    if another:
+        project.pull_missing()
+    if another or memory.notes.get("ENABLE_IPV6", network) != network:
         project.run("down")
+    if release:
+        # Noted before the start: should it fail, the way back must begin with a `down` again.
+        memory.keep("RELEASE", release)
     wanted = {service: project.digest(names) for service, names in files.items()}
     before = {service: project.container(service) for service in files}
     project.run("up", "-d", "--wait", "--remove-orphans")
@@ -149,6 +189,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--project", required=True, help="name of the compose project")
     command.add_argument("--directory", required=True, help="directory of the release")
     command.add_argument("--memory", required=True, help="file for what is remembered")
+    command.add_argument("--release", default="", help="the release in place, in any words")
     command.add_argument(
         "--watch",
         action="append",
@@ -168,7 +209,8 @@ def main(arguments: list[str] | None = None) -> int:
             if project.directory.is_dir():
                 project.run("down")
             return 0
-        restarted = start(project, Memory(on_disk(options.memory)), watched(options.watch))
+        memory = Memory(on_disk(options.memory))
+        restarted = start(project, memory, watched(options.watch), options.release)
     except (StackError, OSError, subprocess.TimeoutExpired) as error:
         sys.stderr.write(f"stack: {error}\n")
         return 1

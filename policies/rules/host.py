@@ -157,7 +157,9 @@ def _release(stack: Stack) -> Iterator[Finding]:
     elsewhere = stack.declaration.endpoints.repository
     wanted = {
         "--tag": release.tag,
-        "--commit": elsewhere.commit if elsewhere else release.commit,
+        "--commit": elsewhere.commit_of(release.tag, release.commit)
+        if elsewhere
+        else release.commit,
         "--repository": elsewhere.url if elsewhere else release.repository,
     }
     found = list(_releases(stack))

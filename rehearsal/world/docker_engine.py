@@ -42,7 +42,7 @@ class DockerEngine(Service):
     Memory, swap, ports, labels and restart policy read back as the genuine engine gives them.
 
     Faults: `fail` (true: every change answers 500), `pull_refused` (true, or a part of the
-    image's name), `container_exits` ({name: exit code}: it ends as soon as it starts).
+    image's name), `container_exits` ({name or image: exit code}: it ends as soon as it starts).
     """
 
     name = "docker"
@@ -301,8 +301,9 @@ class DockerEngine(Service):
         started = self.store.started(container)
         name = container["Name"].removeprefix("/")
         exits = self.faults.get("container_exits") or {}
-        if started and name in exits:
-            self.store.stopped(container, int(exits[name]))
+        code = exits.get(name, exits.get(container["Config"]["Image"]))
+        if started and code is not None:
+            self.store.stopped(container, int(code))
         elif started:
             await self._serve(container)
         return started

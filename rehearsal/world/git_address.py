@@ -12,6 +12,7 @@ from dulwich.objects import Blob, Commit, ObjectID, Tree
 from dulwich.refs import Ref
 from dulwich.repo import Repo
 
+from rehearsal.world.release_editions import Edition, following
 from rehearsal.world.release_tree import release
 from rehearsal.world.service import LOOPBACK, Service, Surroundings
 
@@ -44,7 +45,7 @@ def _write_tree(repository: Repo, files: Mapping[str, tuple[int, bytes]]) -> Obj
 
 
 class GitAddress(Service):
-    """A repository with the declared release, for `git clone` over HTTP.
+    """A repository with the declared release and those that follow, for `git clone` over HTTP.
 
     The repository is made by dulwich and served by the machine's own `git upload-pack`, which the
     rehearsed host needs for its clone anyway. Further releases can be added, with services of
@@ -80,7 +81,9 @@ class GitAddress(Service):
         folder.mkdir(parents=True)
         self._repository = Repo.init_bare(str(folder))
         self._repository.refs.set_symbolic_ref(Ref(b"HEAD"), _BRANCH)
-        self.commit = self.add_release(self.tag)
+        self.commit = before = self.add_release(self.tag)
+        for tag, edition in following(self.tag).items():
+            before = self.add_release(tag, edition=edition, after=before)
 
     async def stop(self) -> None:
         """Close the port; the repository stays."""
@@ -139,21 +142,46 @@ class GitAddress(Service):
 
     def overlay(self) -> dict[str, Any]:
         """Tell where the release is cloned from, and the commit that its tag stands for."""
-        return {"endpoints": {"repository": {"url": self.url, "commit": self.commit}}}
+        place = {"url": self.url, "commit": self.commit, "tag": self.tag}
+        return {"endpoints": {"repository": place}}
 
-    def add_release(self, tag: str, services: Mapping[str, str] | None = None) -> str:
-        """Commit a release with further `services` (name to image), tag it, return the commit."""
+    def add_release(
+        self,
+        tag: str,
+        services: Mapping[str, str] | None = None,
+        *,
+        edition: Edition | None = None,
+        after: str | None = None,
+    ) -> str:
+        """Commit a release, tag it, and return the commit.
+
+        Args:
+            tag: Its tag; one that is there is moved.
+            services: Further services, name to image.
+            edition: How it differs from the rehearsed one.
+            after: Commit of the release before; its history begins here if None.
+        """
+        tree = _write_tree(self._repository, release(services, edition))
+        parent = after.encode() if after else None
+        for message in edition.history if edition else ():
+            # What each commit changes is nobody's business here: its words are.
+            parent = self._commit(tree, message, parent)
+        made = self._commit(tree, f"Release {tag}\n", parent)
+        self._repository.refs[Ref(f"refs/tags/{tag}".encode())] = made
+        self._repository.refs[_BRANCH] = made
+        return made.decode()
+
+    def _commit(self, tree: ObjectID, message: str, parent: bytes | None) -> ObjectID:
         commit = Commit()
-        commit.tree = _write_tree(self._repository, release(services))
+        commit.tree = tree
+        commit.parents = [ObjectID(parent)] if parent else []
         commit.author = commit.committer = _AUTHOR
         commit.author_time = commit.commit_time = _TIME
         commit.author_timezone = commit.commit_timezone = 0
         commit.encoding = b"UTF-8"
-        commit.message = f"Release {tag}\n".encode()
+        commit.message = message.encode()
         self._repository.object_store.add_object(commit)
-        self._repository.refs[Ref(f"refs/tags/{tag}".encode())] = commit.id
-        self._repository.refs[_BRANCH] = commit.id
-        return commit.id.decode()
+        return commit.id
 
     def releases(self) -> dict[str, str]:
         """Return every tag with its commit."""

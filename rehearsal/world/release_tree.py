@@ -4,8 +4,9 @@ Every line of it is our own; only the names that a deployment touches are Mailco
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.x509.oid import NameOID
+
+from rehearsal.world.release_editions import Edition
 
 FILE, PROGRAM, LINK = 0o100644, 0o100755, 0o120000
 """Git's modes of what a tree holds."""
@@ -222,7 +225,55 @@ exit 1
 """
 
 
-def _compose(services: Mapping[str, _Service]) -> str:
+_OTHER_OPTIONS = (
+    "ACL_ANYONE", "ADDITIONAL_SERVER_NAMES", "COMPOSE_PROJECT_NAME", "DOCKER_COMPOSE_VERSION",
+    "ENABLE_IPV6", "FTS_HEAP", "FTS_PROCS", "LOG_LINES", "MAILCOW_PASS_SCHEME",
+    "WATCHDOG_VERBOSE",
+)  # fmt: skip
+"""Options that the updater knows besides those of the compose file."""
+
+_SCHEMA = "19022026_1220"
+"""Version of the database's schema."""
+
+
+def _edited(edition: Edition) -> dict[str, _Service]:
+    """Return the services of an edition."""
+    services = {
+        name: replace(
+            service,
+            image=edition.images.get(name, service.image),
+            environment=(*service.environment, *edition.environment.get(name, ())),
+            ports=(*service.ports, *edition.ports.get(name, ())),
+            volumes=(*service.volumes, *edition.volumes.get(name, ())),
+            after=tuple(one for one in service.after if one not in edition.removed),
+        )
+        for name, service in _SERVICES.items()
+        if name not in edition.removed
+    }
+    return services | {name: _Service(image) for name, image in edition.added.items()}
+
+
+def _options(edition: Edition, compose: str) -> str:
+    """Return the script by which the updater adds options to `mailcow.conf`, to be read alone."""
+    named = set(re.findall(r"\$\{([A-Z][A-Z0-9_]+)", compose))
+    options = (named | {*_OTHER_OPTIONS, *edition.options_added}) - set(edition.options_removed)
+    lines = "".join(f'  "{one}"\n' for one in sorted(options))
+    head = "#!/usr/bin/env bash\n# Rehearsed\nadapt_new_options() {\n"
+    return f"{head}  CONFIG_ARRAY=(\n{lines}  )\n}}\n"
+
+
+def _schema(edition: Edition) -> str:
+    version = edition.schema or _SCHEMA
+    return f'<?php // Rehearsed\nfunction init_db_schema() {{ $db_version = "{version}"; }}\n'
+
+
+def _volumes(edition: Edition) -> tuple[str, ...]:
+    """Return the volumes that the compose file declares."""
+    more = (one.partition(":")[0] for all_ in edition.volumes.values() for one in all_)
+    return (*_VOLUMES, *(one for one in more if not one.startswith((".", "/"))))
+
+
+def _compose(services: Mapping[str, _Service], volumes: tuple[str, ...]) -> str:
     content: dict[str, Any] = {"services": {}}
     for name, service in services.items():
         entry: dict[str, Any] = {"image": service.image, "restart": "always"}
@@ -253,7 +304,7 @@ def _compose(services: Mapping[str, _Service]) -> str:
             "ipam": {"driver": "default", "config": [{"subnet": one} for one in subnets]},
         }
     }
-    content["volumes"] = dict.fromkeys(_VOLUMES)
+    content["volumes"] = dict.fromkeys(volumes)
     head = "# Rehearsed release: service names, images and ports of Mailcow, nothing of its text\n"
     return head + yaml.safe_dump(content, sort_keys=False, width=1000)
 
@@ -283,19 +334,25 @@ def _snake_oil() -> tuple[bytes, bytes]:
     return certificate.public_bytes(serialization.Encoding.PEM), private
 
 
-def release(extra: Mapping[str, str] | None = None) -> dict[str, tuple[int, bytes]]:
+def release(
+    extra: Mapping[str, str] | None = None, edition: Edition | None = None
+) -> dict[str, tuple[int, bytes]]:
     """Return the release's files by path: Git mode and content.
 
-    `extra` adds services, name (with `-mailcow`) to image, as a later release would.
+    `extra` adds services, name (with `-mailcow`) to image, as a later release would; `edition`
+    is how it differs otherwise.
     """
-    services = dict(_SERVICES)
+    edition = edition or Edition()
+    services = _edited(edition)
     for name, image in (extra or {}).items():
         services[name.removesuffix("-mailcow")] = _Service(image)
     certificate, key = _snake_oil()
+    compose = _compose(services, _volumes(edition))
     texts = {
         ".gitignore": _IGNORED,
         "README.md": "A rehearsed release. The genuine one: https://mailcow.email\n",
-        "docker-compose.yml": _compose(services),
+        "docker-compose.yml": compose,
+        "_modules/scripts/new_options.sh": _options(edition, compose),
         "data/conf/postfix/main.cf": _MAIN_CF,
         "data/conf/postfix/master.cf": _MASTER_CF,
         "data/conf/dovecot/dovecot.conf": "# Rehearsed\nprotocols = imap lmtp sieve pop3\n",
@@ -307,7 +364,11 @@ def release(extra: Mapping[str, str] | None = None) -> dict[str, tuple[int, byte
         "data/conf/nginx/templates/nginx.conf.j2": "# Rehearsed\n",
         "data/web/index.php": "<?php // Rehearsed\n",
         "data/web/inc/vars.inc.php": "<?php // Rehearsed\n",
+        "data/web/inc/init_db.inc.php": _schema(edition),
+        "data/assets/ssl-example/dhparams.pem": "# Rehearsed\n",
     }
+    for path, lines in edition.appended.items():
+        texts[path] += lines
     kept = ("data/conf/acme", *(f"data/hooks/{one}" for one in ("dovecot", "phpfpm", "postfix",
             "rspamd", "sogo", "unbound")))  # fmt: skip
     programs = ("generate_config.sh", "update.sh", "helper-scripts/backup_and_restore.sh")
@@ -317,6 +378,5 @@ def release(extra: Mapping[str, str] | None = None) -> dict[str, tuple[int, byte
         **{path: (PROGRAM, _REFUSING.format(name=path).encode()) for path in programs},
         "data/assets/ssl-example/cert.pem": (FILE, certificate),
         "data/assets/ssl-example/key.pem": (FILE, key),
-        "data/assets/ssl-example/dhparams.pem": (FILE, b"# Rehearsed\n"),
         ".env": (LINK, b"mailcow.conf"),
     }

@@ -18,6 +18,7 @@ from components.mailcow import (
     ReleaseArgs,
     ReleaseComponent,
     nginx_files,
+    pinned_commit,
     refuse_unsafe_change,
     release_options,
 )
@@ -100,6 +101,16 @@ def test_a_rehearsal_brings_the_release_from_its_own_address(qual: Declaration) 
     declaration = qual.model_copy(update={"endpoints": Endpoints(repository=elsewhere)})
     options = release.parser().parse_args(release_options(declaration))
     assert (options.repository, options.commit) == (elsewhere.url, elsewhere.commit)
+
+
+def test_another_tag_in_a_rehearsal_is_the_declared_commit(qual: Declaration) -> None:
+    url, commit = "http://127.0.0.1:9/mailcow", "ab" * 20
+    elsewhere = RepositoryEndpoint(url=url, commit=commit, tag="2026-07a")
+    here = qual.model_copy(update={"endpoints": Endpoints(repository=elsewhere)})
+    assert pinned_commit(here) == commit
+    moved = RepositoryEndpoint(url=url, commit=commit, tag="2026-03")
+    there = qual.model_copy(update={"endpoints": Endpoints(repository=moved)})
+    assert pinned_commit(there) == qual.mailcow.release.commit
 
 
 def test_the_start_reads_the_options_of_its_program(qual: Declaration) -> None:

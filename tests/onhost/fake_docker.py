@@ -30,6 +30,10 @@ if action in known["fails"]:
 if words[0] == "ps":
     service = words[-1].rpartition("=")[2]
     finish(known["running"].get(service, "") + "\\n")
+if words[5:7] == ["config", "--images"]:
+    finish("\\n".join(known.get("images", {{}})))
+if action == "inspect" and not known.get("images", {{}}).get(words[-1]):
+    finish(status=1)
 if action == "ps":
     finish(known["running"].get(words[7], "") + "\\n")
 if action == "up":

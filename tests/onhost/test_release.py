@@ -251,3 +251,19 @@ def test_a_compose_file_without_services_is_refused() -> None:
         release.services_of("networks:\n  default:\n")
     with pytest.raises(release.ReleaseError, match="no services"):
         release.services_of("services: {a: {image: x}}\n")
+
+
+def test_the_way_back_to_a_release_that_was_in_place_needs_no_network(
+    bring: Run, tree: Path, upstream: Upstream, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = upstream.git("rev-parse", "2026-07")
+    second = upstream.publish("2026-07a", {"data/conf/postfix/main.cf": "second\n"})
+    assert bring() == 0
+    assert bring("2026-07a") == 0
+    assert (tree / "data/conf/postfix/main.cf").read_text() == "second\n"
+    upstream.folder.rename(upstream.folder.with_name("gone"))
+    assert bring(commit=first) == 0
+    assert (tree / "data/conf/postfix/main.cf").read_text().startswith("first")
+    # The other way round: what a tag was never checked to be needs the repository.
+    assert bring("2026-07", commit=second) == 1
+    assert "git fetch failed" in capsys.readouterr().err

@@ -101,3 +101,43 @@ def test_removal_keeps_the_volumes(docker: Docker) -> None:
 def test_removal_of_what_never_was_is_no_mistake(docker: Docker, root: Path) -> None:
     assert stack.main(["down", *WORDS]) == 0
     assert docker.calls == []
+
+
+@pytest.mark.usefixtures("directory")
+def test_the_release_of_the_first_start_is_noted_and_no_change(docker: Docker) -> None:
+    assert stack.main(["up", *WORDS, *WATCH, "--release", "2026-07a aa"]) == 0
+    assert stack.main(["up", *WORDS, *WATCH, "--release", "2026-07a aa"]) == 0
+    assert docker.told("down") == []
+
+
+@pytest.mark.usefixtures("directory")
+def test_another_release_stops_everything_and_pulls_what_is_missing_before(docker: Docker) -> None:
+    assert stack.main(["up", *WORDS, "--release", "2026-07a aa"]) == 0
+    docker.know(images={"postfix:2": False, "redis:7": True}, calls=[])
+    assert stack.main(["up", *WORDS, "--release", "2026-07b bb"]) == 0
+    assert docker.told("pull") == [["pull", "-q", "postfix:2"]]
+    actions = [words[0] for words in docker.calls]
+    assert actions.index("pull") < actions.index("down") < actions.index("up")
+
+
+@pytest.mark.usefixtures("directory")
+def test_an_image_that_cannot_be_pulled_stops_nothing(
+    docker: Docker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert stack.main(["up", *WORDS, "--release", "2026-07a aa"]) == 0
+    docker.know(images={"postfix:2": False}, fails=["pull"])
+    assert stack.main(["up", *WORDS, "--release", "2026-07b bb"]) == 1
+    assert docker.told("down") == []
+    assert "image postfix:2 cannot be pulled" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("directory")
+def test_the_way_back_from_a_release_that_did_not_start_stops_everything_too(
+    docker: Docker,
+) -> None:
+    assert stack.main(["up", *WORDS, "--release", "2026-07a aa"]) == 0
+    docker.know(fails=["up"])
+    assert stack.main(["up", *WORDS, "--release", "2026-07b bb"]) == 1
+    docker.know(fails=[], calls=[])
+    assert stack.main(["up", *WORDS, "--release", "2026-07a aa"]) == 0
+    assert [words[0] for words in docker.calls if words[0] in {"down", "up"}] == ["down", "up"]

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from rehearsal.world.git_address import GitAddress
-from rehearsal.world.release_tree import SERVICES
+from rehearsal.world.release_editions import following
+from rehearsal.world.release_tree import SERVICES, release
 from tests.world.host_neighbourhood import Neighbourhood, started
 
 
@@ -132,3 +133,39 @@ def test_no_thread_and_no_port_stays(tmp_path: Path, address: GitAddress) -> Non
     assert threading.active_count() == before
     with pytest.raises(RuntimeError, match=r"[Cc]onnect"):
         clone(address, tmp_path / "again")
+
+
+def test_two_releases_follow_with_what_happened_in_between(
+    neighbourhood: Neighbourhood, address: GitAddress, tmp_path: Path
+) -> None:
+    assert sorted(address.releases()) == ["2026-07a", "2026-07b", "2026-08"]
+    folder = clone(address, tmp_path / "clone", "2026-08")
+    git("fetch", "-q", "--shallow-exclude=2026-07a", "origin", "tag", "2026-08", folder=folder)
+    said = git("log", "--format=%s", "2026-08", folder=folder).splitlines()
+    assert said[0] == "Release 2026-08"
+    assert "[Dovecot] Update to 2.4" in said
+    assert "Release 2026-07a" not in said
+
+
+@pytest.mark.parametrize(
+    ("tag", "next_ones"),
+    [
+        ("2026-07", ["2026-07a", "2026-08"]),
+        ("2026-12c", ["2026-12d", "2027-01"]),
+        ("master", []),
+    ],
+)
+def test_the_releases_that_follow_have_mailcows_names(tag: str, next_ones: list[str]) -> None:
+    assert list(following(tag)) == next_ones
+
+
+def test_a_following_release_changes_what_releases_change() -> None:
+    files = release(edition=following("2026-07a")["2026-08"])
+    compose = yaml.safe_load(files["docker-compose.yml"][1])
+    assert "archive-mailcow" in compose["services"]
+    assert "olefy-mailcow" not in compose["services"]
+    assert "dovecot-sieve-vol-1" in compose["volumes"]
+    options = files["_modules/scripts/new_options.sh"][1].decode()
+    assert '"SKIP_ARCHIVE"' in options
+    assert '"WATCHDOG_VERBOSE"' not in options
+    assert b"01092026_1200" in files["data/web/inc/init_db.inc.php"][1]

@@ -215,6 +215,24 @@ def test_commands_run_inside_a_running_service_alone(deployed: Shell) -> None:
     assert "NOAUTH" in deployed(f"{COMPOSE} exec -T redis-mailcow redis-cli ping").stdout
 
 
+def test_the_web_part_raises_the_schema_and_a_dump_brings_the_old_one_back(
+    deployed: Shell,
+) -> None:
+    source = f"{RELEASE}/data/web/inc/init_db.inc.php"
+    client = f"{COMPOSE} exec -T -e MYSQL_PWD=secret-of-root mysql-mailcow"
+    ask = f"{client} mariadb -N -e 'SELECT version FROM mailcow.versions'"
+    deployed.write(source, '<?php $db_version = "1";')
+    deployed.good(f"{COMPOSE} up -d")
+    assert deployed.good(ask) == "1\n"
+    dump = deployed.good(f"{client} mariadb-dump --all-databases")
+    deployed.write(source, '<?php $db_version = "2";')
+    deployed.good(f"{COMPOSE} up -d --force-recreate")
+    assert deployed.good(ask) == "2\n"
+    deployed.write("/dump.sql", dump)
+    deployed.good(f'{client} mariadb < "$DESTDIR/dump.sql"')
+    assert deployed.good(ask) == "1\n"
+
+
 def test_postconf_reads_what_the_deployment_wrote(deployed: Shell) -> None:
     deployed.write(f"{RELEASE}/data/conf/postfix/extra.cf", "relayhost = [smtp.example.net]:587\n")
     deployed.good(f"{COMPOSE} up -d postfix-mailcow")

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from rehearsal.world.host_tools import compose_files
+from rehearsal.world.host_tools import compose_files, schema
 from rehearsal.world.host_tools.engine_client import Engine
 from rehearsal.world.host_tools.surroundings import (
     ToolError,
@@ -180,6 +180,8 @@ class Compose:
             "POST", "/containers/create", body, name=given or f"{self.project}-{name}-1"
         )
         self.engine.ask("POST", f"/containers/{made['Id']}/start")
+        if name == schema.SERVICE:
+            schema.migrate(self.directory)
         return True
 
     def remove(self, container: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from rehearsal.world.host_tools import schema
 from rehearsal.world.host_tools.compose import covered
 from rehearsal.world.host_tools.surroundings import complain, say, state, told_to_fail
 
@@ -56,7 +57,7 @@ def _kept() -> Path:
 def _dump(arguments: Sequence[str]) -> int:
     if _database_refuses(arguments):
         return 2
-    kept = _kept().read_text() if _kept().exists() else ""
+    kept = (_kept().read_text() if _kept().exists() else "") + schema.line()
     say(_DUMP.format(database=os.environ.get("MYSQL_DATABASE", "mailcow"), kept=kept), end="")
     return 0
 
@@ -68,6 +69,9 @@ def _sql(arguments: Sequence[str]) -> int:
     if "-e" in arguments[:-1]:
         statement = arguments[list(arguments).index("-e") + 1]
     if statement:
+        if re.search(r"\bversions\b", statement):
+            say(schema.version())
+            return 0
         numbers = re.match(r"\s*select\s+(\d+)", statement, re.IGNORECASE)
         if numbers:
             say(numbers[1])
@@ -77,6 +81,7 @@ def _sql(arguments: Sequence[str]) -> int:
         lines = [one for one in text.splitlines() if one.startswith("-- imported ")]
         digest = hashlib.sha256(text.encode()).hexdigest()
         _kept().write_text("\n".join([*lines, f"-- imported {digest}"]) + "\n")
+        schema.take(text.splitlines())
     return 0
 
 
