@@ -323,8 +323,10 @@ class BackupComponent(pulumi.ComponentResource):
             policy_name=policy.name,
             opts=self._mine,
         )
+        generation = self._args.declaration.generations.storage_key
         return minio.IamServiceAccount(
-            "backup-key",
+            # Another name is another key: it is made first, and the one before goes at the end.
+            "backup-key" if generation == 1 else f"backup-key-{generation}",
             target_user=user.name,
             # Without a policy of its own the provider shows a change at every run.
             policy=policy_text,

@@ -18,6 +18,7 @@ from components.certificate import CertificateSettings
 from components.checks import cross_part_mistakes
 from components.dmarc import DmarcSettings
 from components.endpoints import Endpoints
+from components.generations import GenerationSettings
 from components.host import HostSettings, Ipv6Settings
 from components.mailcow import MailcowSettings
 from components.mistakes import (
@@ -103,6 +104,8 @@ class Declaration(Settings):
     """Backup."""
     monitoring: MonitoringSettings
     """Monitoring."""
+    generations: GenerationSettings = GenerationSettings()
+    """Generated secrets."""
     exceptions: tuple[PolicyException, ...] = ()
     """Exceptions from policies."""
     endpoints: Endpoints = Endpoints()
@@ -323,14 +326,19 @@ def _valid_parts(given: Mapping[str, object], wrong: set[str | None]) -> dict[st
 
 def _pasted_secrets(given: Mapping[str, object]) -> list[Mistake]:
     """Return where something that looks like a credential stands in clear."""
-    public = {"hostKey", "dkimPublicKey", "exporterDigest", "endpoints"}
     way_out = "looks like a credential; take it out, make a new one, and set it by one of the keys "
     names = ", ".join(secrets.CATALOGUE)
     return [
         Mistake(spelled(place), f"{way_out}of secrets: {names}")
         for place, text in _texts(given, ())
-        if looks_secret(text) and (place[0] not in public or "PRIVATE" in text)
+        if looks_secret(text) and (not _public(place) or "PRIVATE" in text)
     ]
+
+
+def _public(place: Place) -> bool:
+    """Tell whether what stands there is public, though it looks like a credential."""
+    whole = {"hostKey", "dkimPublicKey", "exporterDigest", "endpoints"}
+    return place[0] in whole or place[-1] == "publicKey"
 
 
 def _texts(value: object, place: Place) -> Iterator[tuple[Place, str]]:

@@ -259,7 +259,11 @@ class MonitoringComponent(pulumi.ComponentResource):
         self._args = args
         self._on_host = pulumi.ResourceOptions(parent=self, depends_on=list(args.after))
         token = pulumi_host.Secret(
-            "exporter-token", path=f"{SECRETS}/exporter-token", length=40, opts=self._on_host
+            "exporter-token",
+            path=f"{SECRETS}/exporter-token",
+            length=40,
+            generation=args.declaration.generations.exporter_token,
+            opts=self._on_host,
         )
         self.exporter = self._run_exporter(token)
         self._describe(token)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import pulumi
 
 import pulumi_host
-from components.smarthost import Account
+from components.zone import smarthost_account
 
 if TYPE_CHECKING:  # the declaration is made of the parts, which must not import it back
     from components.declaration import Declaration
@@ -62,15 +62,9 @@ class Nexthop:
 
 def nexthop_of(declaration: "Declaration") -> Nexthop:
     """Return the smarthost of a declaration, from the provider table."""
-    settings, domain = declaration.smarthost, declaration.domain
-    account = Account(
-        domain=domain,
-        region=settings.region,
-        envelope=f"{settings.envelope_label}.{domain}",
-        selector=settings.selector,
-        dkim=declaration.dkim_public_key,
-    )
+    settings = declaration.smarthost
     row = settings.row
+    account = smarthost_account(declaration)
     return Nexthop(row.server(settings.region), row.port, row.login(account))
 
 

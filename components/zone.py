@@ -113,12 +113,15 @@ def records(declaration: "Declaration") -> tuple[Record, ...]:
 def smarthost_account(declaration: "Declaration") -> Account:
     """Return what the smarthost's records and login depend on."""
     settings = declaration.smarthost
+    second = settings.second_selector
     return Account(
         domain=declaration.domain,
         region=settings.region,
         envelope=f"{settings.envelope_label}.{declaration.domain}",
         selector=settings.selector,
         dkim=declaration.dkim_public_key,
+        user=settings.user,
+        second=(second.selector, second.public_key) if second else None,
     )
 
 

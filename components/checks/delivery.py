@@ -4,7 +4,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -13,14 +13,19 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from components.checks.registry import Finding, check
 from components.dmarc import MINIMUM_AGE, DmarcStage, report_address
-from components.mistakes import quoted, suggestion
+from components.mistakes import Place, quoted, suggestion
 from components.people import names_of
 from components.residency import EU_COUNTRIES
 
 if TYPE_CHECKING:
     from components.declaration import Declaration
 
+SELECTOR_OVERLAP = timedelta(days=60)
+"""How long a second DKIM selector may be published. A message waits five days at most (RFC 5321
+section 4.5.4.1); the rest is the operator's time."""
+
 _LEAST_BITS = 1024
+_COPY_KEY = "copy the value of the DKIM record from the smarthost's account, from p= on"
 _DOMAIN = re.compile(r"([a-z0-9-]+\.)+[a-z0-9-]+")
 
 
@@ -84,12 +89,49 @@ def _smarthost_region(declaration: "Declaration", _today: date) -> Iterator[Find
         yield place, f"{settings.region} lies in {country}, outside the EU{way_out}"
 
 
+@check("smarthost")
+def _smarthost_user(declaration: "Declaration", _today: date) -> Iterator[Finding]:
+    settings = declaration.smarthost
+    title, user = settings.row.title, settings.row.user
+    if user is None and settings.user is None:
+        message = f"is missing; {title} gives each account a login name of its own"
+        yield ("smarthost", "user"), message
+    elif user is not None and settings.user is not None:
+        yield ("smarthost", "user"), f"is not needed: at {title} everybody is {user}; take it out"
+
+
+@check("smarthost", "dkim_public_key", "transactional_senders", "domain")
+def _second_selector(declaration: "Declaration", today: date) -> Iterator[Finding]:
+    settings = declaration.smarthost
+    second = settings.second_selector
+    if second is None:
+        return
+    place: Place = ("smarthost", "secondSelector")
+    ours = [one for one in declaration.transactional_senders if one.domain == declaration.domain]
+    if second.selector == settings.selector:
+        yield (*place, "selector"), f"{second.selector} is the one that signs; name another"
+    elif second.selector in {one.selector for one in ours}:
+        yield (*place, "selector"), f"{second.selector} is a transactional sender's; name another"
+    if (fault := _dkim_fault(second.public_key)) is not None:
+        yield (*place, "publicKey"), f"{fault}; {_COPY_KEY}"
+    elif _key_in(second.public_key) == _key_in(declaration.dkim_public_key):
+        message = "is the key that is in use; a second selector is for another key"
+        yield (*place, "publicKey"), message
+    if second.until > today + SELECTOR_OVERLAP:
+        latest = today + SELECTOR_OVERLAP
+        message = f"{second.until} is too late; two selectors at once end by {latest}"
+        yield (*place, "until"), message
+
+
+def _key_in(record: str) -> str:
+    return re.sub(r"\s", "", record.partition("p=")[2].partition(";")[0])
+
+
 @check("dkim_public_key")
 def _dkim_key(declaration: "Declaration", _today: date) -> Iterator[Finding]:
     fault = _dkim_fault(declaration.dkim_public_key)
     if fault:
-        way_out = "copy the value of the DKIM record from the smarthost's account, from p= on"
-        yield ("dkimPublicKey",), f"{fault}; {way_out}"
+        yield ("dkimPublicKey",), f"{fault}; {_COPY_KEY}"
 
 
 def _dkim_fault(text: str) -> str | None:

@@ -209,8 +209,8 @@ class Cloudflare(Service):
         if scheme.lower() != "bearer" or not token.strip():
             chain = ((6111, "Invalid format for Authorization header"),)
             raise RecordError(6003, "Invalid request headers", status=400, chain=chain)
-        given = token.strip().encode()
-        if not any(hmac.compare_digest(given, known.encode()) for known in self._tokens):
+        shown = token.strip().encode()
+        if not any(hmac.compare_digest(shown, known.encode()) for known in self._tokens):
             raise RecordError(9109, "Invalid access token", status=403)
 
     async def _verify(self, _request: web.Request) -> web.Response:

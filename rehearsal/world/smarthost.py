@@ -90,6 +90,7 @@ class Smarthost(Service):
         super().__init__()
         self._listeners: list[Listener] = []
         self._accepted: list[dict[str, Any]] = []
+        self._credentials: list[str] = []
 
     async def start(self, world: Surroundings) -> None:
         """Listen, and publish the addresses under the names that the genuine ones have."""
@@ -200,8 +201,12 @@ class Smarthost(Service):
         draft.replace(self._account)
 
     def _record(self, selector: str) -> str:
-        public = self._signing_key(selector).public_key().public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        public = (
+            self._signing_key(selector)
+            .public_key()
+            .public_bytes(
+                serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+            )
         )
         return f"p={base64.b64encode(public).decode()}"
 

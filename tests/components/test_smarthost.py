@@ -11,7 +11,7 @@ from components.smarthost import (
     Account,
     SmarthostProvider,
     SmarthostSettings,
-    dkim_record,
+    dkim_records,
     mx_record,
     spf_record,
 )
@@ -25,7 +25,7 @@ def _mailgun(account: Account) -> tuple[Record, ...]:
         mx_record(account, "mxa.eu.mailgun.org"),
         mx_record(account, "mxb.eu.mailgun.org", key="send-mx-b"),
         spf_record(account, "v=spf1 include:mailgun.org ~all"),
-        dkim_record(account),
+        *dkim_records(account),
     )
 
 

@@ -107,8 +107,8 @@ class Secret(pulumi.CustomResource):
 
     A file that is already there is adopted after a check of its content. The file is kept when
     the resource is deleted. When it is lost, `pulumi refresh` shows it and the next `pulumi up`
-    writes the same value back. A value that was changed on the host is taken over by
-    `pulumi refresh`: that is how a secret is rotated.
+    writes the same value back. Another `generation` replaces it by a new one: that is how a
+    secret is rotated. A value that was changed on the host is taken over by `pulumi refresh`.
     Import: `pulumi import host:index:Secret NAME /absolute/path`.
     """
 
@@ -118,6 +118,8 @@ class Secret(pulumi.CustomResource):
     """Length of a value that is generated, in characters."""
     alphabet: pulumi.Output[str]
     """Characters of which the value consists."""
+    generation: pulumi.Output[int]
+    """Which value it is, counted from 1."""
     value: pulumi.Output[str]
     """The secret."""
     condition: pulumi.Output[str]
@@ -130,6 +132,7 @@ class Secret(pulumi.CustomResource):
         path: pulumi.Input[str],
         length: pulumi.Input[int] = 32,
         alphabet: pulumi.Input[str] = ALPHANUMERIC,
+        generation: pulumi.Input[int] = 1,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare the secret.
@@ -140,12 +143,14 @@ class Secret(pulumi.CustomResource):
             length: Length in characters, 8 to 512. A later change does not touch the value.
             alphabet: Characters to choose from. A later change does not touch the value, which
                 must consist of them.
+            generation: Counted from 1; another number makes a new value in place of the old.
             opts: Resource options.
         """
         props: dict[str, Any] = {
             "path": path,
             "length": length,
             "alphabet": alphabet,
+            "generation": generation,
             "value": None,
             "condition": None,
         }

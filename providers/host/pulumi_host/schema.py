@@ -5,7 +5,7 @@ from typing import Any
 
 from pulumi_host.file import DEFAULT_MODE
 from pulumi_host.resources import ALPHANUMERIC
-from pulumi_host.secret import DEFAULT_LENGTH, Condition
+from pulumi_host.secret import DEFAULT_LENGTH, FIRST_GENERATION, Condition
 
 NAME = "host"
 VERSION = "0.1.0"
@@ -52,6 +52,11 @@ _SECRET: dict[str, dict[str, Any]] = {
         "type": "string",
         "default": ALPHANUMERIC,
         "description": "Characters to choose from. A change does not touch the value.",
+    },
+    "generation": {
+        "type": "integer",
+        "default": FIRST_GENERATION,
+        "description": "Counted from 1. Another number makes a new value in place of the old.",
     },
 }
 

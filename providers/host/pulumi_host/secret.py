@@ -1,4 +1,7 @@
-"""The resource `Secret`: generated once, kept in a file on the host, never lost by accident."""
+"""The resource `Secret`: generated once, kept in a file on the host, never lost by accident.
+
+Another `generation` is the way to a new value; nothing else makes one.
+"""
 
 import math
 import secrets
@@ -21,6 +24,7 @@ from pulumi_host.values import Values, is_unknown, number, path_mistake, text, u
 
 MODE = 0o600
 DEFAULT_LENGTH = 32
+FIRST_GENERATION = 1
 _SHORTEST, _LONGEST = 8, 512
 _WEAKEST_BITS = 60
 _VISIBLE = frozenset(string.ascii_letters + string.digits + string.punctuation)
@@ -44,10 +48,12 @@ def check(inputs: Values) -> tuple[dict[str, PropertyValue], list[CheckFailure]]
     checked = {key: value for key, value in inputs.items() if value.value is not None}
     failures = [
         CheckFailure(key, "is not a property of a secret")
-        for key in checked.keys() - {"path", "length", "alphabet"}
+        for key in checked.keys() - {"path", "length", "alphabet", "generation"}
     ]
     checked.setdefault("length", PropertyValue(float(DEFAULT_LENGTH)))
     checked.setdefault("alphabet", PropertyValue(ALPHANUMERIC))
+    checked.setdefault("generation", PropertyValue(float(FIRST_GENERATION)))
+    failures += _generation_mistakes(checked)
     path, length, alphabet = (checked.get(key) for key in ("path", "length", "alphabet"))
     if not is_unknown(path):
         value = text(checked, "path")
@@ -77,6 +83,16 @@ def check(inputs: Values) -> tuple[dict[str, PropertyValue], list[CheckFailure]]
     return checked, failures
 
 
+def _generation_mistakes(checked: dict[str, PropertyValue]) -> list[CheckFailure]:
+    if is_unknown(checked["generation"]):
+        return []
+    generation = number(checked, "generation")
+    if generation is None or generation < FIRST_GENERATION:
+        return [CheckFailure("generation", "must be a whole number, 1 or more")]
+    checked["generation"] = PropertyValue(float(generation))
+    return []
+
+
 def diff(old: Values, new: Values, ignore: list[str]) -> dict[str, PropertyDiff]:
     """Compare what the host had when last seen (`old`, outputs) with what is declared (`new`)."""
     found: dict[str, PropertyDiff] = {}
@@ -87,14 +103,22 @@ def diff(old: Values, new: Values, ignore: list[str]) -> dict[str, PropertyDiff]
         found["length"] = PropertyDiff(PropertyDiffKind.UPDATE, input_diff=True)
     if is_unknown(new.get("alphabet")) or text(old, "alphabet") != text(new, "alphabet"):
         found["alphabet"] = PropertyDiff(PropertyDiffKind.UPDATE, input_diff=True)
+    if is_unknown(new.get("generation")) or _is_new_generation(new, old):
+        found["generation"] = PropertyDiff(PropertyDiffKind.UPDATE, input_diff=True)
     if text(old, "condition") != Condition.KEPT:
         found["condition"] = PropertyDiff(PropertyDiffKind.UPDATE, input_diff=False)
     return {key: value for key, value in found.items() if key not in ignore}
 
 
+def _is_new_generation(new: Values, old: Values) -> bool:
+    # What was deployed before there were generations has the first.
+    before = number(old, "generation") or FIRST_GENERATION
+    return (number(new, "generation") or FIRST_GENERATION) != before
+
+
 def planned(inputs: Values, old: Values | None = None) -> dict[str, PropertyValue]:
     """Return the outputs of a secret that is to be made, or to be put right."""
-    value = old.get("value") if old else None
+    value = old.get("value") if old and not _is_new_generation(inputs, old) else None
     return _outputs(inputs, value.with_secret(is_secret=True) if value else unknown())
 
 
@@ -103,6 +127,7 @@ def _outputs(
 ) -> dict[str, PropertyValue]:
     return {
         **{key: inputs[key] for key in ("path", "length", "alphabet")},
+        "generation": inputs.get("generation") or PropertyValue(float(FIRST_GENERATION)),
         "value": value.with_secret(is_secret=True),
         "condition": PropertyValue(condition.value),
     }
@@ -126,14 +151,16 @@ async def create(connection: Connection, inputs: Values) -> dict[str, PropertyVa
     """
     path, alphabet = text(inputs, "path") or "", text(inputs, "alphabet") or ""
     found = await connection.run(lambda sftp: remote_file.read(sftp, path))
-    if found is None:
-        length = number(inputs, "length") or DEFAULT_LENGTH
-        value = "".join(secrets.choice(alphabet) for _ in range(length))
-    else:
-        value = _adopted(path, found, alphabet)
+    value = _made(inputs) if found is None else _adopted(path, found, alphabet)
     if found is None or found.mode != MODE:
         await _write(connection, path, value)
     return _outputs(inputs, PropertyValue(value))
+
+
+def _made(inputs: Values) -> str:
+    length = number(inputs, "length") or DEFAULT_LENGTH
+    alphabet = text(inputs, "alphabet") or ALPHANUMERIC
+    return "".join(secrets.choice(alphabet) for _ in range(length))
 
 
 def _adopted(path: str, found: Found, alphabet: str) -> str:
@@ -151,13 +178,20 @@ def _adopted(path: str, found: Found, alphabet: str) -> str:
 
 
 async def update(connection: Connection, inputs: Values, old: Values) -> dict[str, PropertyValue]:
-    """Put the file right with the value from the state; return the outputs.
+    """Put the file right with the value from the state, or with a new one; return the outputs.
+
+    A new generation is a new value whatever the file holds: if an earlier attempt at it ended
+    between file and state, nothing has been told of that value yet.
 
     Raises:
         HostError: the file holds another secret than the state, or the value does not fit a
             changed alphabet.
     """
     path, value = text(inputs, "path") or "", text(old, "value")
+    if _is_new_generation(inputs, old):
+        fresh = _made(inputs)
+        await _write(connection, path, fresh)
+        return _outputs(inputs, PropertyValue(fresh))
     if value is None:
         raise HostError(f"{path}: the state holds no value; remove the resource and make it anew")
     if not set(value) <= set(text(inputs, "alphabet") or ""):
@@ -200,6 +234,9 @@ async def read(
         "path": PropertyValue(path),
         "length": _first("length", old_inputs, old) or PropertyValue(float(len(value))),
         "alphabet": _first("alphabet", old_inputs, old) or PropertyValue(_alphabet_of(value)),
+        # As deployed: a refresh must not make a declared generation look done.
+        "generation": _first("generation", old, old_inputs)
+        or PropertyValue(float(FIRST_GENERATION)),
     }
     return _outputs(inputs, PropertyValue(value), condition), inputs
 

@@ -64,7 +64,7 @@ def _keys(options: Namespace) -> None:
              "hostName": os.uname().nodename, "created": kept["created"]}
             for name, kept in repository.keys().items()
         ]  # fmt: skip
-        say(json.dumps(found) if options.json else "\n".join(one["id"][:8] for one in found))
+        say(json.dumps(found) if options.json else "\n".join(str(one["id"])[:8] for one in found))
     elif options.action == "add":
         if not options.new_password_file:
             raise ToolError("Fatal: the stand-in for restic takes --new-password-file alone")

@@ -106,6 +106,49 @@ def test_what_happened_to_the_file_is_shown_and_the_same_value_written_back(
     run(story())
 
 
+def test_another_generation_makes_a_new_value_in_place_of_the_old(host: SftpHost) -> None:
+    async def story() -> None:
+        there = host.root / PATH[1:]
+        async with host.provider() as driver:
+            state = await driver.create(SECRET, **DECLARED)
+            second = DECLARED | {"generation": 2}
+            response = await driver.diff(SECRET, state, **second)
+            assert list(response.detailed_diff) == ["generation"]
+            planned = await driver.update(SECRET, state, preview=True, **second)
+            assert planned["value"].value is not state["value"].value
+            made = await driver.update(SECRET, state, **second)
+            assert made["value"].value != state["value"].value
+            assert made["value"].is_secret
+            assert there.read_text() == made["value"].value
+            assert len(there.read_text()) == 28
+            assert there.stat().st_mode & 0o777 == 0o600
+            assert not (await driver.diff(SECRET, made, **second)).changes
+
+    run(story())
+
+
+def test_a_refresh_does_not_make_a_declared_generation_look_done(host: SftpHost) -> None:
+    async def story() -> None:
+        async with host.provider() as driver:
+            state = await driver.create(SECRET, **DECLARED)
+            seen = await driver.refresh(SECRET, state)
+            assert seen is not None
+            response = await driver.diff(SECRET, seen[0], **(DECLARED | {"generation": 2}))
+            assert list(response.detailed_diff) == ["generation"]
+
+    run(story())
+
+
+def test_what_was_deployed_before_there_were_generations_is_the_first(host: SftpHost) -> None:
+    async def story() -> None:
+        async with host.provider() as driver:
+            state = dict(await driver.create(SECRET, **DECLARED))
+            del state["generation"]
+            assert not (await driver.diff(SECRET, state, **DECLARED)).changes
+
+    run(story())
+
+
 def test_a_secret_rotated_on_the_host_is_taken_over_by_refresh(host: SftpHost) -> None:
     async def story() -> None:
         async with host.provider() as driver:
