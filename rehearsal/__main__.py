@@ -27,6 +27,7 @@ from rehearsal.rehearse import (
 )
 from rehearsal.report import Report
 from rehearsal.stage import Stage, refusals
+from rehearsal.world.zone_file import published
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -251,6 +252,16 @@ def world_status(
             report.line(one.name, f"{one.stands_for:<48} {where}", "genuine" if one.genuine else "")
         report.put("status", world.status())
         raise typer.Exit(report.finish())
+
+
+@world_app.command("zone")
+def world_zone(stack: StackOption = "qual", runs: RunsOption = None) -> None:
+    """Print the published zone as a file that any name server loads."""
+    zones = published(_stage(stack, runs).folder / "world")
+    if not zones:
+        typer.echo("nothing is published yet: python -m rehearsal up", err=True)
+        raise typer.Exit(EXIT_FAILED)
+    typer.echo("\n".join(zones), nl=False)
 
 
 def main() -> None:

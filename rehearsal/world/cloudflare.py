@@ -12,9 +12,10 @@ from typing import Any, cast
 
 from aiohttp import web
 
-from rehearsal.world.dns import NAME_SERVERS, Dns
+from rehearsal.world.dns import Dns
 from rehearsal.world.faults import due
 from rehearsal.world.service import LOOPBACK, Service, Surroundings
+from rehearsal.world.zone_file import NAME_SERVERS
 from rehearsal.world.zone_store import Record, RecordError, Zone, ZoneStore
 
 REQUESTS = 1200

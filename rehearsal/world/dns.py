@@ -18,6 +18,7 @@ import dns.reversename
 import dns.rrset
 from aiohttp import web
 
+from rehearsal.world import zone_file
 from rehearsal.world.faults import due
 from rehearsal.world.service import LOOPBACK, Service, Surroundings
 from rehearsal.world.zone_store import Record, Zone, ZoneStore, split_strings
@@ -30,14 +31,14 @@ RECEIVER_DOMAIN = "outside.example"
 """Domain of the rehearsed correspondent (RFC 2606)."""
 RECEIVER_ADDRESS = "203.0.113.25"
 """Address of the correspondent's mail server (RFC 5737)."""
-NAME_SERVERS = ("ada.ns.cloudflare.com", "bob.ns.cloudflare.com")
-"""Name servers of every zone of the account."""
 
 _PROXY_ADDRESSES = {"A": ("104.21.0.1", "172.67.0.1"), "AAAA": ("2606:4700::1",)}
 _OUTSIDE_TTL = 300
 _CHAIN_LIMIT = 8
 _BLOCK_LIST = "zen.spamhaus.org"
 _DATAGRAM_LIMIT = 1232
+"""Bytes of the longest datagram that is sent, whatever the other side would take."""
+_STREAM_LIMIT = 65535
 
 RdataType = dns.rdatatype.RdataType
 
@@ -49,7 +50,8 @@ class Found:
     Attributes:
         rcode: NOERROR, NXDOMAIN, SERVFAIL, ...
         sets: Answers in order, the CNAMEs on the way first; empty for NODATA.
-        authoritative: SOA to put into the authority section of a negative answer.
+        authoritative: What belongs into the authority section: the SOA of a negative answer, the
+            NS records of a name that others answer for.
     """
 
     rcode: dns.rcode.Rcode = dns.rcode.NOERROR
@@ -59,33 +61,6 @@ class Found:
 
 def _set(name: str, ttl: int, kind: str, rdatas: Iterable[str]) -> dns.rrset.RRset:
     return dns.rrset.from_text(f"{name}.", ttl, "IN", kind, *rdatas)
-
-
-def _strings(texts: Iterable[bytes]) -> str:
-    def escaped(text: bytes) -> str:
-        return "".join(
-            f"\\{byte:03d}" if byte < 32 or byte > 126 or byte in b'"\\' else chr(byte)
-            for byte in text
-        )
-
-    return " ".join(f'"{escaped(text)}"' for text in texts)
-
-
-def _dotted(host: str) -> str:
-    return host if host.endswith(".") else host + "."
-
-
-def _wire_text(record: Record) -> str:
-    """Return a record's data as a zone file writes it."""
-    if record.type == "TXT":
-        return _strings(split_strings(record.content))
-    if record.type in {"CNAME", "NS", "PTR"}:
-        return _dotted(record.content)
-    if record.type == "MX":
-        return f"{record.priority} {_dotted(record.content)}"
-    if record.type == "SRV":
-        return f"{record.priority} {_dotted(record.content)}"
-    return record.content
 
 
 class Dns(Service):
@@ -115,7 +90,7 @@ class Dns(Service):
         config = world.config
         settings = config.get("zone") or {}
         self.store = ZoneStore(
-            world.folder / "cloudflare" / "zones.json",
+            zone_file.zones_in(world.folder),
             quota=int(settings.get("recordQuota") or 200),
         )
         self.store.open_zone(str(settings.get("name") or config["domain"]))
@@ -191,7 +166,7 @@ class Dns(Service):
         """
         kind = rdtype.upper()
         if kind == "TXT" and not value.startswith('"'):
-            value = _strings(split_strings(value))
+            value = zone_file.quoted(split_strings(value))
         values = self._outside.setdefault((name.lower().rstrip("."), kind), [])
         if value not in values:
             values.append(value)
@@ -258,7 +233,21 @@ class Dns(Service):
         exists = any(known == name or known.endswith("." + name) for known in names)
         return Found(dns.rcode.NOERROR if exists else dns.rcode.NXDOMAIN)
 
+    @staticmethod
+    def _delegation(zone: Zone, name: str) -> dns.rrset.RRset | None:
+        """Return the NS records of the part of a zone that others answer for."""
+        while name != zone.name:
+            records = [one for one in zone.at(name) if one.type == "NS"]
+            if records:
+                ttl = min(one.served_ttl for one in records)
+                return _set(name, ttl, "NS", [zone_file.data(one) for one in records])
+            name = name.partition(".")[2]
+        return None
+
     def _in_zone(self, zone: Zone, name: str, kind: str) -> Found:
+        elsewhere = self._delegation(zone, name)
+        if elsewhere is not None:
+            return Found(authoritative=elsewhere)
         records = zone.at(name) or self._wildcard(zone, name)
         served = self._served(zone, name, kind, records)
         if served is not None:
@@ -288,18 +277,19 @@ class Dns(Service):
         if name == zone.name and kind == "SOA":
             return self._soa(zone)
         if name == zone.name and kind == "NS":
-            return _set(name, 86400, "NS", [host + "." for host in NAME_SERVERS])
+            return _set(
+                name, zone_file.NS_TTL, "NS", [host + "." for host in zone_file.NAME_SERVERS]
+            )
         for aspect in (kind, "CNAME"):
             chosen = [one for one in records if one.type == aspect and not one.proxied]
             if chosen:
                 ttl = min(one.served_ttl for one in chosen)
-                return _set(name, ttl, aspect, [_wire_text(one) for one in chosen])
+                return _set(name, ttl, aspect, [zone_file.data(one) for one in chosen])
         return None
 
     @staticmethod
     def _soa(zone: Zone) -> dns.rrset.RRset:
-        data = f"{NAME_SERVERS[0]}. dns.cloudflare.com. 1 10000 2400 604800 1800"
-        return _set(zone.name, 1800, "SOA", [data])
+        return _set(zone.name, zone_file.SOA_TTL, "SOA", [zone_file.soa()])
 
     async def respond(self, wire: bytes, *, datagram: bool) -> bytes | None:
         """Return the answer to one message; None where none is to be sent."""
@@ -315,12 +305,18 @@ class Dns(Service):
             await asyncio.sleep(float(slow.get("seconds", 2)))
         if due(self.faults, "drop", asked) is not None:
             return None
-        answer = dns.message.make_response(query, recursion_available=True)
-        answer.flags |= dns.flags.AA
+        answer = dns.message.make_response(
+            query, recursion_available=True, our_payload=_DATAGRAM_LIMIT
+        )
+        if query.edns > 0:
+            answer.set_rcode(dns.rcode.BADVERS)
+            return self._to_wire(query, answer, datagram=datagram)
         found = self.lookup(name, question.rdtype)
+        if found.authoritative is None or found.authoritative.rdtype != dns.rdatatype.NS:
+            answer.flags |= dns.flags.AA
         answer.set_rcode(found.rcode)
         answer.answer.extend(found.sets)
-        if not found.sets and found.authoritative is not None:
+        if found.authoritative is not None:
             answer.authority.append(found.authoritative)
         return self._to_wire(query, answer, datagram=datagram)
 
@@ -329,7 +325,8 @@ class Dns(Service):
         query: dns.message.Message, answer: dns.message.Message, *, datagram: bool
     ) -> bytes:
         if not datagram:
-            return answer.to_wire()
+            # What the question says of datagrams is none of a stream's business.
+            return answer.to_wire(max_size=_STREAM_LIMIT)
         limit = min(max(query.payload, 512), _DATAGRAM_LIMIT) if query.edns >= 0 else 512
         try:
             return answer.to_wire(max_size=limit)
