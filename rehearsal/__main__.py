@@ -10,6 +10,8 @@ from typing import Annotated
 import typer
 
 from components.mistakes import DeclarationError
+from rehearsal.engine import Op
+from rehearsal.engine.import_file import load, write_private
 from rehearsal.rehearse import (
     EXIT_CHANGES,
     EXIT_DECLARATION,
@@ -131,11 +133,24 @@ def preview_command(
     runs: RunsOption = None,
     as_json: JsonOption = False,
     expect_no_changes: NoChangesOption = False,
+    import_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--import-file",
+            metavar="FILE",
+            help="Write an import file for all that would be created, ids to be filled in.",
+        ),
+    ] = None,
 ) -> None:
     """Say what a deployment would change, property by property."""
     stage, report = _stage(stack, runs), Report(as_json=as_json)
     with _told(report):
-        outcome = preview(stage, stage.world(), report, every=True)
+        world = stage.world()
+        outcome = preview(stage, world, report, every=True)
+        if import_file is not None and outcome.ok:
+            engine = stage.engine(world)
+            stage.keep_salt(engine)
+            write_private(import_file, engine.skeleton(outcome))
         code = report.finish()
         raise typer.Exit(
             EXIT_CHANGES if not code and expect_no_changes and outcome.changed else code
@@ -160,6 +175,39 @@ def up(
         if plan.ok:
             total = sum(count for op, count in plan.changes.items() if op.changes)
             deploy(stage, world, report, total=total)
+        raise typer.Exit(report.finish())
+
+
+@app.command("import")
+def import_command(
+    file: Annotated[Path, typer.Argument(help="What to take over: `make adopt` writes it.")],
+    stack: StackOption = "qual",
+    runs: RunsOption = None,
+    as_json: JsonOption = False,
+    protect: Annotated[
+        bool,
+        typer.Option(
+            help="Protect what is imported from deletion and replacement, until the next "
+            "deployment sets what is declared."
+        ),
+    ] = True,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Read everything, and leave the state as it is.")
+    ] = False,
+) -> None:
+    """Take over what runs already: the state learns of it, nothing out there is changed."""
+    stage, report = _stage(stack, runs), Report(as_json=as_json)
+    with _told(report):
+        engine = stage.engine(stage.world())
+        outcome = engine.import_resources(load(file), protect=protect, preview=dry_run)
+        report.put("import", as_dict(outcome))
+        taken = sum(1 for one in outcome.steps if one.op is Op.IMPORT)
+        held = sum(1 for one in outcome.steps if one.op is Op.SAME)
+        said = f"{taken} taken over" + (f", {held} in the state already" if held else "")
+        if outcome.ok:
+            report.line("import", said + (" (dry run)" if dry_run else ""), "ok")
+        else:
+            say_failure(outcome, report, "import")
         raise typer.Exit(report.finish())
 
 

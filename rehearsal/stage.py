@@ -75,6 +75,7 @@ class Stage:
         self.folder = (runs or self.project / RUNS).resolve() / "stacks" / stack
         self.backend = self.folder / "state"
         self.logs = self.folder / "logs"
+        self._salt = self.folder / "salt"
 
     # The declaration
 
@@ -174,12 +175,22 @@ class Stage:
             providers=providers(),
             on_event=on_event,
             log_folder=self.logs,
+            encryption_salt=self._salt.read_text() if self._salt.exists() else None,
         )
+
+    def keep_salt(self, engine: "Engine") -> None:
+        """Let later states be sealed as this engine seals, so that an import file opens again.
+
+        The genuine CLI keeps its salt in the declaration, which a rehearsal leaves as it is.
+        """
+        self._salt.parent.mkdir(parents=True, exist_ok=True)
+        self._salt.write_text(engine.encryption_salt)
 
 
 def refusals() -> tuple[type[Exception], ...]:
     """Return the errors that a person can mend: each says in its message what is wrong."""
     from rehearsal.engine import (  # noqa: PLC0415  # only asked for when something went wrong
+        ImportRefusedError,
         LockedError,
         ProjectRefusedError,
         StateRefusedError,
@@ -187,7 +198,7 @@ def refusals() -> tuple[type[Exception], ...]:
     )
     from rehearsal.world.world import WorldError  # noqa: PLC0415  # as above
 
-    mine = (StageError, WorldUnreachableError, WorldError)
+    mine = (StageError, WorldUnreachableError, WorldError, ImportRefusedError)
     return (*mine, LockedError, ProjectRefusedError, StateRefusedError, WrongPassphraseError)
 
 

@@ -5,7 +5,7 @@ async with open_site("qual", live=False) as site:
 """
 
 from operations.site.host import CommandFailedError, Finished, Host
-from operations.site.model import PROJECT, Plan, PlannedStep, Site, SiteError
+from operations.site.model import PROJECT, Plan, PlannedStep, Site, SiteError, Sketch
 from operations.site.opening import open_site
 
 __all__ = [
@@ -17,5 +17,6 @@ __all__ = [
     "PlannedStep",
     "Site",
     "SiteError",
+    "Sketch",
     "open_site",
 ]

@@ -3,21 +3,37 @@
 import json
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from components.declaration import Declaration, read_file
 from components.mistakes import PREFIX, DeclarationError
 from operations.site.editing import edit
-from operations.site.model import PROJECT, Deployer, Plan, PlannedStep, Site, SiteError
+from operations.site.model import (
+    PROJECT,
+    Deployer,
+    Plan,
+    PlannedStep,
+    Site,
+    SiteError,
+    Sketch,
+)
+from rehearsal.engine.values import UNKNOWN, Sealed
 
 if TYPE_CHECKING:
     from operations.prove.net import Net
 
 CONFIGURATION_SECONDS = 120.0
 """How long the CLI may take to open the configuration; a key service may be far away."""
+
+
+_SEALED = f"{PREFIX}sealed"
+"""Key of a copy of the configuration under which the CLI leaves what it sealed."""
 
 
 class LiveSite(Site):
@@ -119,6 +135,38 @@ class _Cli:
         self._site.refresh()
         return plan
 
+    def sketch(self) -> Sketch:
+        """Return what a deployment would make that the state does not hold."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "import.json"
+            done = _pulumi(
+                self._project, "preview", "--json", "--show-sames", "--stack", self._site.stack,
+                "--import-file", str(file), timeout=None,
+            )  # fmt: skip
+            plan = plan_of(done.stdout, done.returncode)
+            if not plan.ok:
+                return Sketch({}, {}, plan.unchanged, plan.errors)
+            document = json.loads(file.read_text()) if file.exists() else {}
+        return Sketch(document, inputs_of(done.stdout), plan.unchanged)
+
+    def seal(self, text: str) -> str:
+        """Return a text sealed as the stack's state is.
+
+        The CLI seals only into a configuration, so it is given a copy; the stack's own file stays
+        as it is.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / self._site.file.name
+            copy.write_text(self._site.file.read_text("utf-8"), "utf-8")
+            done = _pulumi(
+                self._project, "config", "set", "--secret", _SEALED, "--stack", self._site.stack,
+                "--config-file", str(copy), text=text, timeout=CONFIGURATION_SECONDS,
+            )  # fmt: skip
+            if done.returncode:
+                raise SiteError(f"the CLI cannot seal a secret: {done.stderr.strip()}")
+            sealed: str = yaml.safe_load(copy.read_text("utf-8"))["config"][_SEALED]["secure"]
+        return sealed
+
     def set_secret(self, key: str, value: str) -> None:
         """Seal another value; it goes over standard input, so that no process list shows it."""
         done = _pulumi(
@@ -170,6 +218,34 @@ def secrets_of(configuration: dict[str, Any]) -> dict[str, str]:
         for key, entry in configuration.items()
         if key.startswith(PREFIX) and entry.get("secret") and "value" in entry
     }
+
+
+def inputs_of(text: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return the declared inputs in what `pulumi preview --json` says, by type and name.
+
+    It tells no secret: they are known to be there, and nothing more.
+
+    Args:
+        text: Its standard output.
+    """
+    states = (one.get("newState") for one in json.loads(text).get("steps", ()))
+    return {
+        (str(state["type"]), str(state["urn"]).rpartition("::")[2]): {
+            key: _declared(value) for key, value in (state.get("inputs") or {}).items()
+        }
+        for state in states
+        if state
+    }
+
+
+def _declared(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _declared(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_declared(item) for item in value]
+    if value == "[secret]":
+        return Sealed(UNKNOWN)
+    return UNKNOWN if value == UNKNOWN else value
 
 
 def plan_of(text: str, status: int) -> Plan:

@@ -69,6 +69,25 @@ class Plan:
         return not self.errors
 
 
+@dataclass(frozen=True)
+class Sketch:
+    """What a deployment would make, before anything of it is looked for.
+
+    Attributes:
+        document: An import file for all of it, ids to be filled in (`pulumi preview
+            --import-file`); secrets in it are sealed.
+        inputs: Declared inputs by type and name: plain values, `Sealed` where secret, `UNKNOWN`
+            where a preview cannot know.
+        held: How many resources the state holds already.
+        errors: Why it failed; empty if it did not.
+    """
+
+    document: dict[str, Any]
+    inputs: Mapping[tuple[str, str], Mapping[str, Any]]
+    held: int = 0
+    errors: tuple[str, ...] = ()
+
+
 class Deployer(Protocol):
     """Who plans and deploys: the rehearsal's engine, or the genuine CLI."""
 
@@ -81,6 +100,12 @@ class Deployer(Protocol):
         Args:
             on_step: Told the name of each resource that was changed.
         """
+
+    def sketch(self) -> Sketch:
+        """Return what a deployment would make that the state does not hold. It blocks."""
+
+    def seal(self, text: str) -> str:
+        """Return a text sealed as the stack's state is, for an import file. It blocks."""
 
     def set_secret(self, key: str, value: str) -> None:
         """Seal another value of a secret into the stack's configuration.

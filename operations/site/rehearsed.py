@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.declaration import load_values, read
 from operations.site.editing import edited
-from operations.site.model import Deployer, Plan, PlannedStep, Site, SiteError
+from operations.site.model import Deployer, Plan, PlannedStep, Site, SiteError, Sketch
 from rehearsal.stage import Stage
 from rehearsal.world.client import WorldClient
 
@@ -97,6 +97,25 @@ class _Engine:
         outcome = site.stage.engine(site.world, on_event=on_event).up()
         site.reload(site.stage.declaration(site.world), site.world.secrets)
         return plan_of(outcome)
+
+    def sketch(self) -> Sketch:
+        """Return what a deployment would make that the state does not hold."""
+        stage = self._site.stage
+        engine = stage.engine(self._site.world)
+        outcome = engine.preview()
+        plan = plan_of(outcome)
+        if not plan.ok:
+            return Sketch({}, {}, plan.unchanged, plan.errors)
+        stage.keep_salt(engine)
+        inputs = {(one.type, one.name): one.inputs for one in outcome.resources}
+        return Sketch(engine.skeleton(outcome), inputs, plan.unchanged)
+
+    def seal(self, text: str) -> str:
+        """Return a text sealed as the rehearsal's state is."""
+        stage = self._site.stage
+        engine = stage.engine(self._site.world)
+        stage.keep_salt(engine)
+        return engine.seal(text)
 
     def set_secret(self, key: str, value: str) -> None:
         """Keep another value of a secret in the world."""

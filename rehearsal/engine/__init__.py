@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rehearsal.engine.checkpoint import StateRefusedError
     from rehearsal.engine.engine import Engine, Project, ProjectRefusedError
     from rehearsal.engine.guard import NotLoopbackError
+    from rehearsal.engine.import_file import ImportRefusedError
     from rehearsal.engine.lock import LockedError
     from rehearsal.engine.model import (
         Diagnostic,
@@ -36,6 +37,7 @@ _HOMES = {
     "checkpoint": ("StateRefusedError",),
     "engine": ("Engine", "Project", "ProjectRefusedError"),
     "guard": ("NotLoopbackError",),
+    "import_file": ("ImportRefusedError",),
     "lock": ("LockedError",),
     "model": (
         "Diagnostic",
@@ -57,6 +59,7 @@ __all__ = [
     "Diagnostic",
     "Engine",
     "Event",
+    "ImportRefusedError",
     "Kind",
     "LockedError",
     "NotLoopbackError",

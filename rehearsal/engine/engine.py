@@ -1,4 +1,4 @@
-"""The engine: preview, up, refresh and destroy of one stack of an unmodified Pulumi program."""
+"""The engine: preview, up, refresh, import and destroy of a stack of an unmodified program."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -13,10 +13,11 @@ from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import engine_pb2_grpc, resource_pb2, resource_pb2_grpc
 
-from rehearsal.engine import deletion, guard, refresh
+from rehearsal.engine import deletion, guard, import_file, import_skeleton, refresh
 from rehearsal.engine.backend import Backend
 from rehearsal.engine.briefing import Briefing
 from rehearsal.engine.deployment import Deployment
+from rehearsal.engine.importing import Importing
 from rehearsal.engine.ledger import Ledger
 from rehearsal.engine.logs import Logs
 from rehearsal.engine.model import Event, Op, Outcome, Severity
@@ -138,6 +139,37 @@ class Engine:
         """Return what `refresh` would find; the state stays as it is."""
         return asyncio.run(self._carry_out(self._refresh, preview=True))
 
+    def import_resources(
+        self, document: import_file.Entry, *, protect: bool = True, preview: bool = False
+    ) -> Outcome:
+        """Take over what is there already; out there nothing is changed.
+
+        Args:
+            document: Content of an import file (`rehearsal.engine.import_file`).
+            protect: Whether what is imported is protected from deletion, until the program says
+                otherwise in its next deployment.
+            preview: Read everything, and leave the state as it is.
+
+        Raises:
+            ImportRefusedError: the file is not as it must be; the state is as it was.
+        """
+
+        async def work(run: Run, _: Program | None) -> None:
+            names = Names(self._stack, self._project.name)
+            imports = import_file.parse(document, names, self._open_sealer().open)
+            importing = Importing(run, names, self._configured(), protect=protect)
+            await importing.carry_out(imports)
+
+        return asyncio.run(self._carry_out(work, preview=preview))
+
+    def skeleton(self, outcome: Outcome) -> import_file.Entry:
+        """Return an import file for all that a preview would create, ids to be filled in."""
+        return import_skeleton.skeleton(outcome, self.seal)
+
+    def seal(self, text: str) -> str:
+        """Return a text sealed as the state's secrets are."""
+        return self._open_sealer().seal(text)
+
     def destroy(self) -> Outcome:
         """Delete everything that the state holds."""
         return asyncio.run(self._carry_out(self._destroy))
@@ -222,11 +254,8 @@ class Engine:
     async def _deploy(self, run: Run, program: Program | None) -> None:
         if program is None:
             return
-        config = {
-            key: secret(PropertyValue(value)) if key in self._secret_keys else PropertyValue(value)
-            for key, value in self._config.items()
-        }
-        deployment = Deployment(run, Names(self._stack, self._project.name), config)
+        names = Names(self._stack, self._project.name)
+        deployment = Deployment(run, names, self._configured())
         monitor = Monitor(deployment, self._info(run), str(self._project.folder))
         server = grpc.aio.server(options=_GRPC_CHANNEL_OPTIONS)
         resource_pb2_grpc.add_ResourceMonitorServicer_to_server(monitor, server)
@@ -290,6 +319,12 @@ class Engine:
         await deletion.delete(run, states)
         if not run.report.failed:
             run.ledger.forget_left_over(creations=True)
+
+    def _configured(self) -> dict[str, PropertyValue]:
+        return {
+            key: secret(PropertyValue(value)) if key in self._secret_keys else PropertyValue(value)
+            for key, value in self._config.items()
+        }
 
     def _briefing(self, run: Run, port: int) -> Briefing:
         return Briefing(

@@ -1,0 +1,106 @@
+"""`python -m operations.adopt`: what runs already, and the file that imports it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from operations.adopt.adoption import Adoption, adopt
+from operations.adopt.telling import tell
+from operations.site import PROJECT, Site, open_site
+from operations.site.command import (
+    EXIT_DONE,
+    EXIT_TO_DO,
+    EXIT_UNJUDGED,
+    DryRunOption,
+    JsonOption,
+    LiveOption,
+    RunsOption,
+    StackOption,
+    finish,
+    run,
+)
+from rehearsal.engine.import_file import write_private
+from rehearsal.report import Report
+from rehearsal.stage import RUNS
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def main(
+    stack: StackOption = "qual",
+    live: LiveOption = False,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+    runs: RunsOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="Where the import file goes."),
+    ] = None,
+    take: Annotated[
+        list[str] | None,
+        typer.Option("--take", metavar="NAME=ID", help="Answer a question; may be repeated."),
+    ] = None,
+    set_passwords: Annotated[
+        bool,
+        typer.Option(
+            "--set-passwords",
+            help="Let the next deployment set the declared password of every mailbox. Otherwise "
+            "each keeps the one that it has.",
+        ),
+    ] = False,
+) -> None:
+    """Compare what already runs with the declaration, and write the file for `pulumi import`.
+
+    Nothing is changed at the zone, Mailcow, the storage or the host.
+
+    Exit status: 0 the file is written, or everything is in the state already; 1 it failed; 2 the
+    declaration has mistakes; 3 a dry run found something to import; 4 something could not be
+    looked at, or is in question: the file is written without it.
+    """
+    report = Report(as_json=as_json)
+    answers = {}
+    for one in take or ():
+        name, equals, identity = one.partition("=")
+        if not (name and equals and identity):
+            raise typer.BadParameter(f"{one} is not NAME=ID")
+        answers[name] = identity
+
+    async def work() -> int:
+        async with open_site(stack, live=live, runs=runs, say=report.detail) as site:
+            report.line("site", site.place)
+            found = await adopt(site, keep_passwords=not set_passwords, taken=answers)
+            tell(found, report)
+            file = out or (runs or PROJECT / RUNS) / "adopt" / f"{stack}.json"
+            if not dry_run and found.imported:
+                write_private(file, found.document)
+            _say_next(site, found, file, report, dry_run=dry_run)
+        if not found.judged:
+            return EXIT_UNJUDGED
+        return EXIT_TO_DO if dry_run and found.imported else EXIT_DONE
+
+    raise typer.Exit(finish(report, work()))
+
+
+def _say_next(site: Site, adoption: Adoption, file: Path, report: Report, *, dry_run: bool) -> None:
+    if not adoption.imported:
+        report.line("import", "nothing is left to import", "same")
+        return
+    if dry_run:
+        report.line("import", f"{adoption.imported} resources; nothing was written (dry run)")
+        return
+    report.put("file", str(file))
+    report.line("import", f"{adoption.imported} resources in {file}", "ok")
+    report.line("next", _command(site, file))
+    report.detail("then preview, which must show what is said above and nothing else")
+
+
+def _command(site: Site, file: Path) -> str:
+    if site.live:
+        return f"pulumi import --stack {site.stack} --generate-code=false --file {file}"
+    return f"python -m rehearsal import {file} --stack {site.stack}"
+
+
+if __name__ == "__main__":
+    run(app)
