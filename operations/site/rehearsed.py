@@ -24,7 +24,10 @@ class RehearsedSite(Site):
     live = False
 
     def __init__(self, stage: Stage, world: WorldClient) -> None:
-        """Take a stage and its running world."""
+        """Take a stage and its running world, with what was changed in it so far."""
+        copy = _copy_of(stage)
+        if _since(copy) > max(_since(stage.file), _since(world.folder / "order.json")):
+            stage.file = copy
         super().__init__(stage.stack, stage.declaration(world), world.secrets)
         self.stage = stage
         self._running = world
@@ -53,10 +56,12 @@ class RehearsedSite(Site):
         """Change a copy of the declaration, from which this world is deployed from now on."""
         text = edited(self.stage.file.read_text("utf-8"), changes)
         before = self.stage.file
-        copy = self.stage.folder / "changed" / before.name
+        copy = _copy_of(self.stage)
         copy.parent.mkdir(parents=True, exist_ok=True)
         draft = copy.with_suffix(".new")
         draft.write_text(text, "utf-8")
+        # What only the accounts can tell may have changed, too, such as a DKIM key.
+        self._running = WorldClient.find(self._running.folder)
         values = load_values(draft) | self._running.overlay
         declaration = read(values, source=before.name)
         draft.replace(copy)
@@ -74,6 +79,15 @@ class RehearsedSite(Site):
         from operations.prove.net import WorldNet  # noqa: PLC0415  # only a proof needs it
 
         return WorldNet(self.world)
+
+
+def _copy_of(stage: Stage) -> Path:
+    """Return where a changed declaration is kept, for as long as its world stands."""
+    return stage.folder / "changed" / f"Pulumi.{stage.stack}.yaml"
+
+
+def _since(file: Path) -> float:
+    return file.stat().st_mtime if file.exists() else 0.0
 
 
 class _Engine:

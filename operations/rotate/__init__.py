@@ -1,0 +1,1 @@
+"""`make rotate`: another credential in place of the one in use, without losing a message."""

@@ -1,0 +1,1 @@
+"""What can be rotated, one module for each way in which it is done."""
