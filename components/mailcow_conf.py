@@ -212,10 +212,15 @@ def _network(declaration: "Declaration") -> dict[str, str]:
     }
 
 
+def public_settings(declaration: "Declaration") -> dict[str, str]:
+    """Return every setting that is written, the secret ones empty."""
+    groups = _groups(declaration, None)
+    return {key: value for group in groups.values() for key, value in group.items()}
+
+
 def fixed_settings(declaration: "Declaration") -> dict[str, str]:
     """Return the public settings that are unsafe to change after the first start."""
-    groups = _groups(declaration, None)
-    flat = {key: value for group in groups.values() for key, value in group.items()}
+    flat = public_settings(declaration)
     return {key: flat[key] for key in FIXED if key not in FIXED_SECRETS}
 
 

@@ -1,0 +1,1 @@
+"""Upgrading Mailcow: what changes, a backup, the upgrade, the proof, and the way back."""
