@@ -203,8 +203,24 @@ def _shut_ports(case: _Case) -> Cause | None:
 # The way out
 
 
+_SUSPENDED = "delivery temporarily suspended: "
+"""Postfix says this in front of the old reason, while it spares a host that has just failed."""
+_REPLY = re.compile(r"(?:^| said: )(\d{3})\b")
+_TLS_WORDS = (
+    "TLS is required", "Server certificate not ", "Cannot start TLS", "certificate verification",
+)  # fmt: skip
+
+
 def _reason(case: _Case) -> str:
-    return next((text for one in _OUT if (text := case.fact(one, "reason"))), "")
+    """Return the verdict on the message, as Postfix words it."""
+    text = next((text for one in _OUT if (text := case.fact(one, "reason"))), "")
+    return text.removeprefix(_SUSPENDED)
+
+
+def _reply(case: _Case) -> str:
+    """Return the reply code in the verdict; empty where the other side said nothing."""
+    found = _REPLY.search(_reason(case))
+    return found[1] if found else ""
 
 
 def _state(case: _Case) -> str:
@@ -217,8 +233,12 @@ def _stuck(case: _Case) -> tuple[str, ...]:
 
 def _direct_delivery(case: _Case) -> Cause | None:
     reason = _reason(case)
-    direct = not any(case.fact(one, "relay") for one in _OUT)
-    if not reason or not direct or _state(case) == "delivered":
+    server = case.declaration.smarthost.row.server(case.declaration.smarthost.region)
+    # The smarthost is never asked for an MX record, and never on port 25.
+    direct = re.search(r"^connect to \S+:25:|^Host or domain name not found", reason)
+    if _state(case) == "delivered" or server in reason:
+        return None
+    if not direct and "configuration error" not in reason:
         return None
     misconfigured = "configuration error" in reason
     title = (
@@ -234,9 +254,12 @@ def _direct_delivery(case: _Case) -> Cause | None:
     )  # fmt: skip
 
 
+_LOGIN_REPLIES = ("530", "534", "535", "454")
+
+
 def _smarthost_login(case: _Case) -> Cause | None:
     reason = _reason(case)
-    if not re.match(r"(535|534|530|454)\b", reason):
+    if not reason.startswith("SASL authentication failed") and _reply(case) not in _LOGIN_REPLIES:
         return None
     return Cause(
         "smarthost-login",
@@ -252,7 +275,7 @@ def _smarthost_login(case: _Case) -> Cause | None:
 
 def _smarthost_tls(case: _Case) -> Cause | None:
     reason = _reason(case)
-    if not re.search(r"^TLS (with|is required)", reason):
+    if not any(words in reason for words in _TLS_WORDS):
         return None
     return Cause(
         "smarthost-tls", f"{case.smarthost} shows no certificate that can be trusted", reason,
@@ -264,7 +287,7 @@ def _smarthost_tls(case: _Case) -> Cause | None:
 
 def _smarthost_drops(case: _Case) -> Cause | None:
     reason = _reason(case)
-    if not re.search(r"^conversation with|lost connection|connect to .*:(?!25\b)\d+", reason):
+    if not re.match(r"conversation with|lost connection|connect to|Host or domain name", reason):
         return None
     dropped = reason.startswith(("conversation", "lost"))
     title = (
@@ -282,7 +305,7 @@ def _smarthost_drops(case: _Case) -> Cause | None:
 
 def _smarthost_defers(case: _Case) -> Cause | None:
     reason = _reason(case)
-    if not re.match(r"4\d\d\b", reason):
+    if _reply(case)[:1] != "4":
         return None
     return Cause(
         "smarthost-defers",
@@ -298,7 +321,7 @@ def _smarthost_defers(case: _Case) -> Cause | None:
 
 def _smarthost_refuses(case: _Case) -> Cause | None:
     reason = _reason(case)
-    if not re.match(r"5\d\d\b", reason):
+    if _reply(case)[:1] != "5":
         return None
     return Cause(
         "smarthost-refuses",

@@ -11,6 +11,13 @@ from aiosmtpd.smtp import SMTP
 from rehearsal.world.service import LOOPBACK
 
 _IDLE = 60.0
+_SIZE_LIMIT = 104857600
+"""Largest message in bytes, as Mailcow sets it."""
+_WORDS = {
+    "530 Must issue a STARTTLS command first": "530 5.7.0 Must issue a STARTTLS command first",
+    "250 OK": "250 2.0.0 Ok",
+}
+"""Replies of aiosmtpd that lack the enhanced status code which mail hosts give (RFC 2034)."""
 
 
 class Listener:
@@ -52,6 +59,7 @@ class Listener:
             "ident": "ESMTP",
             "timeout": _IDLE,
             "enable_SMTPUTF8": False,
+            "data_size_limit": _SIZE_LIMIT,
             "tls_context": None if implicit_tls else tls,
             "require_starttls": require_starttls and not implicit_tls,
             "authenticator": authenticator,
@@ -107,6 +115,9 @@ class _Conversation(SMTP):
     def connection_lost(self, error: Exception | None) -> None:
         self._open.discard(self._own)
         super().connection_lost(error)
+
+    async def push(self, status: Any) -> None:
+        await super().push(_WORDS.get(status, status) if isinstance(status, str) else status)
 
 
 class _Refusal(asyncio.Protocol):

@@ -54,7 +54,7 @@ def test_a_message_arrives_in_the_published_mailbox(flow: Flow) -> None:
     ("fault", "cause", "reached"),
     [
         ({"login": "535 5.7.8 API key is invalid"}, "535 5.7.8 API key is invalid", "smarthost"),
-        ({"drop": True}, "conversation with smtp.resend.com failed", "smarthost"),
+        ({"drop": True}, "lost connection with smtp.resend.com", "smarthost"),
         ({"data": "451 4.3.0 try again later"}, "451 4.3.0 try again later", "smarthost"),
         ({"data": "550 5.7.1 domain is not verified"}, "domain is not verified", "smarthost"),
         ({"unsigned": True}, "unsigned: the smarthost did not sign it", "receiver"),

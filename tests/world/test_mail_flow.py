@@ -209,7 +209,7 @@ def test_a_wrong_credential_is_named_in_the_queue_and_bounces(tmp_path: Path) ->
             await host.submit("guest@outside.example")
             queued = await host.settled()
             assert queued["state"] == "bounced"
-            assert queued["reason"].startswith("535")
+            assert "said: 535" in queued["reason"]
             returned = await asyncio.to_thread(host.inbox, f"ana@{DOMAIN}")
             assert b"Undelivered Mail" in returned[0]
 
@@ -251,7 +251,7 @@ def test_a_foreign_sender_is_refused_at_submission(tmp_path: Path) -> None:
     async def flow() -> None:
         async with rehearsed(tmp_path) as host:
             host.write_relay()
-            with pytest.raises(smtplib.SMTPSenderRefused, match="not owned by user"):
+            with pytest.raises(smtplib.SMTPRecipientsRefused, match="not owned by user"):
                 await host.submit("guest@outside.example", sender=f"info@{DOMAIN}")
 
     asyncio.run(flow())
@@ -278,7 +278,7 @@ def test_relaying_and_unknown_people_are_refused(tmp_path: Path) -> None:
             dns = host.world.services["dns"]
             assert isinstance(dns, Dns)
             dns.add_outside("third.example", "MX", f"10 mx.{DOMAIN}.")
-            assert (await host.receive("x@third.example"))["code"] == 554
+            assert (await host.receive("x@third.example"))["code"] == 454
 
     asyncio.run(flow())
 
@@ -310,6 +310,6 @@ def test_tls_to_the_smarthost_is_not_given_up_for_a_wrong_certificate(tmp_path: 
             await host.submit("guest@outside.example")
             queued = await host.settled()
             assert queued["state"] == "deferred"
-            assert "TLS with smtp.rogue.example failed" in queued["reason"]
+            assert queued["reason"] == "Server certificate not verified"
 
     asyncio.run(flow())

@@ -50,10 +50,9 @@ def _trouble(message: Sent) -> str:
     queued = message.queued
     if not queued:
         return "the mail host took it, but its queue does not know it"
-    state, relay_ = queued["state"], queued["relay"] or "nobody"
-    if state == "delivered":
-        return f"{relay_} took it ({queued['reason']}), but it never arrived"
-    return f"{state}; {relay_} said: {queued['reason']}"
+    if queued["state"] == "delivered":
+        return f"{queued['relay']} took it ({queued['reason']}), but it never arrived"
+    return f"{queued['state']}: {queued['reason']}"
 
 
 def _facts(message: Sent) -> dict[str, str]:
@@ -111,7 +110,10 @@ def _route(subject: Subject, message: Sent) -> Finding:
     if not message.queued:
         return unseen("no message got that far", expected, key=_KEY)
     seen, tls = str(message.queued["relay"]), str(message.queued["tls"])
-    if seen != f"{settings.row.server(settings.region)}:{settings.row.port}":
+    server = settings.row.server(settings.region)
+    if not seen and server in str(message.queued["reason"]):
+        return failed(f"{server} was not reached", expected, key=_KEY, facts=_facts(message))
+    if seen != f"{server}:{settings.row.port}":
         return failed(
             seen or "straight to the recipient's host", expected, key=_KEY, facts=_facts(message)
         )

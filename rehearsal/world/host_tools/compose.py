@@ -22,6 +22,7 @@ from rehearsal.world.host_tools.surroundings import (
     on_host,
     root,
     say,
+    state,
     tools,
 )
 
@@ -388,9 +389,19 @@ def covered(word: str, mounts: str) -> str:
     return word
 
 
+_LOGS = {"postfix-mailcow": "mail-log"}
+"""Files in the host's state with what a service logged, each line with its time in front."""
+
+
 def _logs(compose: Compose, options: Namespace) -> None:
     for one in compose.containers(options.service):
-        say(f"{_service(one)}-1  | rehearsed: nothing to say")
+        file = state() / _LOGS.get(_service(one), "no-log")
+        lines = file.read_text().splitlines() if file.exists() else []
+        if options.tail not in {None, "all"}:
+            lines = lines[-int(options.tail) :] if int(options.tail) else []
+        for line in lines:
+            text = line if options.timestamps else line.partition(" ")[2]
+            say(text if options.no_log_prefix else f"{_service(one)}-1  | {text}")
 
 
 def _version(_compose: Compose, options: Namespace) -> None:

@@ -1,20 +1,28 @@
 """The outbound queue of the rehearsed Postfix: a message ends delivered, deferred or bounced."""
 
 import asyncio
+import contextlib
 import secrets
 import ssl
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import formatdate
+from pathlib import Path
 from typing import Any
 
 from rehearsal.world.handover import Answer, Envelope, Nexthop, hand_over
+from rehearsal.world.mail.bounce import notification
+from rehearsal.world.mail.journal import Journal, listed
 from rehearsal.world.mail.routing import ConfigurationError, Routing
 from rehearsal.world.names import Names
 from rehearsal.world.service import AddressBook
 
+LISTING = "mail-queue.json"
+"""File in the host's state with what `postqueue -j` prints: what still waits."""
+FLUSH = "mail-flush"
+"""File in the host's state that `postqueue -f` touches."""
+
+_LOOK_SECONDS = 0.2
 _RETRIES = (1.0, 5.0, 30.0, 120.0, 300.0)
 """Seconds before each further attempt; a real queue waits longer."""
 
@@ -27,8 +35,8 @@ class Queued:
         identifier: Queue id.
         envelope: What is carried.
         state: `active`, `delivered`, `deferred` or `bounced`.
-        reason: The last answer, in the words of the next host.
-        relay: Where it was last handed to.
+        reason: The last verdict, in Postfix's words.
+        relay: Where it was last handed to; empty while nobody was reached.
         tls: TLS protocol of the delivery.
     """
 
@@ -38,6 +46,7 @@ class Queued:
     reason: str = ""
     relay: str = ""
     tls: str = ""
+    arrival: float = field(default_factory=time.time)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def as_dict(self) -> dict[str, Any]:
@@ -61,6 +70,7 @@ class Surroundings:
         addresses: The rehearsed internet.
         trusted: TLS context with the authorities that the host trusts.
         bounce: Takes a delivery status notification for a local sender.
+        state: Folder in which the host's tools look for the queue, None without such tools.
     """
 
     routing: Callable[[], Routing]
@@ -69,6 +79,7 @@ class Surroundings:
     addresses: AddressBook
     trusted: ssl.SSLContext
     bounce: Callable[[str, bytes], None]
+    state: Path | None = None
 
 
 class Queue:
@@ -78,12 +89,17 @@ class Queue:
         """Work on `host`."""
         self._host = host
         self._tasks: set[asyncio.Task[None]] = set()
+        self._journal = Journal(host.state)
         self.messages: list[Queued] = []
 
     def enqueue(self, envelope: Envelope) -> Queued:
         """Take responsibility for a message and begin to deliver it."""
         queued = Queued(secrets.token_hex(6).upper(), envelope)
         self.messages.append(queued)
+        self._journal.queued(
+            queued.identifier, envelope.sender, len(envelope.message), len(envelope.recipients)
+        )
+        self._list()
         task = asyncio.create_task(self._deliver(queued))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -106,9 +122,49 @@ class Queue:
         for pause in _RETRIES:
             if queued.state != "deferred":
                 return
-            await asyncio.sleep(pause)
+            await self._pause(pause)
             if queued.state == "deferred":
                 await self._attempt(queued)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait for the next attempt, or until somebody on the host flushes the queue."""
+        before, end = self._flushed(), time.monotonic() + seconds
+        # Another process touches the file: there is no event to wait for.
+        while time.monotonic() < end and self._flushed() == before:  # noqa: ASYNC110 - see above
+            await asyncio.sleep(min(_LOOK_SECONDS, seconds))
+
+    def _flushed(self) -> float:
+        if self._host.state is None:
+            return 0
+        with contextlib.suppress(FileNotFoundError):
+            return (self._host.state / FLUSH).stat().st_mtime
+        return 0
+
+    @property
+    def log(self) -> list[str]:
+        """What Postfix logged, as `docker compose logs --timestamps` shows it."""
+        return self._journal.lines
+
+    def listing(self) -> str:
+        """Return what `postqueue -j` says of the messages that wait: an object a line."""
+        return "".join(
+            listed(
+                one.identifier, queue=one.state, arrival=one.arrival,
+                size=len(one.envelope.message), sender=one.envelope.sender,
+                recipients=one.envelope.recipients, reason=one.reason,
+            ) + "\n"
+            for one in self.messages
+            if one.state in {"active", "deferred"}
+        )  # fmt: skip
+
+    def _list(self) -> None:
+        """Tell the host's tools what waits."""
+        if self._host.state is None:
+            return
+        self._host.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        draft = self._host.state / f"{LISTING}.new"
+        draft.write_text(self.listing())
+        draft.replace(self._host.state / LISTING)
 
     async def _attempt(self, queued: Queued) -> None:
         try:
@@ -118,11 +174,8 @@ class Queue:
             self._settle(queued, Answer(0, f"mail system configuration error: {error}"))
             return
         if nexthop is None:
-            # Hosting companies close port 25 outwards; mail that tries it waits for ever.
-            domain = queued.envelope.recipients[0].rpartition("@")[2]
-            self._settle(queued, Answer(0, f"connect to {domain}:25: Connection timed out"))
+            self._settle(queued, await self._directly(queued), hostname=routing.hostname)
             return
-        queued.relay = f"{nexthop.host}:{nexthop.port}"
         answer = await hand_over(
             queued.envelope,
             nexthop,
@@ -132,7 +185,15 @@ class Queue:
             addresses=self._host.addresses,
             trusted=self._host.trusted,
         )
-        self._settle(queued, answer)
+        self._settle(queued, answer, nexthop, hostname=routing.hostname)
+
+    async def _directly(self, queued: Queued) -> Answer:
+        """Hosting companies close port 25 outwards; mail that tries it waits for ever."""
+        domain = queued.envelope.recipients[0].rpartition("@")[2]
+        names = self._host.names
+        host = next(iter(await names.exchangers(domain)), domain)
+        address = next(iter(await names.addresses(host)), "")
+        return Answer(0, f"connect to {host}[{address}]:25: Connection timed out")
 
     @staticmethod
     def _nexthop(routing: Routing) -> Nexthop | None:
@@ -141,32 +202,31 @@ class Queue:
             return None
         return Nexthop(relay.host, relay.port, relay.tls, relay.login)
 
-    def _settle(self, queued: Queued, answer: Answer) -> None:
-        queued.reason = f"{answer.code} {answer.text}" if answer.code else answer.text
+    def _settle(
+        self, queued: Queued, answer: Answer, nexthop: Nexthop | None = None, *, hostname: str = ""
+    ) -> None:
+        queued.reason = answer.verdict or answer.text
         queued.tls = answer.tls
+        reached = bool(nexthop and answer.reached)
+        host = nexthop.host if nexthop and reached else ""
+        queued.relay = f"{host}:{nexthop.port}" if nexthop and reached else ""
         if answer.delivered:
             queued.state = "delivered"
-        elif answer.permanent:
-            queued.state = "bounced"
-            if queued.envelope.sender:
-                self._host.bounce(queued.envelope.sender, _notification(queued))
         else:
-            queued.state = "deferred"
+            queued.state = "bounced" if answer.permanent else "deferred"
+        shown = f"{host}[{answer.reached}]:{nexthop.port}" if nexthop and reached else ""
+        for recipient in queued.envelope.recipients:
+            self._journal.verdict(
+                queued.identifier, recipient, relay=shown, state=queued.state,
+                reason=queued.reason, delay=time.time() - queued.arrival,
+            )  # fmt: skip
+        if queued.state == "bounced" and queued.envelope.sender:
+            self._host.bounce(
+                queued.envelope.sender,
+                notification(
+                    queued.envelope, queued.reason, identifier=queued.identifier,
+                    hostname=hostname, remote=host,
+                ),
+            )  # fmt: skip
+        self._list()
         queued.changed.set()
-
-
-def _notification(queued: Queued) -> bytes:
-    """Return a non-delivery report that a person can read (RFC 3464, the human-readable part)."""
-    message = EmailMessage()
-    domain = queued.envelope.sender.rpartition("@")[2]
-    message["From"] = f"MAILER-DAEMON@{domain}"
-    message["To"] = queued.envelope.sender
-    message["Subject"] = "Undelivered Mail Returned to Sender"
-    message["Date"] = formatdate()
-    message["Auto-Submitted"] = "auto-replied"
-    recipients = ", ".join(queued.envelope.recipients)
-    message.set_content(
-        f"Your message to {recipients} could not be delivered.\n"
-        f"{queued.relay} said: {queued.reason}\n"
-    )
-    return message.as_bytes(policy=SMTP)

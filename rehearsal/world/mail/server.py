@@ -1,11 +1,15 @@
 """Postfix and Dovecot of the rehearsed host, as one service of the world."""
 
 import asyncio
+import secrets
 import ssl
 from collections.abc import Iterable
+from dataclasses import replace
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
+import dns.exception
 from aiohttp import web
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
@@ -24,6 +28,11 @@ from rehearsal.world.smtp_listener import Listener
 
 _GTUBE = b"XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 """The generic test for unsolicited bulk mail: every spam filter calls it spam."""
+_UNKNOWN = "User unknown in virtual mailbox table"
+_ANONYMOUS = (
+    b"Received: from [127.0.0.1] (localhost [127.0.0.1])"
+    b" by localhost (Mailerdaemon) with ESMTPSA\r\n"
+)
 
 
 class MailServer(Service):
@@ -55,7 +64,8 @@ class MailServer(Service):
         self._address = str(config["host"]["address"])
         self._names = Names(cast("Dns", world.services["dns"]).port)
         self._people: Any = world.services["mailcow"]
-        self._store = MailStore(world.folder / "vmail")
+        volume = f"var/lib/docker/volumes/{self._project}_vmail-vol-1/_data"
+        self._store = MailStore(world.root / volume)
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
         self._shown: tuple[Path, float] | None = None
@@ -68,6 +78,7 @@ class MailServer(Service):
                 addresses=world.addresses,
                 trusted=world.authority.client_context(),
                 bounce=self._store.deliver,
+                state=world.folder / "host",
             )
         )
         await self._listen()
@@ -80,11 +91,11 @@ class MailServer(Service):
             ),
             465: Listener(
                 _Submission(self), hostname=hostname, tls=self._tls, implicit_tls=True,
-                authenticator=self.authenticate, auth_required=True, admit=self._admit_postfix,
+                authenticator=self.authenticate, admit=self._admit_postfix,
             ),
             587: Listener(
                 _Submission(self), hostname=hostname, tls=self._tls, require_starttls=True,
-                authenticator=self.authenticate, auth_required=True, admit=self._admit_postfix,
+                authenticator=self.authenticate, admit=self._admit_postfix,
             ),
             993: ImapListener(
                 self._store, self.check_password, tls=self._tls, admit=self._admit_dovecot
@@ -180,7 +191,8 @@ class MailServer(Service):
             return AuthResult(success=False, handled=False)
         address = data.login.decode(errors="replace").lower()
         right = self.check_password(address, data.password.decode(errors="replace"))
-        return AuthResult(success=right, handled=False, auth_data=address)
+        said = None if right else "535 5.7.8 Error: authentication failed: (reason unavailable)"
+        return AuthResult(success=right, handled=False, auth_data=address, message=said)
 
     def may_send_as(self, login: str, sender: str) -> bool:
         """Whether `login` may use `sender`: its own address, or an alias that leads to it."""
@@ -195,6 +207,20 @@ class MailServer(Service):
         """Whether the domain of `address` is hosted here."""
         return address.rpartition("@")[2].lower() in self._people.domains()
 
+    async def unknown_sender(self, sender: str) -> str:
+        """Return Postfix's reply to a stranger who writes as `sender`; empty if there is none."""
+        if not sender:
+            return ""
+        if self.is_local(sender):
+            if self.recipients(sender):
+                return ""
+            return f"550 5.1.0 <{sender}>: Sender address rejected: {_UNKNOWN}"
+        try:
+            known = await self._names.exchangers(sender.rpartition("@")[2])
+        except dns.exception.DNSException:
+            known = []
+        return "" if known else f"450 4.1.8 <{sender}>: Sender address rejected: Domain not found"
+
     # Messages
 
     async def receive(self, session: Any, envelope: Any) -> str:
@@ -206,27 +232,33 @@ class MailServer(Service):
             judge,
             message,
             address=self._world.addresses.origin_of(int(session.peer[1])),
-            sender=envelope.mail_from or "",
+            sender=_sender(envelope),
             helo=session.host_name or "",
             names=self._names,
         )
         if verdict.disposition == "reject":
             return f"550 5.7.1 rejected by the DMARC policy of {verdict.from_domain}"
-        stamped = _stamp(verdict, self.routing().hostname) + message
+        identifier, hostname = secrets.token_hex(6).upper(), self.routing().hostname
+        stamped = _received(session, identifier, hostname) + _stamp(verdict, hostname) + message
         junk = _GTUBE in message or verdict.disposition == "quarantine"
         boxes = {box for address in envelope.rcpt_tos for box in self.recipients(address)}
         for box in sorted(boxes):
-            await asyncio.to_thread(self._store.deliver, box, stamped, junk=junk)
-        return "250 2.0.0 Ok: queued"
+            filed = _delivered(_sender(envelope), box) + stamped
+            await asyncio.to_thread(self._store.deliver, box, filed, junk=junk)
+        return f"250 2.0.0 Ok: queued as {identifier}"
 
     async def submit(self, envelope: Envelope) -> str:
         """Take a message from one of our people: file it here, send it on, or both."""
+        identifier = secrets.token_hex(6).upper()
+        # Who wrote from where is nobody's business: Mailcow rewrites this line.
+        envelope = replace(envelope, message=_ANONYMOUS + envelope.message)
         local = [one for one in envelope.recipients if self.is_local(one)]
         outside = tuple(one for one in envelope.recipients if not self.is_local(one))
         for box in sorted({box for address in local for box in self.recipients(address)}):
-            await asyncio.to_thread(self._store.deliver, box, envelope.message)
+            filed = _delivered(envelope.sender, box) + envelope.message
+            await asyncio.to_thread(self._store.deliver, box, filed)
         if not outside:
-            return "250 2.0.0 Ok: delivered here"
+            return f"250 2.0.0 Ok: queued as {identifier}"
         queued = self.queue.enqueue(Envelope(envelope.sender, outside, envelope.message))
         return f"250 2.0.0 Ok: queued as {queued.identifier}"
 
@@ -258,6 +290,25 @@ class MailServer(Service):
         )
 
 
+def _sender(envelope: Any) -> str:
+    """Return an envelope's sender; aiosmtpd keeps the empty one as `<>`."""
+    return "" if envelope.mail_from in {None, "<>"} else str(envelope.mail_from)
+
+
+def _received(session: Any, identifier: str, hostname: str) -> bytes:
+    """Return the trace header of a message from outside (RFC 5321 section 4.4)."""
+    kind = "ESMTPS" if session.ssl else "ESMTP"
+    return (
+        f"Received: from {session.host_name} (unknown [{session.peer[0]}])\r\n"
+        f"\tby {hostname} (Postcow) with {kind} id {identifier};\r\n\t{formatdate()}\r\n"
+    ).encode()
+
+
+def _delivered(sender: str, box: str) -> bytes:
+    """Return the headers that are written when a message is filed."""
+    return f"Return-Path: <{sender}>\r\nDelivered-To: {box}\r\n".encode()
+
+
 def _stamp(verdict: Verdict, hostname: str) -> bytes:
     """Return the Authentication-Results header of a judged message (RFC 8601)."""
     return (
@@ -268,18 +319,31 @@ def _stamp(verdict: Verdict, hostname: str) -> bytes:
 
 
 class _Inbound:
-    """Port 25: mail for our domains from anyone, and for nobody else."""
+    """Port 25: mail for our domains from anyone, and for nobody else.
+
+    Postfix says at RCPT what it could have said at MAIL (`smtpd_delay_reject`), and puts off what
+    it will not relay instead of refusing it (`defer_unauth_destination`).
+    """
 
     def __init__(self, server: MailServer) -> None:
         self._server = server
 
+    async def handle_MAIL(  # noqa: N802  # aiosmtpd's own signature
+        self, _smtp: Any, _session: Any, envelope: Any, address: str, _options: list[str]
+    ) -> str:
+        envelope.mail_from = address
+        return "250 2.1.0 Ok"
+
     async def handle_RCPT(  # noqa: N802  # aiosmtpd's own signature
         self, _smtp: Any, _session: Any, envelope: Any, address: str, _options: list[str]
     ) -> str:
+        refusal = await self._server.unknown_sender(_sender(envelope))
+        if refusal:
+            return refusal
         if not self._server.is_local(address):
-            return f"554 5.7.1 <{address}>: Relay access denied"
+            return f"454 4.7.1 <{address}>: Relay access denied"
         if not self._server.recipients(address):
-            return f"550 5.1.1 <{address}>: Recipient address rejected: User unknown"
+            return f"550 5.1.1 <{address}>: Recipient address rejected: {_UNKNOWN}"
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 Ok"
 
@@ -294,14 +358,24 @@ class _Submission:
         self._server = server
 
     async def handle_MAIL(  # noqa: N802  # aiosmtpd's own signature
-        self, _smtp: Any, session: Any, envelope: Any, address: str, _options: list[str]
+        self, _smtp: Any, _session: Any, envelope: Any, address: str, _options: list[str]
     ) -> str:
-        login = str(session.auth_data)
-        if not self._server.may_send_as(login, address):
-            return f"553 5.7.1 <{address}>: Sender address rejected: not owned by user {login}"
         envelope.mail_from = address
         return "250 2.1.0 Ok"
 
+    async def handle_RCPT(  # noqa: N802  # aiosmtpd's own signature
+        self, _smtp: Any, session: Any, envelope: Any, address: str, _options: list[str]
+    ) -> str:
+        if not session.authenticated:
+            return f"554 5.7.1 <unknown[{session.peer[0]}]>: Client host rejected: Access denied"
+        login, sender = str(session.auth_data), _sender(envelope)
+        if not self._server.may_send_as(login, sender):
+            return f"553 5.7.1 <{sender}>: Sender address rejected: not owned by user {login}"
+        if self._server.is_local(address) and not self._server.recipients(address):
+            return f"550 5.1.1 <{address}>: Recipient address rejected: {_UNKNOWN}"
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 Ok"
+
     async def handle_DATA(self, _smtp: Any, _session: Any, envelope: Any) -> str:  # noqa: N802  # aiosmtpd's own name
-        carried = Envelope(envelope.mail_from, tuple(envelope.rcpt_tos), bytes(envelope.content))
+        carried = Envelope(_sender(envelope), tuple(envelope.rcpt_tos), bytes(envelope.content))
         return await self._server.submit(carried)
