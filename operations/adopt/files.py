@@ -34,6 +34,7 @@ IN_CONF = {
 }
 """Where a Mailcow that runs already keeps each of the secrets, by the file's name here."""
 _READABLE_BY_ALL = 0o004
+_OWNER_ALONE = 0o600
 _UNIT = re.compile(r"po-mail-[\w-]+\.(?:service|timer)")
 
 
@@ -90,14 +91,34 @@ def _seeding(one: Wanted, path: str, conf: Mapping[str, str], conf_path: str) ->
     return [f"{danger}\n{copy}"]
 
 
+def _secret(one: Wanted, path: str, content: bytes, mode: int) -> Match:
+    """Match a generated secret. How it was generated is no property of it; its value stays."""
+    value = content.decode(errors="replace").rstrip("\n")
+    generation = one.inputs.get("generation", 1)
+    supplied = None
+    if generation != 1:
+        # A provider that reads takes it for the first, and would make another one.
+        inputs = {**one.inputs, "length": len(value)}
+        condition = "kept" if mode == _OWNER_ALONE else "exposed"
+        outputs = {**inputs, "value": Sealed(value), "condition": condition}
+        supplied = Supplied(inputs, outputs, f"its generation, {generation}, is noted as declared")
+    unread = {}
+    if mode != _OWNER_ALONE:
+        unread = {"mode": f"{mode:04o} is too open; the next deployment makes it 0600"}
+    return compared(
+        one,
+        path,
+        {"path": path, "length": len(value)},
+        ignored=("alphabet", "generation"),
+        replacing=("path",),
+        unreadable=unread,
+        supplied=supplied,
+    )
+
+
 def _match(one: Wanted, path: str, content: bytes, mode: int) -> Match:
     if one.type == SECRET:
-        # How it was generated is no property of what is there; its value stays.
-        live = {"path": path, "length": len(content.decode(errors="replace").rstrip("\n"))}
-        unread = {} if mode == 0o600 else {"mode": f"{mode:04o} is too open; it becomes 0600"}
-        return compared(
-            one, path, live, ignored=("alphabet",), replacing=("path",), unreadable=unread
-        )
+        return _secret(one, path, content, mode)
     text = content.decode(errors="backslashreplace")
     live = {"path": path, "content": text, "mode": f"{mode:04o}"}
     supplied = None

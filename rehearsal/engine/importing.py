@@ -59,7 +59,7 @@ class Importing:
         root = await self._root()
         for one in imports:
             if is_provider_type(one.type):
-                await self._provide(one, one.inputs, root)
+                await self._provide(one, one.inputs)
         for one in imports:
             if one.component or is_provider_type(one.type):
                 continue
@@ -115,13 +115,13 @@ class Importing:
             download_url=one.download_url,
             component=False,
         )
-        await self._provide(made, inputs, "")
+        await self._provide(made, inputs)
 
     def _default_urn(self, one: Import) -> str:
         name = f"default_{one.version.replace('.', '_')}" if one.version else "default"
         return self._names.urn("", f"pulumi:providers:{package_of(one.type)}", name)
 
-    async def _provide(self, one: Import, given: Properties, root: str) -> None:
+    async def _provide(self, one: Import, given: Properties) -> None:
         """Make a provider, unless it is there."""
         if one.urn in self._references:
             return
@@ -146,7 +146,7 @@ class Importing:
             id=SENTINEL if self._run.preview else str(uuid.uuid4()),
             inputs=inputs,
             outputs={key: value for key, value in inputs.items() if key != "__internal"},
-            parent=one.parent or root,
+            parent=one.parent,
             created=now(),
             modified=now(),
         )
@@ -171,7 +171,7 @@ class Importing:
             one.type,
             custom=not one.component,
             parent=parent,
-            protect=self._protect and not one.component,
+            protect=self._protect,
             created=now(),
             modified=now(),
         )

@@ -92,6 +92,10 @@ class Kind(ABC, Generic[Account]):
         """Return the inputs with defaults inside nested objects filled in."""
         return inputs
 
+    def imported(self, inputs: Plain) -> Plain:
+        """Return the inputs of an import as a program could declare them."""
+        return {name: value for name, value in inputs.items() if name not in self.untaught}
+
     def comparable(self, name: str, value: Any, state: Plain) -> Any:
         """Return an input or state value in the form in which equal things are equal."""
         del name, state
@@ -368,10 +372,11 @@ class StandIn(Provider, Generic[Account]):
                 elif now is not None:
                     inputs[name] = now
             return inputs
-        return {
+        found = {
             name: value
             for name, value in state.items()
             if name in kind.schema.inputs.names
             and (name in kind.schema.inputs.required or not difference.is_blank(value))
             and value != kind.defaults.get(name)
         }
+        return kind.imported(found)

@@ -120,6 +120,13 @@ class DnsRecord(Kind[Api]):
         return found
 
     @override
+    def imported(self, inputs: Plain) -> Plain:
+        """The API tells `content` for every record, also where `data` says it in parts."""
+        return {
+            key: item for key, item in inputs.items() if key != "content" or "data" not in inputs
+        }
+
+    @override
     def comparable(self, name: str, value: Any, state: Plain) -> Any:
         """A name may be given in full, or relative to the zone."""
         if name == "name" and isinstance(value, str):

@@ -50,6 +50,11 @@ class IlmPolicy(Kind[Storage]):
         return found
 
     @override
+    def imported(self, inputs: Plain) -> Plain:
+        """Leave the status out, which the provider decides."""
+        return {name: self.comparable(name, value, {}) for name, value in inputs.items()}
+
+    @override
     def comparable(self, name: str, value: Any, state: Plain) -> Any:
         """Leave the status out, which the provider decides."""
         if name != "rules" or not isinstance(value, list):

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from rehearsal.engine import Sealed
+from rehearsal.engine.import_skeleton import sealed_properties
 from tests.engine.stage import MARKER, PASSPHRASE, SHELF, Stage, changed
 
 pytestmark = pytest.mark.skipif(
@@ -240,6 +242,53 @@ def test_both_engines_call_the_same_hooks(stage: Stage, genuine: Genuine) -> Non
     assert [ours["version"], ours["features"]] == [theirs["version"], theirs["features"]]
     assert stage.resources()["a"]["resourceHooks"] == {"BeforeUpdate": ["fixed"]}
     assert not stage.good().changed
+
+
+def test_both_engines_import_alike(stage: Stage, genuine: Genuine, tmp_path: Path) -> None:
+    body = """
+crate = Crate("crate", O())
+inner = shelf.Box("crate", label="in", opts=ResourceOptions(parent=crate, provider=provider))
+box = shelf.Box("box", label="one", code=config.require_secret("code"), opts=O())
+"""
+    genuine.configure()
+    genuine("stack", "init", "dev")
+    stage.program(body)
+    file = tmp_path / "import.json"
+    genuine("preview", "--import-file", str(file))
+    theirs = json.loads(file.read_text())
+    stage.good(body)
+    ids = {urn: entry.get("id", "") for urn, entry in _by_urn(stage).items()}
+    shutil.rmtree(stage.folder / ".pulumi")
+    salt = json.loads((stage.project / "Pulumi.dev.yaml").read_text())["encryptionsalt"]
+    engine = stage.engine(encryption_salt=salt)
+    skeleton = engine.skeleton(engine.preview())
+    assert _names(skeleton) == _names(theirs)
+    for one in skeleton["resources"]:
+        if "id" in one:
+            name = f"::{one.get('logicalName', one['name'])}"
+            one["id"] = next(found for urn, found in ids.items() if urn.endswith(f"Box{name}"))
+        if one["name"] == "box":
+            sealed = {"label": "one", "code": Sealed(MARKER)}
+            one["inputs"] = sealed_properties(sealed, engine.seal)
+            one["outputs"] = sealed_properties({**sealed, "serial": 2}, engine.seal)
+    file.write_text(json.dumps(skeleton))
+    genuine("stack", "init", "dev")
+    genuine("import", "--file", str(file), "--yes", "--generate-code=false", "--skip-preview")
+    wanted = _comparable(stage.state())
+    genuine("preview", "--expect-no-changes")
+    shutil.rmtree(stage.folder / ".pulumi")
+    assert stage.engine(encryption_salt=salt).import_resources(skeleton).ok
+    assert _comparable(stage.state()) == wanted
+    assert not stage.preview().changed
+
+
+def _by_urn(stage: Stage) -> dict[str, Any]:
+    return {entry["urn"]: entry for entry in stage.state()["resources"]}
+
+
+def _names(document: dict[str, Any]) -> set[tuple[str, ...]]:
+    keys = ("type", "name", "logicalName", "parent", "provider", "id", "component")
+    return {tuple(str(one.get(key)) for key in keys) for one in document["resources"]}
 
 
 def _same_but_for_its_own(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
