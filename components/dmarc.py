@@ -4,6 +4,8 @@ from datetime import date, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
+from pydantic import Field
+
 from components.settings import Day, Settings
 
 
@@ -26,6 +28,53 @@ MINIMUM_AGE = MappingProxyType(
 then as long of `quarantine` (RFC 9989 section 7.4)."""
 
 
+class EvidenceThresholds(Settings):
+    """How much evidence a stage needs.
+
+    The defaults suit a company of some ten people; docs/dmarc.md gives the reason of each.
+    """
+
+    days: int = Field(30, ge=14, le=90)
+    """Length of the judged period in days: the month of RFC 9989 section 7.4. It ends with the
+    newest report."""
+    least_days: int = Field(21, ge=7, le=90)
+    """Days of the period for which there must be reports. Some days are quiet, and some receivers
+    skip a day."""
+    longest_gap: int = Field(5, ge=1, le=30)
+    """Longest run of days without any report: a long weekend and a day that was lost."""
+    fresh_days: int = Field(4, ge=2, le=14)
+    """Age of the newest report in days, beyond which nothing is judged. Reports come a day or two
+    late."""
+    least_messages: int = Field(100, ge=20)
+    """Reported messages of declared senders: with fewer, one message is more than one per cent."""
+    least_reporters: int = Field(2, ge=1)
+    """Different receivers that report: one alone may judge wrongly, or be made up."""
+    aligned_percent: float = Field(98.0, ge=90, le=100)
+    """Share of each declared sender's messages that must be aligned, in per cent. Some forwarding
+    breaks both SPF and DKIM, so that a sound sender stays a little under 100."""
+    regular_days: int = Field(4, ge=1)
+    """Days within the period from which on an unknown source counts as regular."""
+    regular_messages: int = Field(10, ge=1)
+    """Messages within the period from which on an unknown source counts as regular. A regular one
+    must be declared or acknowledged before the stage is tightened."""
+    recent_days: int = Field(7, ge=2, le=30)
+    """Last days of the period, in which a rise of failures is looked for."""
+    step_back_percent: float = Field(95.0, ge=50, le=100)
+    """Share of aligned messages of declared senders in the recent days, in per cent, under which
+    stepping back is proposed."""
+    step_back_messages: int = Field(5, ge=1)
+    """Failing messages of declared senders that it takes at least: one lost message is no trend."""
+
+
+class AcknowledgedSource(Settings):
+    """A source that sends as the domain, never aligned, and that shall be refused."""
+
+    name: str = Field(min_length=1, max_length=253)
+    """Its name as `make dmarc` shows it."""
+    reason: str = Field(min_length=10)
+    """Why it may be refused, in a sentence: a forger, or a service that was given up."""
+
+
 class DmarcSettings(Settings):
     """What `_dmarc` says. The stage is tightened by evidence only, never by the calendar alone."""
 
@@ -45,6 +94,15 @@ class DmarcSettings(Settings):
     reject_acknowledged: bool = False
     """Must be true before `stage: reject`. Danger: members of mailing lists lose mail under
     reject (RFC 9989 section 7.4); quarantine is the usual goal."""
+    evidence: EvidenceThresholds = EvidenceThresholds()
+    """How much evidence a stage needs."""
+    acknowledged_sources: tuple[AcknowledgedSource, ...] = ()
+    """Unknown sources of which somebody has decided that they may be refused."""
+
+    @property
+    def goal(self) -> DmarcStage:
+        """The strictest stage that is wanted: quarantine, or reject once that is acknowledged."""
+        return DmarcStage.REJECT if self.reject_acknowledged else DmarcStage.QUARANTINE
 
     @property
     def clock_started(self) -> date:

@@ -2,7 +2,9 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate, make_msgid
@@ -10,6 +12,8 @@ from typing import Any, ClassVar, cast
 
 from aiohttp import web
 
+from rehearsal.world import aggregate_report
+from rehearsal.world.aggregate_report import Period, Seen
 from rehearsal.world.dns import Dns
 from rehearsal.world.handover import Envelope, Nexthop, hand_over
 from rehearsal.world.judge import Verdict, judge
@@ -42,6 +46,7 @@ class Receiver(Service):
         super().__init__()
         self._listener: Listener | None = None
         self.received: list[dict[str, Any]] = []
+        self._reported = 0
 
     async def start(self, world: Surroundings) -> None:
         """Listen on port 25 of the rehearsed internet and publish the domain's records."""
@@ -67,9 +72,14 @@ class Receiver(Service):
         """Show and write messages.
 
         `GET /receiver/messages`: what came in and how it was judged. `POST /receiver/send` (the
-        arguments of `write`): write to somebody.
+        arguments of `write`): write to somebody. `POST /receiver/report` (the arguments of
+        `report`): send the aggregate reports that are due.
         """
-        return [web.get("/messages", self._show), web.post("/send", self._write)]
+        return [
+            web.get("/messages", self._show),
+            web.post("/send", self._write),
+            web.post("/report", self._report),
+        ]
 
     async def handle_DATA(  # noqa: N802  # aiosmtpd's own name
         self, _server: Any, session: Any, envelope: Any
@@ -147,6 +157,56 @@ class Receiver(Service):
         message["Date"] = formatdate()
         message["Message-ID"] = make_msgid(domain=DOMAIN)
         message.set_content(text)
+        return await self._hand_over(message, sender, to, origin)
+
+    async def _report(self, request: web.Request) -> web.Response:
+        return web.json_response(await self.report(**await request.json()))
+
+    async def report(self, *, day: str = "", legacy: bool = False) -> list[dict[str, Any]]:
+        """Send each domain an aggregate report of what came in since the last ones (RFC 9990).
+
+        Args:
+            day: The day that the reports speak of, so that months pass in seconds; today in UTC
+                if empty.
+            legacy: In the format of RFC 7489.
+
+        Returns:
+            For each report its `domain`, `to`, `messages`, and the `code` and `text` with which it
+            was taken.
+        """
+        due, self._reported = self.received[self._reported :], len(self.received)
+        seen: dict[str, Counter[Seen]] = {}
+        for one in due:
+            found = _seen(one)
+            seen.setdefault(found.header_from, Counter())[found] += 1
+        when = date.fromisoformat(day) if day else datetime.now(UTC).date()
+        return [
+            await self._send_report(domain, counted, when, legacy=legacy)
+            for domain, counted in sorted(seen.items())
+        ]
+
+    async def _send_report(
+        self, domain: str, seen: Counter[Seen], when: date, *, legacy: bool
+    ) -> dict[str, Any]:
+        texts = await asyncio.to_thread(self._names.text, f"_dmarc.{domain}")
+        pairs = (part.partition(b"=") for text in texts for part in text.split(b";"))
+        tags = {name.strip().decode(): value.strip().decode() for name, _, value in pairs}
+        to = tags.get("rua", "").removeprefix("mailto:")
+        if not to:
+            return {"domain": domain, "to": "", "messages": 0, "code": 0, "text": "no rua"}
+        begin = datetime(when.year, when.month, when.day, tzinfo=UTC)
+        number = f"{self._reported}.{begin:%Y%m%d}.{domain}"
+        period = Period(DOMAIN, number, begin, begin + timedelta(seconds=86399))
+        xml = aggregate_report.render(period, {**tags, "domain": domain}, seen, legacy=legacy)
+        message = aggregate_report.enclose(xml, period, domain, to)
+        message["Date"] = formatdate()
+        message["Message-ID"] = make_msgid(domain=DOMAIN)
+        answer = await self._hand_over(message, message["From"], to, ADDRESS)
+        return {"domain": domain, "to": to, "messages": seen.total(), **answer}
+
+    async def _hand_over(
+        self, message: EmailMessage, sender: str, to: str, origin: str
+    ) -> dict[str, Any]:
         hosts = await self._names.exchangers(to.rpartition("@")[2])
         if not hosts:
             return {"code": 0, "text": "the domain has no mail host", "tls": ""}
@@ -160,3 +220,18 @@ class Receiver(Service):
             trusted=self._world.authority.client_context(),
         )
         return {"code": answer.code, "text": answer.text, "tls": answer.tls}
+
+
+def _seen(received: dict[str, Any]) -> Seen:
+    """Return what a report says of a message that came in."""
+    verdict = received["verdict"]
+    signatures = ((one["domain"], one["selector"], one["result"]) for one in verdict["signatures"])
+    disposition = verdict["disposition"]
+    return Seen(
+        address=received["client"],
+        header_from=verdict["from_domain"],
+        envelope=verdict["spf_domain"],
+        spf=verdict["spf"],
+        signatures=tuple(signatures),
+        disposition="none" if disposition == "deliver" else disposition,
+    )

@@ -5,6 +5,8 @@ from datetime import date
 
 from components.declaration import PolicyException
 from components.dmarc import DmarcStage
+from components.dmarc_evidence import Evidence, StepTaken
+from components.dmarc_evidence import render as render_evidence
 from components.smarthost import TransactionalSender
 from policies import Secret
 from tests.policies.keys import rsa_public_key
@@ -15,6 +17,7 @@ from tests.policies.planting import (
     both,
     changed,
     declared,
+    evident,
     knowing,
     not_waiting,
     record,
@@ -58,6 +61,21 @@ def _srv(target: str, port: int) -> dict[str, object]:
 def _sender(selector: str | None) -> Mistake:
     sender = TransactionalSender(name="app", domain=DOMAIN, selector=selector)
     return declared("transactional_senders", (sender,))
+
+
+def _carried(stage: DmarcStage, on: date, days: int = 28) -> Mistake:
+    """Have evidence on which a stage was begun."""
+    step = StepTaken(stage, on, days, reporters=3, messages=400, aligned=399)
+    return evident("dmarc", json.loads(render_evidence(Evidence(DOMAIN, steps=(step,)))))
+
+
+def _in_time() -> Mistake:
+    """Declare and publish quarantine on its first day."""
+    return both(
+        _policy(p="quarantine"),
+        declared("dmarc.stage", DmarcStage.QUARANTINE),
+        declared("dmarc.since", date(2026, 12, 1)),
+    )
 
 
 def _bucket_policy(action: str, resource: str) -> Mistake:
@@ -190,7 +208,10 @@ AUTHENTICATION: dict[str, tuple[str, Mistake]] = {
     ),
     "the declared stage has not reached the record": (
         "dmarc-stage",
-        declared("dmarc.stage", DmarcStage.QUARANTINE),
+        both(
+            declared("dmarc.stage", DmarcStage.QUARANTINE),
+            _carried(DmarcStage.QUARANTINE, date(2026, 11, 1)),
+        ),
     ),
     "the stage begins in the future": (
         "dmarc-stage",
@@ -202,7 +223,20 @@ AUTHENTICATION: dict[str, tuple[str, Mistake]] = {
             _policy(p="quarantine"),
             declared("dmarc.stage", DmarcStage.QUARANTINE),
             declared("dmarc.since", date(2026, 11, 8)),
+            _carried(DmarcStage.QUARANTINE, date(2026, 11, 8)),
         ),
+    ),
+    "quarantine is declared, and nobody has looked at the reports": (
+        "dmarc-stage-evidenced",
+        _in_time(),
+    ),
+    "quarantine is declared on a week of reports": (
+        "dmarc-stage-evidenced",
+        both(_in_time(), _carried(DmarcStage.QUARANTINE, date(2026, 12, 1), days=7)),
+    ),
+    "quarantine is declared on the evidence of another day": (
+        "dmarc-stage-evidenced",
+        both(_in_time(), _carried(DmarcStage.QUARANTINE, date(2026, 11, 20))),
     ),
     "reject is not acknowledged": (
         "dmarc-reject-deliberate",
@@ -210,6 +244,7 @@ AUTHENTICATION: dict[str, tuple[str, Mistake]] = {
             _policy(p="reject"),
             declared("dmarc.stage", DmarcStage.REJECT),
             declared("dmarc.first_published", date(2026, 1, 1)),
+            _carried(DmarcStage.REJECT, date(2026, 11, 1)),
         ),
     ),
     "SPF can never align": ("dmarc-alignment", _policy(aspf="s")),

@@ -1,0 +1,1 @@
+"""DMARC by evidence: aggregate reports decide which stage the domain may take."""

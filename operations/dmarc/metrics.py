@@ -1,0 +1,59 @@
+"""What Prometheus learns of the reports, through the node exporter's textfile collector."""
+
+import shlex
+from collections import Counter
+from typing import Final
+
+from components.declaration import Declaration
+from components.dmarc_advice import by_day, rows_of
+from components.dmarc_evidence import Evidence
+from components.dmarc_sources import Kind, Senders
+from operations.site import Site
+
+FILE: Final = "po_mail_dmarc.prom"
+"""Name of the file in the collector's directory."""
+_STRANGERS: Final = {Kind.SERVICE: "unknown services", Kind.STRANGER: "unknown"}
+"""Unknown sources are one series each kind: anybody can make up more of them."""
+
+
+def render(declaration: Declaration, evidence: Evidence) -> str:
+    """Return the metrics in Prometheus' text format."""
+    senders = Senders(declaration, rows_of(evidence))
+    found: Counter[tuple[str, str]] = Counter(
+        {(name, aligned): 0 for name in senders.names for aligned in ("no", "yes")}
+    )
+    for one in by_day(evidence, senders).values():
+        for (source, aligned), messages in one.items():
+            name = "forwarded" if source.kind is Kind.FORWARDED else source.name
+            found[_STRANGERS.get(source.kind, name), "yes" if aligned else "no"] += messages
+    lines = [
+        "# HELP po_mail_dmarc_messages Messages in aggregate reports over the evidence window.",
+        "# TYPE po_mail_dmarc_messages gauge",
+    ]
+    lines += [
+        f'po_mail_dmarc_messages{{source="{_escaped(source)}",aligned="{aligned}"}} {messages}'
+        for (source, aligned), messages in sorted(found.items())
+    ]
+    if evidence.last is not None:
+        lines += [
+            "# HELP po_mail_dmarc_last_report_timestamp_seconds End of the newest report's period.",
+            "# TYPE po_mail_dmarc_last_report_timestamp_seconds gauge",
+            f"po_mail_dmarc_last_report_timestamp_seconds {evidence.last.timestamp():.0f}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+
+
+async def publish(site: Site, text: str) -> str:
+    """Write the metrics on the host, and return their path."""
+    folder = site.declaration.monitoring.textfile_directory
+    await site.host.run(
+        f'mkdir -p "${{DESTDIR:-}}"{shlex.quote(folder)}', what="making the directory of metrics"
+    )
+    path = f"{folder}/{FILE}"
+    # The node exporter runs as a user of its own.
+    await site.host.write(path, text, mode=0o644)
+    return path

@@ -1,0 +1,174 @@
+"""The advice and its evidence as one page that stands by itself, in the look of the proof's."""
+
+from datetime import date, timedelta
+from html import escape
+from pathlib import Path
+
+from components.declaration import Declaration
+from components.dmarc import MINIMUM_AGE, DmarcStage
+from components.dmarc_advice import Advice, Condition, Tally, Verdict, by_day, rows_of, tally
+from components.dmarc_evidence import WINDOW_DAYS, Evidence
+from components.dmarc_sources import Senders
+from operations.dmarc import chart
+from operations.dmarc.chart import Scene
+from operations.dmarc.wording import KINDS, headline, percent
+from operations.prove.report import page as proof_page
+
+_CSS = (Path(proof_page.__file__).with_name("page.css"), Path(__file__).with_name("page.css"))
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+_MOST_SOURCES = 30
+_LOOKS = {
+    Verdict.ADVANCE: ("advance", "↑"),
+    Verdict.KEEP: ("keep", "="),
+    Verdict.STEP_BACK: ("back", "↓"),
+    Verdict.UNJUDGED: ("unjudged", "?"),
+}
+
+
+def render(declaration: Declaration, evidence: Evidence, advice: Advice, today: date) -> str:
+    """Return the page as HTML.
+
+    Args:
+        declaration: The declaration.
+        evidence: What the reports said.
+        advice: What they advise.
+        today: The day.
+    """
+    senders = Senders(declaration, rows_of(evidence))
+    messages = by_day(evidence, senders)
+    scene = scene_of(declaration, evidence, messages, today)
+    title = f"DMARC of {declaration.domain}: {headline(advice)}"
+    body = "".join(
+        (
+            _head(declaration, advice, today),
+            _chart(scene),
+            _conditions(advice),
+            _sources(tally(evidence, senders, scene.start, today), scene, advice),
+            _weeks(scene),
+            _foot(declaration, evidence),
+        )
+    )
+    style = "".join(one.read_text("utf-8") for one in _CSS)
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        f"<title>{escape(title)}</title><style>{style}</style></head>"
+        f"<body><main>{body}</main></body></html>\n"
+    )
+
+
+def scene_of(
+    declaration: Declaration, evidence: Evidence, messages: chart.Messages, today: date
+) -> Scene:
+    """Return what the chart shows: the window, and the minima that lie ahead if they are near."""
+    dmarc = declaration.dmarc
+    first = dmarc.clock_started
+    minima = [
+        (first + MINIMUM_AGE[stage], f"{stage} at the earliest (T+{MINIMUM_AGE[stage].days})")
+        for stage in (DmarcStage.QUARANTINE, DmarcStage.REJECT)
+    ]
+    oldest = today - timedelta(days=WINDOW_DAYS - 1)
+    start = max(oldest, min([*messages, first, today]))
+    ahead = [day for day, _ in minima if day <= today + timedelta(days=45)]
+    # A month at least, so that bars of the first days do not fill the picture.
+    end = max([today, start + timedelta(days=34), *(day + timedelta(days=4) for day in ahead)])
+    stages = [(first, DmarcStage.NONE.value)]
+    stages += [(one.on, one.stage.value) for one in evidence.steps if one.on > stages[-1][0]]
+    if stages[-1][1] != dmarc.stage.value and dmarc.since >= stages[-1][0]:
+        stages.append((dmarc.since, dmarc.stage.value))
+    return Scene(messages, start, end, stages, minima, today)
+
+
+def _head(declaration: Declaration, advice: Advice, today: date) -> str:
+    look, sign = _LOOKS[advice.verdict]
+    figures = advice.figures
+    seen = (
+        f"{figures.messages} messages of declared senders, {figures.aligned} aligned, "
+        f"{figures.start:%d %B} to {figures.end:%d %B %Y}, told by {figures.reporters} receivers"
+        if figures
+        else "no report yet"
+    )
+    missing = sum(1 for one in advice.conditions if not one.met)
+    told = (f"{missing} of {len(advice.conditions)} conditions not met",) if missing else ()
+    reasons = "".join(f"<p>{escape(one)}</p>" for one in told or advice.reasons[:4])
+    return (
+        f'<header><div class="verdict {look}" role="img" aria-label="{advice.verdict}">{sign}</div>'
+        f"<div><h1>{escape(headline(advice))}</h1>"
+        f'<p class="quiet">{escape(declaration.company)}, <b>{escape(declaration.domain)}</b>, on '
+        f"{today:%d %B %Y}. {escape(seen)}.</p>{reasons}</div></header>"
+    )
+
+
+def _chart(scene: Scene) -> str:
+    legend = "".join(f"<li>{chart.key(one)}{chart.TITLES[one]}</li>" for one in chart.SERIES)
+    return (
+        f'<section class="chart"><h2>Messages that receivers reported</h2>{chart.draw(scene)}'
+        f'<ul class="legend">{legend}</ul></section>'
+    )
+
+
+def _conditions(advice: Advice) -> str:
+    if not advice.conditions:
+        return ""
+    items = "".join(_condition(one) for one in advice.conditions)
+    return (
+        f"<section><h2>What {advice.target} asks for</h2>"
+        f'<ul class="conditions">{items}</ul></section>'
+    )
+
+
+def _condition(one: Condition) -> str:
+    kind, sign, said = ("pass", "✓", "met") if one.met else ("warn", "!", "not met")
+    return (
+        f'<li><span class="sign {kind}" role="img" aria-label="{said}">{sign}</span>'
+        f"<span>{escape(one.text)}</span></li>"
+    )
+
+
+def _sources(tallies: tuple[Tally, ...], scene: Scene, advice: Advice) -> str:
+    asked = {one.source for one in advice.strangers}
+    rows = "".join(
+        f"<tr><td>{escape(one.source.name)}<small>{KINDS[one.source.kind]}"
+        f"{', to be declared or acknowledged' if one.source in asked else ''}</small></td>"
+        f'<td class="number">{one.messages}</td><td class="number">{percent(one)}</td>'
+        f'<td class="trend">{chart.trend(scene.messages, one.source, scene)}</td></tr>'
+        for one in tallies[:_MOST_SOURCES]
+    )
+    more = len(tallies) - _MOST_SOURCES
+    rest = f'<p class="quiet">And {more} smaller ones.</p>' if more > 0 else ""
+    return (
+        '<section class="sources"><h2>Who sent it</h2><table><thead><tr><th>Source</th>'
+        '<th class="number">Messages</th><th class="number">Aligned</th>'
+        "<th>By week, not aligned below</th></tr></thead>"
+        f"<tbody>{rows}</tbody></table>{rest}</section>"
+    )
+
+
+def _weeks(scene: Scene) -> str:
+    """Return the chart's numbers, for who cannot see it."""
+    rows = "".join(
+        f"<tr><td>{first}</td>"
+        + "".join(f'<td class="number">{stack[one]}</td>' for one in chart.SERIES)
+        + "</tr>"
+        for first, stack in sorted(chart.stacks(scene, 7).items())
+    )
+    heads = "".join(f'<th class="number">{chart.TITLES[one]}</th>' for one in chart.SERIES)
+    return (
+        '<section class="days"><h2>The same in numbers</h2><details><summary>Week by week</summary>'
+        f"<div><table><thead><tr><th>From</th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
+        "</details></section>"
+    )
+
+
+def _foot(declaration: Declaration, evidence: Evidence) -> str:
+    kept = declaration.dmarc.acknowledged_sources
+    agreed = ", ".join(escape(one.name) for one in kept)
+    told = f"<p>Acknowledged: {agreed}.</p>" if kept else ""
+    known = sum(1 for one in evidence.days.values() if one.reports)
+    return (
+        f"<footer>{told}<p>Reports of {known} days are kept, {WINDOW_DAYS} at most. They come from "
+        "those receivers that send any, and tell of no single message. Made by "
+        "<code>make dmarc</code>.</p></footer>"
+    )
