@@ -9,6 +9,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from components.checks.delivery import SELECTOR_OVERLAP
 from components.dmarc import DmarcStage
 from components.zone import smarthost_account
 from policies.model import Area, Finding, Severity
@@ -47,6 +48,9 @@ def _selectors(stack: Stack) -> Iterator[tuple[str, str, str]]:
     """Yield selector, signing domain and key in the declaration of everybody who signs."""
     declaration = stack.declaration
     yield declaration.smarthost.selector, declaration.domain, "mail:smarthost.selector"
+    second = declaration.smarthost.second_selector
+    if second is not None:
+        yield second.selector, declaration.domain, "mail:smarthost.secondSelector"
     for index, sender in enumerate(declaration.transactional_senders):
         if sender.selector is not None and f".{sender.domain}".endswith(f".{declaration.domain}"):
             yield sender.selector, sender.domain, f"mail:transactionalSenders[{index}].selector"
@@ -72,6 +76,46 @@ def _selector_published(stack: Stack) -> Iterator[Finding]:
         name = f"{selector}._domainkey.{domain}".lower()
         if not stack.zone.at(name, "TXT") and not stack.zone.at(name, "CNAME"):
             yield Finding(f"no key is published at {name}", key, seen=name, absent=True)
+
+
+@rule(
+    "dkim-key-used",
+    Severity.HIGH,
+    protects="Every DKIM key in the zone is that of somebody who signs.",
+    reason="A key that was left behind signs for the domain as well, whoever has it by then.",
+    source="RFC 6376 section 3.1",
+    remedy="take the record out, or declare who signs with it",
+)
+def _key_used(stack: Stack) -> Iterator[Finding]:
+    known = {f"{one}._domainkey.{domain}".lower() for one, domain, _ in _selectors(stack)}
+    found = [one for one in stack.zone.records if one.type in ("TXT", "CNAME")]
+    if known - {one.name for one in found}:
+        return  # a name is wrong somewhere: that is the business of `dkim-selector-published`
+    for record in found:
+        if "._domainkey." in record.name and record.name not in known:
+            message = f"nobody signs with the key at {record.name}"
+            key = "mail:smarthost.secondSelector"
+            yield Finding(message, key, record.resource, record.name)
+
+
+@rule(
+    "dkim-second-selector-ends",
+    Severity.HIGH,
+    protects="Two DKIM selectors of the smarthost are published for a time, and no longer.",
+    reason="A message waits five days at most; after that a retired key only serves a thief.",
+    source="RFC 5321 section 4.5.4.1; RFC 6376 section 3.1",
+    remedy="finish the change with make rotate WHAT=dkim, which takes the old record out",
+)
+def _second_selector_ends(stack: Stack) -> Iterator[Finding]:
+    second, key = stack.declaration.smarthost.second_selector, "mail:smarthost.secondSelector.until"
+    if second is None:
+        return
+    if stack.today > second.until:
+        message = f"the selector {second.selector} was to go by {second.until}"
+        yield Finding(message, key, seen=str(second.until))
+    elif second.until > stack.today + SELECTOR_OVERLAP:
+        message = f"the selector {second.selector} may stay until {second.until}"
+        yield Finding(message, key, seen=str(second.until))
 
 
 @rule(
