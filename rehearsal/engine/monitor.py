@@ -21,11 +21,12 @@ from pulumi.runtime.proto import (
     source_pb2,
 )
 
-from rehearsal.engine.deployment import Deployment, RefusedError
+from rehearsal.engine.deployment import Deployment
 from rehearsal.engine.hooks import HookRefusedError, Moment
 from rehearsal.engine.model import Goal, Severity
 from rehearsal.engine.providers import ProviderFailedError
 from rehearsal.engine.run import Report
+from rehearsal.engine.standing import RefusedError
 from rehearsal.engine.urn import AliasSpec
 from rehearsal.engine.values import ValueRefusedError, from_struct, to_struct
 
