@@ -44,12 +44,19 @@ class TraefikSettings(Settings):
 NAME = "po-mail"
 """Name of our service, transport and file in Traefik."""
 
-_ADMINISTRATION = r"(?i)^/+(admin|domainadmin|api|json_api\.php|rspamd)"
-_WELL_KNOWN = {
-    "autoconfig": r"PathRegexp(`(?i)^(/\.well-known/autoconfig)?/mail/config-v1\.1\.xml`)",
-    "autodiscover": r"PathRegexp(`(?i)^/autodiscover/autodiscover\.(xml|json)`)",
+# To Traefik an encoded slash is a character like any other; nginx decodes it, and then resolves
+# `..`. So /x/..%2fadmin is no administration to the one, and /admin to the other.
+ADMINISTRATION = (
+    r"(?i)^(/|%2f|\.)+(admin|domainadmin|api|json_api\.php|rspamd)|(^|/|%2f)\.\.(/|%2f|$)"
+)
+"""Paths that answer on the administration's host alone, in whatever way they are written."""
+
+WELL_KNOWN = {
+    "autoconfig": r"PathRegexp(`(?i)^(/\.well-known/autoconfig)?/mail/config-v1\.1\.xml$`)",
+    "autodiscover": r"PathRegexp(`(?i)^/autodiscover/autodiscover\.(xml|json)(/([^%]|%40)*)?$`)",
     "mta-sts": "Path(`/.well-known/mta-sts.txt`)",
 }
+"""What hosts that serve one purpose answer, by label; nothing may climb out of it."""
 
 
 class Domain(TypedDict):
@@ -144,7 +151,7 @@ def rule_for(label: str, host: str, admin_label: str) -> str:
     """
     if label == admin_label:
         return f"Host(`{host}`)"
-    paths = _WELL_KNOWN.get(label, f"!PathRegexp(`{_ADMINISTRATION}`)")
+    paths = WELL_KNOWN.get(label, f"!PathRegexp(`{ADMINISTRATION}`)")
     return f"Host(`{host}`) && {paths}"
 
 

@@ -42,14 +42,19 @@ def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
     )
 
 
-def self_signed(name: str) -> Issued:
-    """Return a self-signed certificate, as Mailcow ships one ("snake oil")."""
+def self_signed(name: str, *, common_name: str = "") -> Issued:
+    """Return a self-signed certificate, as Mailcow ships one ("snake oil").
+
+    Args:
+        name: The name it is for.
+        common_name: Name of its subject, where it is another one.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     now = dt.datetime.now(dt.UTC)
     certificate = (
         x509.CertificateBuilder()
-        .subject_name(_name(name))
-        .issuer_name(_name(name))
+        .subject_name(_name(common_name or name))
+        .issuer_name(_name(common_name or name))
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - _DAY)

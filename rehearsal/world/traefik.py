@@ -14,12 +14,14 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp import web
 from multidict import CIMultiDict
+from yarl import URL
 
 from rehearsal.world.dns import Dns
 from rehearsal.world.faults import due
 from rehearsal.world.service import LOOPBACK, Service, Surroundings
 from rehearsal.world.traefik_certificates import Certificates, ChallengeError, chooser
 from rehearsal.world.traefik_configuration import Backend, FileError, Router, Static, read
+from rehearsal.world.traefik_paths import PathError, Target, target_of
 from rehearsal.world.traefik_rules import Asked
 
 _HOP_BY_HOP = frozenset(
@@ -28,6 +30,16 @@ _HOP_BY_HOP = frozenset(
         "transfer-encoding", "upgrade", "proxy-connection", "content-length",
     }
 )  # fmt: skip
+_FORGED = frozenset(
+    {
+        "x-forwarded-proto", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port",
+        "x-forwarded-server", "x-forwarded-uri", "x-forwarded-method", "x-forwarded-prefix",
+        "x-forwarded-tls-client-cert", "x-forwarded-tls-client-cert-info", "x-real-ip",
+    }
+)  # fmt: skip
+"""What only a proxy may say; from a client it is dropped."""
+_INVENTED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+"""What the HTTP library would add where the client said nothing."""
 _WATCH_SECONDS = 0.3
 _RETRY_SECONDS = 2.0
 _BODY_LIMIT = 64 * 1024**2
@@ -198,20 +210,25 @@ class Traefik(Service):
         peer = request.transport.get_extra_info("peername") if request.transport else None
         client = self._world.addresses.origin_of(int(peer[1])) if peer else LOOPBACK
         headers = {name.lower(): value for name, value in request.headers.items()}
-        asked = Asked(request.method, host, request.path, client, headers)
+        try:
+            target = target_of(request.raw_path)
+        except PathError:
+            return web.Response(status=400)
+        asked = Asked(request.method, host, target.seen, client, headers)
         router = next((one for one in self._routers if one.rule.matches(asked)), None)
         if router is None:
-            return web.Response(status=404, text="404 page not found\n")
-        route = f"{request.method} {request.path}"
+            text, safe = "404 page not found\n", {"X-Content-Type-Options": "nosniff"}
+            return web.Response(status=404, text=text, headers=safe)
+        route = f"{request.method} {target.seen}"
         if due(self.faults, "bad_gateway", route) is not None:
             return web.Response(status=502, text="Bad Gateway")
-        answer = await self._forward(request, router.backend, client)
+        answer = await self._forward(request, target, router.backend, client)
         if due(self.faults, "bad_gateway_after", route) is not None:
             return web.Response(status=502, text="Bad Gateway")
         return answer
 
     async def _forward(
-        self, request: web.Request, backend: Backend, client: str
+        self, request: web.Request, target: Target, backend: Backend, client: str
     ) -> web.StreamResponse:
         parts = urlsplit(backend.url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -220,8 +237,9 @@ class Traefik(Service):
             assert self._session is not None  # noqa: S101 - made at the start
             async with self._session.request(
                 request.method,
-                f"{parts.scheme}://{place}:{local}{request.raw_path}",
+                URL(f"{parts.scheme}://{place}:{local}{target.sent}", encoded=True),
                 headers=self._headers(request, backend, client),
+                skip_auto_headers=_INVENTED,
                 data=await request.read() or None,
                 allow_redirects=False,
                 ssl=self._backend_tls(backend),
@@ -245,9 +263,10 @@ class Traefik(Service):
         headers = CIMultiDict(
             (name, value)
             for name, value in request.headers.items()
-            if name.lower() not in _HOP_BY_HOP
+            if name.lower() not in _HOP_BY_HOP | _FORGED
         )
-        # Set, not added: what a client sends under these names is forged.
+        if "trailers" in request.headers.get("TE", ""):
+            headers["TE"] = "trailers"
         headers["Host"] = request.host if backend.pass_host else urlsplit(backend.url).netloc
         headers["X-Forwarded-For"] = headers["X-Real-Ip"] = client
         headers["X-Forwarded-Proto"] = "https"

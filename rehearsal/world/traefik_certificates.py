@@ -63,7 +63,8 @@ class Certificates:
         self._authority = authority
         self._names = names
         self._contexts: dict[str, ssl.SSLContext] = {}
-        fallback = self_signed("TRAEFIK DEFAULT CERT")
+        name = f"{secrets.token_hex(16)}.{secrets.token_hex(16)}.traefik.default"
+        fallback = self_signed(name, common_name="TRAEFIK DEFAULT CERT")
         self._default = _context(fallback.chain, fallback.key)
 
     def _read(self) -> dict[str, Any]:

@@ -89,10 +89,13 @@ def _collect(files: Mapping[Path, str], report: Report) -> _Http:
         try:
             whole = _mapping(yaml.safe_load(text), file.name, "file")
         except yaml.YAMLError as error:
-            raise FileError(f"{file.name}: {error}") from error
+            raise FileError(f"{file.name}: yaml: {error}") from error
         http = _mapping(whole.get("http"), "http", "http")
         for mine, key in ((found.routers, "routers"), (found.services, "services"),
                           (found.transports, "serversTransports")):  # fmt: skip
+            if key in http and not http[key]:
+                # Its decoder takes an element without children for a mistake, not for nothing.
+                raise FileError(f"{file.name}: {key} cannot be a standalone element")
             for name, value in _mapping(http.get(key), key).items():
                 if name in mine:
                     report(f"{key} {name} is configured twice, the first stands")
@@ -128,6 +131,7 @@ def _router(
     name: str, given: dict[str, Any], http: _Http, static: Static, report: Report
 ) -> Router:
     text = str(given.get("rule") or "")
+    priority = int(given.get("priority") or len(text))
     rule = read_rule(text)
     points = given.get("entryPoints") or [static.entry_point]
     if static.entry_point not in points:
@@ -148,7 +152,6 @@ def _router(
         if host
     ]
     backend = _backend(str(given.get("service") or ""), http)
-    priority = int(given.get("priority") or len(text))
     return Router(name, rule, priority, backend, resolver, tuple(names) or rule.hosts)
 
 
@@ -166,7 +169,7 @@ def _backend(name: str, http: _Http) -> Backend:
         raise LookupError(f"{url} is not the URL of a server")
     transport = balancer.get("serversTransport")
     if transport and transport not in http.transports:
-        raise LookupError(f"ServersTransport not found {transport}@file")
+        raise LookupError(f"servers transport not found {transport}@file")
     settings = http.transports.get(transport or "", {})
     return Backend(
         url=url.rstrip("/"),

@@ -8,6 +8,7 @@ from components.dmarc import DmarcStage
 from components.dmarc_evidence import Evidence, StepTaken
 from components.dmarc_evidence import render as render_evidence
 from components.smarthost import TransactionalSender
+from components.traefik import ADMINISTRATION
 from policies import Secret
 from tests.policies.keys import rsa_public_key
 from tests.policies.planting import (
@@ -40,7 +41,7 @@ CONF, LIMITS, ROUTES, EXTRA = (
     "traefik-routes",
     "smarthost-extra-cf",
 )
-WEBMAIL_RULE = r" && !PathRegexp(`(?i)^/+(admin|domainadmin|api|json_api\.php|rspamd)`)"
+WEBMAIL_RULE = f" && !PathRegexp(`{ADMINISTRATION}`)"
 EIGHTS = {f"d{number}_example": "v=spf1 a mx -all" for number in range(4)}
 """SPF records of others, three look-ups each when they are included."""
 

@@ -34,14 +34,17 @@ class Neighbourhood:
 
 @contextmanager
 def started(
-    folder: Path, *services: Service, secrets: dict[str, str] | None = None
+    folder: Path,
+    *services: Service,
+    secrets: dict[str, str] | None = None,
+    config: dict[str, Any] | None = None,
 ) -> Iterator[Neighbourhood]:
     """Run `services` in a loop of their own until the block ends."""
     folder.mkdir(parents=True, exist_ok=True)
     root = folder / "root"
     root.mkdir(exist_ok=True)
     authority = CertificateAuthority(folder / "authority")
-    world = Surroundings(folder, root, authority, AddressBook(), CONFIG, secrets or {})
+    world = Surroundings(folder, root, authority, AddressBook(), config or CONFIG, secrets or {})
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
