@@ -165,6 +165,15 @@ def release_options(declaration: "Declaration") -> list[str]:
     return words
 
 
+def stack_options(declaration: "Declaration") -> list[str]:
+    """Return the options of the program that starts the project, watched files left out."""
+    mailcow = declaration.mailcow
+    return [
+        "--project", mailcow.project, "--directory", mailcow.directory, "--memory", _MEMORY,
+        "--release", f"{mailcow.release.tag}@{pinned_commit(declaration)}",
+    ]  # fmt: skip
+
+
 def nginx_files(declaration: "Declaration") -> dict[str, str]:
     """Return nginx's files by name: the MTA-STS policy, if one is declared, and how it is served.
 
@@ -404,10 +413,6 @@ class MailcowComponent(pulumi.ComponentResource):
     ) -> command.remote.Command:
         """Start the project, once everything that its containers read is there."""
         args, mailcow = self._args, self._args.declaration.mailcow
-        words = [
-            "--project", mailcow.project, "--directory", mailcow.directory, "--memory", _MEMORY,
-            "--release", f"{mailcow.release.tag}@{pinned_commit(args.declaration)}",
-        ]  # fmt: skip
         nginx = {path: file for path, file in files.items() if path.endswith(".custom")}
         watch = [
             pulumi.Output.concat(f" --watch {service}={path}=", file.revision)
@@ -417,7 +422,7 @@ class MailcowComponent(pulumi.ComponentResource):
             )
             for path, file in sorted(watched.items())
         ]
-        stack, options = program("stack.py"), shlex.join(words)
+        stack, options = program("stack.py"), shlex.join(stack_options(args.declaration))
         read = [*self._programs, *files.values(), *args.postfix_files.values()]
         return on_host(
             "mailcow",

@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 import typer
@@ -221,9 +222,20 @@ async def _take_up(site: Site, report: Report, order: Order) -> int:
         await journal.keep(site.host, found.end(State.GIVEN_UP))
         report.line("upgrade", "nothing was changed; the journal is closed", "ok")
         return EXIT_DONE
+    if back and not order.yes and is_old(found, datetime.now(UTC)):
+        raise UpdateError(
+            f"{where_it_stands(found)} for more than a day: returning restores the database of "
+            f"{found.started}, and what people changed since is lost. --yes if that is wanted."
+        )
     if not _agreed(site, order, f"{order.action.capitalize()} on {site.place}?"):
         return _nothing(report)
     return await _back(report, upgrade) if back else await _forward(report, order, upgrade)
+
+
+def is_old(found: Journal, now: datetime) -> bool:
+    """Whether an upgrade has been in use for so long that returning needs a word of its own."""
+    done = found.state is State.DONE and bool(found.ended)
+    return done and now - datetime.fromisoformat(found.ended) > timedelta(days=1)
 
 
 async def _forward(report: Report, order: Order, upgrade: Upgrade) -> int:

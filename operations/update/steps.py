@@ -6,7 +6,8 @@ import shlex
 from collections.abc import Callable
 
 from components.backup import ENVIRONMENT, UNIT
-from components.remote import STATE, at
+from components.mailcow import release_options, stack_options
+from components.remote import STATE, at, program
 from operations.site import Site
 from operations.update import standing
 from operations.update.conditions import failing
@@ -71,6 +72,24 @@ async def deploy(site: Site, on_step: Callable[[str], None]) -> int:
     if not plan.ok:
         raise UpdateError(f"the deployment failed: {'; '.join(plan.errors)}")
     return len(plan.steps)
+
+
+async def put_in_place(site: Site) -> None:
+    """Bring the declared release into its directory and start it, past the engine.
+
+    An engine whose update failed remembers the inputs from before, so to it a way back is no
+    change, and it would leave the host as it is. Both programs do nothing where nothing is to do.
+
+    Raises:
+        CommandFailedError: it failed.
+    """
+    for name, words in (
+        ("release.py", release_options(site.declaration)),
+        ("stack.py", ["up", *stack_options(site.declaration)]),
+    ):
+        await site.host.run(
+            f"{program(name)} {shlex.join(words)}", what=name, timeout=_RESTORE_SECONDS
+        )
 
 
 async def wait(site: Site) -> dict[str, str]:

@@ -151,7 +151,7 @@ class Upgrade:
         self._backward: dict[str, Callable[[], Awaitable[str]]] = {
             WayBack.DECLARE: self._declare_before,
             WayBack.DATABASE: self._restore,
-            WayBack.DEPLOY: self._deploy,
+            WayBack.DEPLOY: self._deploy_before,
             WayBack.HEALTH: self._wait,
             WayBack.PROVE: self._prove,
         }
@@ -249,6 +249,11 @@ class Upgrade:
     async def _deploy(self) -> str:
         count = await steps.deploy(self.site, self._teller.changed)
         return f"{count} resources changed"
+
+    async def _deploy_before(self) -> str:
+        text = await self._deploy()
+        await steps.put_in_place(self.site)
+        return text
 
     async def _wait(self) -> str:
         images = await steps.wait(self.site)
