@@ -2,6 +2,7 @@
 
 import shlex
 from collections import Counter
+from datetime import date
 from typing import Final
 
 from components.declaration import Declaration
@@ -12,8 +13,8 @@ from operations.site import Site
 
 FILE: Final = "po_mail_dmarc.prom"
 """Name of the file in the collector's directory."""
-_STRANGERS: Final = {Kind.SERVICE: "unknown services", Kind.STRANGER: "unknown"}
-"""Unknown sources are one series each kind: anybody can make up more of them."""
+_NAMED: Final = (Kind.DECLARED, Kind.ALIGNED)
+"""Sources with a series of their own. All others share one, for anybody can make up more."""
 
 
 def render(declaration: Declaration, evidence: Evidence) -> str:
@@ -22,12 +23,15 @@ def render(declaration: Declaration, evidence: Evidence) -> str:
     found: Counter[tuple[str, str]] = Counter(
         {(name, aligned): 0 for name in senders.names for aligned in ("no", "yes")}
     )
-    for one in by_day(evidence, senders).values():
+    end = max(evidence.days, default=date.min)
+    for day, one in by_day(evidence, senders).items():
+        if (end - day).days >= declaration.dmarc.evidence.days:
+            continue
         for (source, aligned), messages in one.items():
-            name = "forwarded" if source.kind is Kind.FORWARDED else source.name
-            found[_STRANGERS.get(source.kind, name), "yes" if aligned else "no"] += messages
+            name = source.name if source.kind in _NAMED else "unknown"
+            found[name, "yes" if aligned else "no"] += messages
     lines = [
-        "# HELP po_mail_dmarc_messages Messages in aggregate reports over the evidence window.",
+        "# HELP po_mail_dmarc_messages Messages in the aggregate reports of the judged period.",
         "# TYPE po_mail_dmarc_messages gauge",
     ]
     lines += [
