@@ -85,7 +85,11 @@ myhostname = {mail_host}
 inet_protocols = {"all" if ipv6 else "ipv4"}
 # Every outbound message, bounces too, leaves through the smarthost.
 relayhost = {nexthop}
+# Bounces come from this domain, the one that the smarthost signs for.
+myorigin = {mail_host.partition(".")[2]}
 smtp_sasl_auth_enable = yes
+# A refused login is ours to mend: mail waits for it instead of going back to who wrote it.
+smtp_sasl_auth_soft_bounce = yes
 smtp_sasl_password_maps = {logins}
 # TLS with a verified name towards the smarthost, or the message waits.
 smtp_tls_policy_maps = {policies}

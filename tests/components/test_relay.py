@@ -36,6 +36,17 @@ def test_all_mail_goes_to_the_smarthost() -> None:
     )
 
 
+def test_bounces_come_from_the_domain_that_the_smarthost_signs_for() -> None:
+    assert parameters(render_extra_cf("mx.example.com", RESEND, ipv6=False))["myorigin"] == (
+        "example.com"
+    )
+
+
+def test_a_refused_login_makes_mail_wait_instead_of_bouncing() -> None:
+    written = parameters(render_extra_cf("mx.example.com", RESEND, ipv6=False))
+    assert written["smtp_sasl_auth_soft_bounce"] == "yes"
+
+
 def test_extra_cf_survives_the_start_of_postfix() -> None:
     # What the start script does: drop lines with the word, put its own first, strip the end.
     text = render_extra_cf("mx.example.com", RESEND, ipv6=False)

@@ -12,7 +12,7 @@ _WIDTH = 79
 
 
 def notification(
-    envelope: Envelope, reason: str, *, identifier: str, hostname: str, remote: str
+    envelope: Envelope, reason: str, *, identifier: str, hostname: str, origin: str, remote: str
 ) -> bytes:
     """Return the notification that a message was not delivered.
 
@@ -21,6 +21,7 @@ def notification(
         reason: The verdict, in Postfix's words.
         identifier: Queue id of the message.
         hostname: `myhostname`.
+        origin: `myorigin`.
         remote: Host that refused it; empty for none.
     """
     boundary = f"{identifier}.{int(time.time())}/{hostname}"
@@ -38,7 +39,7 @@ def notification(
     ]  # fmt: skip
     head = (
         f"Date: {formatdate()}\n"
-        f"From: Mail Delivery System <MAILER-DAEMON@{hostname}>\n"
+        f"From: Mail Delivery System <MAILER-DAEMON@{origin}>\n"
         "Subject: Undelivered Mail Returned to Sender\n"
         f"To: {envelope.sender}\n"
         "Auto-Submitted: auto-replied\n"

@@ -30,7 +30,8 @@ def status_code(state: str, reason: str) -> str:
     """Return the enhanced status code of a verdict (RFC 3463)."""
     found = _ENHANCED.search(reason)
     if found:
-        return found[1]
+        # A refusal for good that is taken as one for now.
+        return f"4{found[1][1:]}" if state == "deferred" else found[1]
     own = next((code for words, code in _OWN_CODES.items() if reason.startswith(words)), "")
     return own or {"delivered": "2.0.0", "bounced": "5.0.0"}.get(state, "4.0.0")
 

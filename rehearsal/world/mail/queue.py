@@ -174,7 +174,7 @@ class Queue:
             self._settle(queued, Answer(0, f"mail system configuration error: {error}"))
             return
         if nexthop is None:
-            self._settle(queued, await self._directly(queued), hostname=routing.hostname)
+            self._settle(queued, await self._directly(queued), routing)
             return
         answer = await hand_over(
             queued.envelope,
@@ -185,7 +185,7 @@ class Queue:
             addresses=self._host.addresses,
             trusted=self._host.trusted,
         )
-        self._settle(queued, answer, nexthop, hostname=routing.hostname)
+        self._settle(queued, answer, routing)
 
     async def _directly(self, queued: Queued) -> Answer:
         """Hosting companies close port 25 outwards; mail that tries it waits for ever."""
@@ -202,31 +202,33 @@ class Queue:
             return None
         return Nexthop(relay.host, relay.port, relay.tls, relay.login)
 
-    def _settle(
-        self, queued: Queued, answer: Answer, nexthop: Nexthop | None = None, *, hostname: str = ""
-    ) -> None:
+    def _settle(self, queued: Queued, answer: Answer, routing: Routing | None = None) -> None:
+        relay = routing and routing.relay
+        reached = relay if answer.reached else None
         queued.reason = answer.verdict or answer.text
         queued.tls = answer.tls
-        reached = bool(nexthop and answer.reached)
-        host = nexthop.host if nexthop and reached else ""
-        queued.relay = f"{host}:{nexthop.port}" if nexthop and reached else ""
+        queued.relay = f"{reached.host}:{reached.port}" if reached else ""
+        login = queued.reason.startswith("SASL authentication failed")
         if answer.delivered:
             queued.state = "delivered"
+        elif answer.permanent and not (login and routing and routing.waits_for_login):
+            queued.state = "bounced"
         else:
-            queued.state = "bounced" if answer.permanent else "deferred"
-        shown = f"{host}[{answer.reached}]:{nexthop.port}" if nexthop and reached else ""
+            queued.state = "deferred"
+        shown = f"{reached.host}[{answer.reached}]:{reached.port}" if reached else ""
         for recipient in queued.envelope.recipients:
             self._journal.verdict(
                 queued.identifier, recipient, relay=shown, state=queued.state,
                 reason=queued.reason, delay=time.time() - queued.arrival,
             )  # fmt: skip
-        if queued.state == "bounced" and queued.envelope.sender:
-            self._host.bounce(
-                queued.envelope.sender,
-                notification(
-                    queued.envelope, queued.reason, identifier=queued.identifier,
-                    hostname=hostname, remote=host,
-                ),
-            )  # fmt: skip
+        if queued.state == "bounced" and queued.envelope.sender and routing:
+            self._bounce(queued, routing)
         self._list()
         queued.changed.set()
+
+    def _bounce(self, queued: Queued, routing: Routing) -> None:
+        message = notification(
+            queued.envelope, queued.reason, identifier=queued.identifier, hostname=routing.hostname,
+            origin=routing.origin, remote=queued.relay.partition(":")[0],
+        )  # fmt: skip
+        self._host.bounce(queued.envelope.sender, message)

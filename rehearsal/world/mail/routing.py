@@ -44,11 +44,16 @@ class Routing:
         hostname: `myhostname`.
         relay: The relayhost; without one, mail is sent straight to the recipient's host.
         ipv4_only: Whether `inet_protocols` keeps Postfix to IPv4.
+        origin: `myorigin`, the domain of what Postfix itself writes.
+        waits_for_login: Whether mail waits when the relayhost refuses the login
+            (`smtp_sasl_auth_soft_bounce`, which Mailcow's own main.cf switches off).
     """
 
     hostname: str
     relay: Relay | None
     ipv4_only: bool
+    origin: str = ""
+    waits_for_login: bool = False
 
 
 def read_main_cf(text: str) -> dict[str, str]:
@@ -142,8 +147,11 @@ def read_routing(directory: Path) -> Routing:
     hostname = read_environment(directory / "mailcow.conf").get("MAILCOW_HOSTNAME", "")
     extra = directory / "data/conf/postfix/extra.cf"
     settings = read_main_cf(extra.read_text()) if extra.exists() else {}
+    name = settings.get("myhostname", hostname) or "localhost"
     return Routing(
-        hostname=settings.get("myhostname", hostname) or "localhost",
+        hostname=name,
         relay=_relay(directory, settings),
         ipv4_only=settings.get("inet_protocols", "all") == "ipv4",
+        origin=settings.get("myorigin", name),
+        waits_for_login=settings.get("smtp_sasl_auth_soft_bounce", "no") == "yes",
     )

@@ -77,7 +77,7 @@ class MailServer(Service):
                 names=self._names,
                 addresses=world.addresses,
                 trusted=world.authority.client_context(),
-                bounce=self._store.deliver,
+                bounce=self._return,
                 state=world.folder / "host",
             )
         )
@@ -261,6 +261,11 @@ class MailServer(Service):
             return f"250 2.0.0 Ok: queued as {identifier}"
         queued = self.queue.enqueue(Envelope(envelope.sender, outside, envelope.message))
         return f"250 2.0.0 Ok: queued as {queued.identifier}"
+
+    def _return(self, sender: str, notification: bytes) -> None:
+        """File a notification for those behind the sender of a message."""
+        for box in self.recipients(sender):
+            self._store.deliver(box, _delivered("", box) + notification)
 
     # Control
 
