@@ -326,7 +326,7 @@ def test_a_host_key_of_another_kind_is_refused(door: Door) -> None:
     other = replace(door, host_key=_public(asyncssh.generate_private_key("ecdsa-sha2-nistp256")))
 
     async def tell(driver: Driver) -> None:
-        with pytest.raises(HostError, match="no host key of the declared kind|connection failed"):
+        with pytest.raises(HostError, match=r"no host key of the declared kind|connection failed"):
             await driver.create(FILE, path=door.path("x"), content=MARKER)
 
     story(other, tell)

@@ -302,6 +302,9 @@ def publish(port: Any, service: str) -> dict[str, str]:
     text, _, protocol = str(port).partition("/")
     match = re.fullmatch(r"(?:(?:(\[[0-9a-fA-F:]*\]|[\d.]*):)?(\d*):)?(\d+)", text)
     numbers = [int(one) for one in (match[2], match[3]) if one] if match else []
+    host_port = text.split(":")[-2] if ":" in text else ""
+    if match is None and host_port and not host_port.isdecimal():
+        raise ToolError(f"invalid hostPort: {host_port}", 15)
     if match is None or any(not 0 < one < 65536 for one in numbers):
         raise ToolError(f"services.{service}.ports: invalid containerPort or address: {port}", 15)
     return {
