@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from aiohttp import web
 
+from rehearsal.world.container_insides import Insides
 from rehearsal.world.docker_containers import (
     ContainerStore,
     EngineRefusalError,
@@ -60,6 +61,7 @@ class DockerEngine(Service):
         """Read the store and listen; containers that ran go on running."""
         self._world = world
         self.store = ContainerStore(world.folder / "docker", world.root)
+        self._insides = Insides(world.root)
         monitoring = world.config.get("monitoring") or {}
         self._exporter = split_reference(monitoring.get("exporterImage", _EXPORTER_IMAGE))[0]
         application = web.Application(middlewares=[self._guard], client_max_size=2**26)
@@ -74,7 +76,7 @@ class DockerEngine(Service):
 
     async def stop(self) -> None:
         """Close the engine and every exporter; the store stays."""
-        for identity in list(self._exporters):
+        for identity in [*self._exporters, *self._insides.running]:
             await self._unserve(identity)
         if self._runner is not None:
             await self._runner.cleanup()
@@ -366,7 +368,8 @@ class DockerEngine(Service):
     # What runs
 
     async def _serve(self, container: dict[str, Any]) -> None:
-        """Start what answers for a container: only the exporter has something of its own."""
+        """Start what answers for a container: the exporter, and a Dovecot with its own files."""
+        await self._insides.start(container)
         if split_reference(container["Config"]["Image"])[0] != self._exporter:
             image = self.store.images.get(container["Image"], {})
             if not any(name.startswith(self._exporter) for name in image.get("RepoDigests", ())):
@@ -381,6 +384,7 @@ class DockerEngine(Service):
             self._published.setdefault(container["Id"], []).append((address, int(port)))
 
     async def _unserve(self, identity: str) -> None:
+        await self._insides.stop(identity)
         for address, port in self._published.pop(identity, ()):
             self._world.addresses.withdraw(address, port)
         exporter = self._exporters.pop(identity, None)

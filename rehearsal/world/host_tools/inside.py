@@ -1,26 +1,19 @@
 """What the containers of the mail stack answer when a command is run in them."""
 
-import hashlib
+import json
 import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
-from rehearsal.world.host_tools import schema
+from rehearsal.world.host_tools import schema, tables
 from rehearsal.world.host_tools.compose import covered
-from rehearsal.world.host_tools.surroundings import complain, say, state, told_to_fail
+from rehearsal.world.host_tools.surroundings import complain, root, say, state, told_to_fail
 
-_DUMP = """-- MariaDB dump 10.19  Distrib 10.11.0-MariaDB, for debian-linux-gnu (x86_64)
---
--- Host: localhost    Database: {database}
--- ------------------------------------------------------
--- Rehearsed: the objects behind the API are not in it
-CREATE DATABASE IF NOT EXISTS `{database}`;
-USE `{database}`;
-{kept}
--- Dump completed on 2026-01-01  0:00:00
-"""
+_RDB = "REDIS0011 rehearsed\n"
+"""How a file of the rehearsed Redis begins; the genuine format is not spoken."""
 
 
 def _option(arguments: Sequence[str], short: str, long: str) -> str | None:
@@ -50,15 +43,37 @@ def _database_refuses(arguments: Sequence[str]) -> bool:
     return refused
 
 
-def _kept() -> Path:
-    return state() / "database.sql"
+def _mount(path: str) -> Path | None:
+    """Return where that lies which is mounted at a path of the container."""
+    found = Path(covered(path, os.environ.get("REHEARSAL_MOUNTS", "[]")))
+    return None if found == Path(path) else found
+
+
+def _of_the_stack(folder: Path | None, volume: str) -> bool:
+    """Tell a volume of the mail stack from one of another project, or one that was restored."""
+    volumes = root() / "var/lib/docker/volumes"
+    return folder is None or (
+        folder.parent.parent == volumes and folder.parent.name.endswith(f"_{volume}")
+    )
+
+
+def _behind_the_api() -> Path:
+    return state().parent / "mailcow/mailcow.sqlite"
+
+
+def _tables() -> Path:
+    """Return the file with the tables that the server in this container serves."""
+    folder = _mount("/var/lib/mysql")
+    if folder is None or _of_the_stack(folder, "mysql-vol-1"):
+        return _behind_the_api()
+    return folder / "mailcow.sqlite"
 
 
 def _dump(arguments: Sequence[str]) -> int:
     if _database_refuses(arguments):
         return 2
-    kept = (_kept().read_text() if _kept().exists() else "") + schema.line()
-    say(_DUMP.format(database=os.environ.get("MYSQL_DATABASE", "mailcow"), kept=kept), end="")
+    database = os.environ.get("MYSQL_DATABASE", "mailcow")
+    tables.dump(_tables(), database, schema.line(), sys.stdout)
     return 0
 
 
@@ -68,20 +83,21 @@ def _sql(arguments: Sequence[str]) -> int:
     statement = _option(arguments, "-e", "--execute")
     if "-e" in arguments[:-1]:
         statement = arguments[list(arguments).index("-e") + 1]
-    if statement:
-        if re.search(r"\bversions\b", statement):
-            say(schema.version())
-            return 0
-        numbers = re.match(r"\s*select\s+(\d+)", statement, re.IGNORECASE)
-        if numbers:
-            say(numbers[1])
+    if statement and re.search(r"\bversions\b", statement):
+        say(schema.version())
         return 0
-    text = sys.stdin.read() if not sys.stdin.isatty() else ""
-    if text.strip():
-        lines = [one for one in text.splitlines() if one.startswith("-- imported ")]
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        _kept().write_text("\n".join([*lines, f"-- imported {digest}"]) + "\n")
-        schema.take(text.splitlines())
+    try:
+        if statement:
+            for row in tables.query(_tables(), statement):
+                say(row)
+        elif not sys.stdin.isatty():
+            text = sys.stdin.read()
+            tables.load(_tables(), text)
+            if _tables() == _behind_the_api():
+                schema.take(text.splitlines())
+    except tables.RefusedError as error:
+        complain(f"ERROR 1064 (42000): {error}")
+        return 1
     return 0
 
 
@@ -103,10 +119,13 @@ def _redis(arguments: Sequence[str]) -> int:
     if "PING" in words:
         say("PONG")
     elif "SAVE" in words or "BGSAVE" in words:
-        folder = Path(covered("/data", os.environ.get("REHEARSAL_MOUNTS", "[]")))
-        if folder != Path("/data"):
-            (folder / "dump.rdb").write_bytes(b"REDIS0011\xffrehearsd")
+        folder = _mount("/data")
+        if folder is not None:
+            (folder / "dump.rdb").write_text(_RDB + json.dumps(tables.hashes(_behind_the_api())))
         say("OK" if "SAVE" in words else "Background saving started")
+    elif "HGETALL" in words:
+        for pair in _hash(arguments[words.index("HGETALL") + 1]).items():
+            say("\n".join(pair))
     elif "LASTSAVE" in words:
         say("1767225600")
     else:
@@ -114,9 +133,44 @@ def _redis(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _hash(name: str) -> dict[str, str]:
+    """Return a hash: of the mail stack as it is now, of any other Redis as it was loaded."""
+    folder = _mount("/data")
+    if folder is None or _of_the_stack(folder, "redis-vol-1"):
+        return tables.hashes(_behind_the_api()).get(name, {})
+    file = folder / "dump.rdb"
+    text = file.read_text(errors="replace") if file.exists() else _RDB + "{}"
+    return dict(json.loads(text.removeprefix(_RDB)).get(name, {}))
+
+
+def _openssl(arguments: Sequence[str]) -> int:
+    """Answer `openssl pkey -in FILE -pubout`."""
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415  # slow to import
+
+    words = dict(pairwise(arguments))
+    try:
+        key = serialization.load_pem_private_key(Path(words.get("-in", "")).read_bytes(), None)
+    except (OSError, ValueError, TypeError):
+        complain(f"Could not find private key from {words.get('-in')}")
+        return 1
+    public = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    say(public.decode(), end="")
+    return 0
+
+
 def _queue(arguments: Sequence[str]) -> int:
-    if "-j" not in arguments:
-        say("Mail queue is empty")
+    # The rehearsed Postfix keeps its queue in another process; these two files are between them.
+    listing = state() / "mail-queue.json"
+    lines = listing.read_text() if listing.exists() else ""
+    if "-f" in arguments:
+        (state() / "mail-flush").touch()
+    elif "-j" in arguments:
+        say(lines, end="")
+    else:
+        count = len(lines.splitlines())
+        say(f"-- {count} Requests." if count else "Mail queue is empty")
     return 0
 
 
@@ -162,7 +216,7 @@ def _nginx(arguments: Sequence[str]) -> int:
 _ANSWERS: dict[str, Callable[[Sequence[str]], int]] = {
     "mariadb-dump": _dump, "mysqldump": _dump, "mariadb": _sql, "mysql": _sql,
     "mariadb-admin": _alive, "mysqladmin": _alive, "redis-cli": _redis, "postqueue": _queue,
-    "mailq": _queue, "postconf": _postconf, "nginx": _nginx,
+    "openssl": _openssl, "mailq": _queue, "postconf": _postconf, "nginx": _nginx,
 }  # fmt: skip
 
 

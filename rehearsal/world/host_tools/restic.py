@@ -107,6 +107,13 @@ def _node(path: Path, repository: Repository, known: set[str]) -> dict[str, Any]
     return node | {"type": "file", "size": size, "content": pieces}
 
 
+def _moment(given: str | None) -> datetime:
+    """Return the time of a snapshot: as given, in the host's own zone, or now."""
+    if given is None:
+        return datetime.now(UTC)
+    return datetime.strptime(given, "%Y-%m-%d %H:%M:%S").astimezone(UTC)  # the host's own
+
+
 def _backup(options: Namespace) -> int:
     repository = _open(options)
     known = repository.pieces()
@@ -129,7 +136,7 @@ def _backup(options: Namespace) -> int:
                 nodes[str(path)] = node
     size = sum(node.get("size", 0) for node in nodes.values())
     snapshot = {
-        "time": datetime.now(UTC).isoformat(), "hostname": options.host or os.uname().nodename,
+        "time": _moment(options.time).isoformat(), "hostname": options.host or os.uname().nodename,
         "tags": options.tag or [], "paths": [os.path.abspath(one) for one in options.path],  # noqa: PTH100  # as above
         "nodes": list(nodes.values()),
     }  # fmt: skip
@@ -360,6 +367,7 @@ def _parser() -> ArgumentParser:
     keys.add_argument("--new-password-file")
     backup = verb("backup", _backup, chooses=True)
     backup.add_argument("path", nargs="+")
+    backup.add_argument("--time")
     verb("snapshots", _snapshots, chooses=True).add_argument("snapshot", nargs="*")
     ls = verb("ls", _ls)
     ls.add_argument("snapshot")

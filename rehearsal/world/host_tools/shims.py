@@ -14,7 +14,7 @@ _MODULES = {
 }
 _INSIDE = (
     "doveadm", "dovecot", "mailq", "mariadb", "mariadb-admin", "mariadb-dump", "mysql",
-    "mysqladmin", "mysqldump", "nginx", "postconf", "postfix", "postqueue", "postsuper",
+    "mysqladmin", "mysqldump", "nginx", "openssl", "postconf", "postfix", "postqueue", "postsuper",
     "redis-cli", "rspamadm", "sogo-tool", "supervisorctl", "unbound-control",
 )  # fmt: skip
 

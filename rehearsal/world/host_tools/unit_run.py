@@ -137,12 +137,20 @@ def run(unit: Unit) -> Ended:
         except OSError as error:
             complain(f"Failed to load environment files: {error.strerror}")
             return Ended("resources", 1)
-        ended = Ended("success", 0)
-        for key in ("ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost"):
-            for line in unit.values("Service", key):
-                ended = _execute(unit, line, environment, journal_of(unit.name))
-                if key == "ExecCondition" and 0 < ended.status < 255:
-                    return Ended("success", 0)
-                if ended.result != "success":
-                    return ended
+        ended = _commands(unit, environment)
+        # These run however it ended; their own failure changes nothing of that.
+        for line in unit.values("Service", "ExecStopPost"):
+            _execute(unit, line, environment, journal_of(unit.name))
+    return ended
+
+
+def _commands(unit: Unit, environment: dict[str, str]) -> Ended:
+    ended = Ended("success", 0)
+    for key in ("ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost"):
+        for line in unit.values("Service", key):
+            ended = _execute(unit, line, environment, journal_of(unit.name))
+            if key == "ExecCondition" and 0 < ended.status < 255:
+                return Ended("success", 0)
+            if ended.result != "success":
+                return ended
     return ended

@@ -50,7 +50,10 @@ class _Mailbox(Identity):
 
 
 class _Logins(Login):
-    """Logins are checked against the rehearsed Mailcow, not against pymap's own files."""
+    """Logins are checked against the rehearsed Mailcow, not against pymap's own files.
+
+    `somebody*master` is the mailbox of somebody, opened by a master, as Dovecot has it.
+    """
 
     def __init__(self, config: Config, store: MailStore, check: CheckPassword) -> None:
         super().__init__(config)
@@ -67,15 +70,15 @@ class _Logins(Login):
         person: Any = _Person(credentials.authcid, self._check)
         if not await asyncio.to_thread(credentials.verify, person):
             raise InvalidAuth
-        return self._identity(address)
+        return self._identity(address.partition("*")[0])
 
     async def authorize(self, authenticated: Any, authzid: str) -> Identity:
-        if authenticated.name != authzid.lower():
+        if authenticated.name != authzid.lower().partition("*")[0]:
             raise InvalidAuth
         return self._identity(authenticated.name)
 
 
-def _configuration(tls: ssl.SSLContext, *, starttls: bool) -> Config:
+def _configuration(tls: ssl.SSLContext | None, *, starttls: bool) -> Config:
     arguments = Namespace(
         base_dir="", layout="++", colon=None, concurrency=4, host=LOOPBACK, port=0,
         cert=None, key=None, tls=starttls, proxy_protocol=None, passlib_cfg=None, debug=False,
@@ -94,7 +97,9 @@ class _Listener:
         *,
         tls: ssl.SSLContext | None,
         admit: Callable[[], bool],
+        port: int = 0,
     ) -> None:
+        self._port = port
         self._config = config
         self._behind = server
         self._tls = tls
@@ -115,7 +120,7 @@ class _Listener:
 
     async def start(self) -> int:
         """Listen on a free port of loopback and return it."""
-        self._server = await asyncio.start_server(self._serve, LOOPBACK, 0, ssl=self._tls)
+        self._server = await asyncio.start_server(self._serve, LOOPBACK, self._port, ssl=self._tls)
         return int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
@@ -128,20 +133,21 @@ class _Listener:
 
 
 class ImapListener(_Listener):
-    """IMAPS: TLS from the first byte."""
+    """IMAPS: TLS from the first byte; plain IMAP without a context."""
 
     def __init__(
         self,
         store: MailStore,
         check: CheckPassword,
         *,
-        tls: ssl.SSLContext,
+        tls: ssl.SSLContext | None,
         admit: Callable[[], bool],
+        port: int = 0,
     ) -> None:
         """Serve the mailboxes in `store` to whom `check` knows, while `admit` says so."""
         config = _configuration(tls, starttls=False)
         server = IMAPServer(_Logins(config, store, check), config)
-        super().__init__(config, server, tls=tls, admit=admit)
+        super().__init__(config, server, tls=tls, admit=admit, port=port)
 
 
 class SieveListener(_Listener):
