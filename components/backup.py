@@ -14,6 +14,7 @@ import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 import pulumi
@@ -22,6 +23,7 @@ import pulumi_minio as minio
 from pydantic import Field, PositiveInt
 
 import pulumi_host
+from components import drill
 from components.remote import BASE, PROGRAMS, SECRETS, STATE, UNITS, on_host, program_file
 from components.settings import Settings
 
@@ -38,6 +40,29 @@ class RetentionSettings(Settings):
     """The last of each of the last N weeks."""
     monthly: PositiveInt = 6
     """The last of each of the last N months."""
+
+
+_PERIODS = {"daily": "%Y-%m-%d", "weekly": "%G-%V", "monthly": "%Y-%m"}
+"""What makes two moments belong to the same day, week (ISO 8601) or month."""
+
+
+def kept_days(moments: Sequence[datetime], keep: RetentionSettings) -> list[datetime]:
+    """Return which snapshots restic keeps of those that there are, the oldest first.
+
+    Each kind keeps the last snapshot of each of its last N periods that have one; the kinds
+    overlap (https://restic.readthedocs.io/en/stable/060_forget.html).
+
+    Args:
+        moments: When the snapshots were made, in UTC.
+        keep: How many are kept of each kind.
+    """
+    newest_first, kept = sorted(moments, reverse=True), set[datetime]()
+    for kind, number in keep.model_dump().items():
+        last: dict[str, datetime] = {}
+        for moment in newest_first:
+            last.setdefault(moment.strftime(_PERIODS[kind]), moment)
+        kept.update(list(last.values())[:number])
+    return sorted(kept)
 
 
 class BackupSettings(Settings):
@@ -58,7 +83,11 @@ class BackupSettings(Settings):
     noncurrent_days: int = Field(30, ge=7)
     """Days that an overwritten or deleted object can still be brought back."""
     drill_every_days: int = Field(90, ge=1)
-    """How old the last restore drill may be."""
+    """How old the last restore drill may be. A policy refuses the stack when it is older."""
+    first_drill_by: date | None = None
+    """Until when the first restore drill will have been held; a policy refuses the stack from the
+    day after, unless there is a certificate. Without a date, a missing certificate is only noted,
+    and the alert MailDrillOld is raised."""
 
 
 PROGRAM = "backup.py"
@@ -71,6 +100,12 @@ ENVIRONMENT = f"{SECRETS}/backup.env"
 """What restic is told; secret."""
 PASSPHRASE = f"{SECRETS}/backup-passphrase"
 """The passphrase of the archives."""
+MAILCOW_DATABASE = "mailcow"
+"""Name of Mailcow's database; its release takes no other for granted."""
+INVENTORY = "inventory.py"
+"""What the programs of backup and drill know in common: what is in a backup."""
+RESTORED_MAIL = "restored_mail.py"
+"""How the drill opens restored mail."""
 METRICS = "po_mail_backup.prom"
 """Metrics of the backup, in the directory of the textfile collector."""
 CHECK_PERCENT = 5
@@ -117,6 +152,7 @@ def render_backup_settings(declaration: "Declaration") -> str:
         "environment": ENVIRONMENT,
         "state": STATE,
         "metrics": f"{declaration.monitoring.textfile_directory}/{METRICS}",
+        "database": MAILCOW_DATABASE,
         "keep": backup.retention.model_dump(),
         "checkPercent": CHECK_PERCENT,
     }
@@ -180,6 +216,8 @@ After=network-online.target docker.service
 [Service]
 Type=oneshot
 ExecStart=/usr/bin/python3 {PROGRAMS}/{PROGRAM} --settings {SETTINGS}
+# Whatever ended it, an unfinished run is noted as a failed one.
+ExecStopPost=-/usr/bin/python3 {PROGRAMS}/{PROGRAM} --settings {SETTINGS} --ended
 TimeoutStartSec=12h
 TimeoutStopSec=60
 Nice=10
@@ -344,6 +382,7 @@ class BackupComponent(pulumi.ComponentResource):
         environment = keys.apply(lambda pair: render_environment(declaration, pair[0], pair[1]))
         contents: dict[str, tuple[str, pulumi.Input[str], str]] = {
             "settings": (SETTINGS, render_backup_settings(declaration), "0644"),
+            "drill": (drill.SETTINGS, drill.render_drill_settings(declaration, SETTINGS), "0644"),
             "passphrase": (PASSPHRASE, pulumi.Output.secret(self._args.passphrase), "0600"),
             "environment": (ENVIRONMENT, pulumi.Output.secret(environment), "0600"),
             "service": (f"{UNITS}/{UNIT}.service", render_backup_service(declaration), "0644"),
@@ -359,7 +398,8 @@ class BackupComponent(pulumi.ComponentResource):
             )
             for kind, (path, content, mode) in contents.items()
         }
-        return files | {"program": program_file(PROGRAM, self._on_host)}
+        programs = (PROGRAM, INVENTORY, RESTORED_MAIL, drill.PROGRAM)
+        return files | {name: program_file(name, self._on_host) for name in programs}
 
     def _schedule(
         self, files: dict[str, pulumi_host.File], after: Sequence[pulumi.Resource]

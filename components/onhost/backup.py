@@ -10,7 +10,12 @@ left alone. Afterwards the snapshot is looked at again: it must be listed, hold 
 very dump that was made, and not be much smaller than the last one; the repository must pass a check
 that reads part of its data. Only then are old snapshots removed.
 
-How it went is written for the node exporter's textfile collector, failure included.
+Beside the parts lies an inventory: the digest of every message, of every configuration file and of
+every row. A drill compares a restore with it. Every message of the inventory that was still there
+after the snapshot must be in the snapshot.
+
+How it went is written for the node exporter's textfile collector, failure included. A run that has
+begun counts as failed until it has ended well, so that one that is killed does too.
 
 Exit status: 0 the backup is there and verified; 1 it failed, the text says where; 2 wrong usage or
 settings; 4 another run has not ended.
@@ -31,7 +36,13 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+# On the host the programs lie side by side in one folder, and nothing else of the project is there.
+if TYPE_CHECKING:
+    from components.onhost import inventory
+else:
+    import inventory
 
 SUCCESS, FAILED, WRONG, BUSY = 0, 1, 2, 4
 SERVICE_SECONDS = 3600
@@ -46,6 +57,14 @@ SMALLEST_SHARE = 0.5
 """A snapshot smaller than this share of the last good one is not believed."""
 TAG = "po-mail"
 DUMP_ENDS = b"-- Dump completed"
+MEMORY = "backup.json"
+"""What is remembered of the last good run, below the folder of state."""
+RESULT = "backup-result.json"
+"""How the last run ended."""
+STEP = "backup-step.json"
+"""The step that a run is at."""
+MESSAGES = "backup-messages.json"
+"""Digests of the messages of the last run, so that no message is read twice."""
 
 
 class BackupError(Exception):
@@ -72,6 +91,7 @@ class Settings(NamedTuple):
     environment: Path
     state: Path
     metrics: Path
+    database: str
     keep: dict[str, int]
     check_percent: float
 
@@ -81,6 +101,8 @@ class Outcome(NamedTuple):
 
     snapshot: str
     size: int
+    messages: int
+    parts: tuple[str, ...]
     seconds: float
 
 
@@ -108,6 +130,7 @@ def read_settings(path: Path) -> Settings:
             environment=on_disk(given["environment"]),
             state=on_disk(given["state"]),
             metrics=on_disk(given["metrics"]),
+            database=str(given.get("database", "mailcow")),
             keep={kind: int(given["keep"][kind]) for kind in ("daily", "weekly", "monthly")},
             check_percent=float(given["checkPercent"]),
         )
@@ -187,6 +210,12 @@ def run(
     return done
 
 
+def say_step(settings: Settings, step: str) -> None:
+    """Note which step has begun, for whoever follows the run."""
+    sys.stdout.flush()
+    write(settings.state / STEP, json.dumps({"step": step, "began": time.time()}) + "\n", 0o600)
+
+
 class Restic:
     """restic on one repository."""
 
@@ -210,6 +239,31 @@ class Restic:
             output=output,
         )
 
+    def lines(self, what: str, *words: str) -> Iterator[str]:
+        """Yield what restic says line by line: a list of all mail may be long.
+
+        Raises:
+            BackupError: it failed.
+        """
+        command = ["restic", *words]
+        with subprocess.Popen(  # noqa: S603 - no shell, words come from the program
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            errors="surrogateescape",
+            env=self._environment,
+        ) as process:
+            assert process.stdout is not None  # noqa: S101 - it was asked for
+            try:
+                yield from process.stdout
+            except BaseException:  # the run is being stopped, and must not wait for restic
+                process.kill()
+                raise
+        if process.returncode:
+            raise BackupError(f"{what}: exit status {process.returncode}")
+
     def hash_of(self, snapshot: str, path: Path) -> str:
         """Return the SHA-256 of a file as the snapshot holds it.
 
@@ -227,8 +281,12 @@ class Restic:
         ) as process:
             stream = process.stdout
             assert stream is not None  # noqa: S101 - it was asked for
-            for block in iter(lambda: stream.read(1 << 20), b""):
-                digest.update(block)
+            try:
+                for block in iter(lambda: stream.read(1 << 20), b""):
+                    digest.update(block)
+            except BaseException:  # as above
+                process.kill()
+                raise
         if process.returncode:
             raise BackupError(f"reading the dump back: exit status {process.returncode}")
         return digest.hexdigest()
@@ -243,6 +301,15 @@ def in_service(settings: Settings, service: str, script: str) -> list[str]:
         "docker", "compose", "-p", settings.project, "--project-directory",
         str(settings.directory), "exec", "-T", service, "sh", "-c", script,
     ]  # fmt: skip
+
+
+def asking(settings: Settings, service: str, what: str) -> inventory.Ask:
+    """Return what runs a script in a service's container and returns what it said."""
+
+    def ask(script: str) -> str:
+        return run(in_service(settings, service, script), what).stdout
+
+    return ask
 
 
 # The parts
@@ -316,6 +383,52 @@ def find_parts(settings: Settings) -> dict[str, Path]:
     if missing:
         raise BackupError(f"not there: {', '.join(missing)}")
     return parts
+
+
+def count_tables(settings: Settings) -> dict[str, list[str]]:
+    """Return the digests of every row of Mailcow's database, by table.
+
+    Raises:
+        BackupError: the database does not answer.
+    """
+    client = 'MYSQL_PWD="$MYSQL_ROOT_PASSWORD" mariadb --user=root'
+    ask = asking(settings, "mysql-mailcow", "inventory of the database")
+    return inventory.tables(ask, client, settings.database)
+
+
+def count_hashes(settings: Settings) -> dict[str, str]:
+    """Return a digest of each of Redis' hashes that matter.
+
+    Raises:
+        BackupError: Redis does not answer.
+    """
+    ask = asking(settings, "redis-mailcow", "inventory of redis")
+    return inventory.hashes(ask, 'REDISCLI_AUTH="$REDISPASS" redis-cli')
+
+
+def take_inventory(settings: Settings, folder: Path, parts: dict[str, Path]) -> dict[str, Any]:
+    """Dump the databases, and write what a restore must hold; return it.
+
+    Raises:
+        BackupError: a database failed.
+    """
+    before = count_tables(settings)
+    dump = dump_database(settings, folder)
+    known = inventory.read_messages(inventory.read(settings.state / MESSAGES))
+    save_redis(settings)
+    plain = [*settings.paths, *(name for name in ("crypt",) if name in settings.volumes)]
+    found = {
+        "database": dump[1],
+        "tables": {"before": before, "after": count_tables(settings)},
+        "hashes": count_hashes(settings),
+        "files": {name: inventory.file_digests(parts[name]) for name in plain},
+        "messages": inventory.messages(parts["vmail"], known) if "vmail" in parts else {},
+    }
+    kept = settings.state / MESSAGES
+    write(kept, json.dumps(found["messages"]) + "\n", 0o600)
+    parts["database"], parts["inventory"] = dump[0], folder / inventory.FILE
+    write(parts["inventory"], json.dumps(found) + "\n", 0o600)
+    return found
 
 
 def write_manifest(settings: Settings, folder: Path, parts: dict[str, Path]) -> Path:
@@ -406,25 +519,35 @@ def listed(restic: Restic, snapshot: str) -> dict[str, Any]:
     raise BackupError(f"verification: snapshot {snapshot} is not in the repository")
 
 
-def verify(restic: Restic, snapshot: str, parts: dict[str, Path], dump: tuple[Path, str]) -> None:
+def verify(
+    restic: Restic, snapshot: str, parts: dict[str, Path], expected: Mapping[str, Any]
+) -> None:
     """Look at the snapshot as a restore would.
 
     Raises:
-        BackupError: it is not there, lacks a part, or holds another dump.
+        BackupError: it is not there, lacks a part or a message, or holds another dump.
     """
     listed(restic, snapshot)
-    places = [str(path) for path in parts.values()]
-    seen = set()
-    for line in restic.run("verification", "ls", "--json", snapshot, *places).stdout.splitlines():
+    mail = str(parts["vmail"]) if "vmail" in parts else ""
+    wanted, seen, stored = {str(path) for path in parts.values()}, set(), set()
+    for line in restic.lines("verification", "ls", "--json", snapshot):
         try:
-            node = json.loads(line)
-        except ValueError:
+            path = str(json.loads(line).get("path"))
+        except (ValueError, AttributeError):
             continue
-        seen.add(node.get("path") if isinstance(node, dict) else None)
+        if path in wanted:
+            seen.add(path)
+        if mail and path.startswith(f"{mail}/"):
+            stored.add(inventory.message_key(path[len(mail) + 1 :]))
     missing = sorted(name for name, path in parts.items() if str(path) not in seen)
     if missing:
         raise BackupError(f"verification: the snapshot lacks {', '.join(missing)}")
-    if restic.hash_of(snapshot, dump[0]) != dump[1]:
+    # What is not there any more either was deleted by its owner while the snapshot was taken.
+    still = inventory.message_keys(parts["vmail"]) if mail else set()
+    lost = (set(expected["messages"]) & still) - stored
+    if lost:
+        raise BackupError(f"verification: the snapshot lacks {len(lost)} messages")
+    if restic.hash_of(snapshot, parts["database"]) != expected["database"]:
         raise BackupError("verification: the dump in the snapshot is not the one that was made")
 
 
@@ -472,14 +595,25 @@ def write(path: Path, content: str, mode: int = 0o644) -> None:
     draft.replace(path)
 
 
-def report(path: Path, memory: Mapping[str, Any], *, good: bool, seconds: float) -> None:
-    """Write the metrics of the run, and those of the last good one."""
-    gauges = {
-        "last_run_timestamp_seconds": ("End of the last run.", int(time.time())),
-        "last_run_success": ("Whether the last run succeeded.", int(good)),
+def report(
+    path: Path, memory: Mapping[str, Any], *, running: bool, good: bool, seconds: float = 0.0
+) -> None:
+    """Write the metrics of the run, and those of the last good one.
+
+    Raises:
+        OSError: they cannot be written. A run that cannot say how it stands must not go on.
+    """
+    now = int(time.time())
+    began, ended = (now, None) if running else (None, now)
+    gauges: dict[str, tuple[str, float | int | None]] = {
+        "running": ("Whether a run has begun and not ended.", int(running)),
+        "last_start_timestamp_seconds": ("Begin of the run that is under way.", began),
+        "last_run_timestamp_seconds": ("End of the last run.", ended),
+        "last_run_success": ("Whether the last run ended, and well.", int(good)),
         "last_run_duration_seconds": ("Duration of the last run.", round(seconds, 3)),
         "last_success_timestamp_seconds": ("End of the last good run.", memory.get("last_success")),
         "size_bytes": ("Size of the last good snapshot before compression.", memory.get("size")),
+        "messages": ("Messages in the last good snapshot.", memory.get("messages")),
     }
     lines = []
     for name, (text, value) in gauges.items():
@@ -541,18 +675,22 @@ def back_up(settings: Settings, memory: dict[str, Any], *, accept_size: bool) ->
     began = time.monotonic()
     restic = Restic(restic_environment(settings.environment, settings.state))
     parts = find_parts(settings)
+    say_step(settings, "repository")
     open_repository(restic, memory)
     with staging(settings.state / "backup-staging") as folder:
-        dump = dump_database(settings, folder)
-        save_redis(settings)
-        parts["database"] = dump[0]
+        say_step(settings, "databases and inventory")
+        expected = take_inventory(settings, folder, parts)
         parts["manifest"] = folder / "manifest.json"
         write_manifest(settings, folder, parts)
+        say_step(settings, "snapshot")
         snapshot, size = take_snapshot(settings, restic, parts)
-    verify(restic, snapshot, parts, dump)
+        say_step(settings, "verification")
+        verify(restic, snapshot, parts, expected)
     judge_size(size, memory, accept=accept_size)
+    say_step(settings, "check and retention")
     thin_out(settings, restic, snapshot)
-    return Outcome(snapshot, size, time.monotonic() - began)
+    seconds, count = time.monotonic() - began, len(expected["messages"])
+    return Outcome(snapshot, size, count, tuple(sorted(parts)), seconds)
 
 
 def rehearse(settings: Settings) -> list[str]:
@@ -583,6 +721,8 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--settings", required=True, help="file that the deployment wrote")
     command.add_argument("--dry-run", action="store_true", help="look, but change nothing")
     command.add_argument("--json", action="store_true", help="say the result as JSON")
+    command.add_argument("--list", action="store_true", help="list the snapshots")
+    command.add_argument("--ended", action="store_true", help="note a run that was killed")
     command.add_argument(
         "--accept-size", action="store_true", help="believe a snapshot that is much smaller"
     )
@@ -606,24 +746,84 @@ def stop(_signal: int, _frame: object) -> None:
 
 def attempt(options: argparse.Namespace, settings: Settings) -> int:
     """Run once under the lock; report and return the exit status."""
-    memory_file = settings.state / "backup.json"
     memory: dict[str, Any] = {}
     began = time.monotonic()
     try:
-        memory = recall(memory_file)
+        memory = recall(settings.state / MEMORY)
+        report(settings.metrics, memory, running=True, good=False)
         done = back_up(settings, memory, accept_size=options.accept_size)
-        memory = {"last_success": int(time.time()), "size": done.size, "snapshot": done.snapshot}
-        write(memory_file, json.dumps(memory) + "\n", 0o600)
-        report(settings.metrics, memory, good=True, seconds=done.seconds)
+        memory = {
+            "last_success": int(time.time()), "size": done.size, "snapshot": done.snapshot,
+            "messages": done.messages,
+        }  # fmt: skip
+        text = f"snapshot {done.snapshot}, {done.size} bytes, {done.seconds:.0f} s"
+        result = {"ok": True, "text": text, **done._asdict()}
+        write(settings.state / MEMORY, json.dumps(memory) + "\n", 0o600)
+        write(settings.state / RESULT, json.dumps(result) + "\n", 0o600)
+        report(settings.metrics, memory, running=False, good=True, seconds=done.seconds)
     except (BackupError, SettingsError, Stopped, OSError) as error:
         status = WRONG if isinstance(error, SettingsError) else FAILED
-        say(options, {"ok": False, "error": str(error)})
-        with contextlib.suppress(OSError):
-            report(settings.metrics, memory, good=False, seconds=time.monotonic() - began)
+        result = {"ok": False, "error": str(error)}
+        say(options, result)
+        note_failure(settings, memory, result, time.monotonic() - began)
         return status
-    text = f"snapshot {done.snapshot}, {done.size} bytes, {done.seconds:.0f} s"
-    say(options, {"ok": True, "text": text, **done._asdict()})
+    say(options, result)
     return SUCCESS
+
+
+def note_failure(
+    settings: Settings, memory: Mapping[str, Any], result: Mapping[str, Any], seconds: float
+) -> None:
+    """Report a failed run. Metrics that cannot be written must not tell of an earlier success."""
+    try:
+        report(settings.metrics, memory, running=False, good=False, seconds=seconds)
+    except OSError:
+        with contextlib.suppress(OSError):
+            settings.metrics.unlink()
+    with contextlib.suppress(OSError):
+        write(settings.state / RESULT, json.dumps(result) + "\n", 0o600)
+
+
+def note_end(settings: Settings) -> int:
+    """Note that no run is under way, although one has begun: it was killed.
+
+    systemd calls this after every run, however it ended.
+    """
+    text = settings.metrics.read_text("utf-8") if settings.metrics.exists() else ""
+    if "\npo_mail_backup_running 1" in text:
+        with contextlib.suppress(SettingsError):
+            report(settings.metrics, recall(settings.state / MEMORY), running=False, good=False)
+            result = {"ok": False, "error": "the run was killed before its end"}
+            write(settings.state / RESULT, json.dumps(result) + "\n", 0o600)
+        shutil.rmtree(settings.state / "backup-staging", ignore_errors=True)
+    return SUCCESS
+
+
+def show_snapshots(options: argparse.Namespace, settings: Settings) -> int:
+    """Say which snapshots there are, the oldest first."""
+    restic = Restic(restic_environment(settings.environment, settings.state))
+    words = ("snapshots", "--json", "--no-lock", "--host", settings.host, "--tag", TAG)
+    found = json.loads(restic.run("snapshots", *words).stdout) or []
+    rows = [{"id": one["id"], "time": one["time"], "paths": len(one["paths"])} for one in found]
+    text = "\n".join(["snapshots", *(f"  {one['id'][:8]}  {one['time']}" for one in rows)])
+    say(options, {"ok": True, "text": text, "snapshots": rows})
+    return SUCCESS
+
+
+def look(options: argparse.Namespace, settings: Settings) -> int | None:
+    """Do what needs no lock; None where a backup is to be made.
+
+    Raises:
+        BackupError: a part is not there, or the repository does not answer.
+        SettingsError: what restic needs is not there.
+    """
+    if options.list:
+        return show_snapshots(options, settings)
+    if options.dry_run:
+        plan = rehearse(settings)
+        say(options, {"ok": True, "text": "would do\n  " + "\n  ".join(plan), "plan": plan})
+        return SUCCESS
+    return None
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -633,21 +833,20 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, stop)
     try:
         settings = read_settings(on_disk(options.settings))
-        if options.dry_run:
-            plan = rehearse(settings)
-            say(options, {"ok": True, "text": "would do\n  " + "\n  ".join(plan), "plan": plan})
-            return SUCCESS
+        done = look(options, settings)
     except SettingsError as error:
         say(options, {"ok": False, "error": str(error)})
         return WRONG
     except (BackupError, Stopped) as error:
         say(options, {"ok": False, "error": str(error)})
         return FAILED
+    if done is not None:
+        return done
     with alone(settings.state / "backup.lock") as free:
         if not free:
             say(options, {"ok": False, "error": "another run has not ended"})
             return BUSY
-        return attempt(options, settings)
+        return note_end(settings) if options.ended else attempt(options, settings)
 
 
 if __name__ == "__main__":

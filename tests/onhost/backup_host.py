@@ -12,6 +12,7 @@ from typing import Any
 PROGRAM = Path(__file__).parents[2] / "components/onhost/backup.py"
 PASSPHRASE = "planted-passphrase-91c2"
 STORAGE_KEY = "planted-storage-key-77"
+MAIL = "/var/lib/docker/volumes/po-mail_vmail-vol-1/_data"
 DUMP = "CREATE DATABASE mailcow;\n-- Dump completed on 2026-01-01  0:00:00\n"
 
 _FAKE = """\
@@ -61,6 +62,10 @@ class BackupHost:
     def _fill(self) -> None:
         for volume in ("vmail-vol-1", "crypt-vol-1"):
             self.put(f"/var/lib/docker/volumes/po-mail_{volume}/_data/file", "mail " * 200)
+        for number in range(1, 4):
+            self.put(
+                f"{MAIL}/example.pt/info/Maildir/cur/{number}.M{number}.mx:2,S", f"mail {number}\n"
+            )
         self.put("/opt/po-mail/mailcow/mailcow.conf", "DBPASS=x\n", 0o600)
         self.put("/opt/po-mail/mailcow/data/conf/postfix/extra.cf", "relayhost =\n")
         self.put("/opt/po-mail/secrets/backup-passphrase", PASSPHRASE, 0o600)

@@ -37,7 +37,10 @@ def test_a_good_run_stores_every_part_and_says_so(host: BackupHost) -> None:
     assert json.loads(result.stdout)["ok"] is True
     backup = next(call for call in host.calls() if call[:2] == ["restic", "backup"])
     stored = {Path(word).name for word in backup[backup.index("--") + 1 :]}
-    assert stored == {"_data", "conf", "mailcow.conf", "secrets", "database.sql", "manifest.json"}
+    assert stored == {
+        "_data", "conf", "mailcow.conf", "secrets", "database.sql", "inventory.json",
+        "manifest.json",
+    }  # fmt: skip
     metrics = host.metrics()
     assert metrics["po_mail_backup_last_run_success"] == 1
     assert metrics["po_mail_backup_last_success_timestamp_seconds"] >= before
@@ -61,6 +64,9 @@ def test_old_snapshots_are_thinned_out_as_declared_after_the_check(host: BackupH
         {"docker:dump": 2},
         {"docker:dump": ""},
         {"docker:dump": "CREATE DATABASE mailcow;\n"},
+        {"docker:tables": 1},
+        {"docker:rows": 1},
+        {"docker:hashes": 1},
         {"docker:redis": 1},
         {"docker:redis": "(error) NOAUTH Authentication required.\n"},
         {"restic:init": 1},
@@ -72,6 +78,7 @@ def test_old_snapshots_are_thinned_out_as_declared_after_the_check(host: BackupH
         {"restic:snapshots": 1},
         {"restic:ls": 1},
         {"restic:loses": "crypt-vol-1"},
+        {"restic:loses": "cur/2.M2"},
         {"restic:dump": 1},
         {"restic:spoils": "CREATE"},
         {"restic:check": 1},

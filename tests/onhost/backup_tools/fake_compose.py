@@ -16,13 +16,21 @@ def _answer(step: str, usual: str) -> int:
     return 0
 
 
+_ANSWERS = {
+    "mariadb-dump": ("docker:dump", ""),
+    "SHOW FULL TABLES": ("docker:tables", "mailbox\tBASE TABLE\nlogs\tBASE TABLE\n"),
+    "SELECT * FROM": ("docker:rows", "info@example.pt\t1\n"),
+    "hgetall": ("docker:hashes", "example.pt\nkey\n"),
+    "redis-cli save": ("docker:redis", "OK\n"),
+}
+
+
 def main(words: list[str]) -> int:
     """Answer."""
     record("docker", words)
     if words[:2] == ["volume", "inspect"]:
         return _answer("docker:volume", f"/var/lib/docker/volumes/{words[-1]}/_data\n")
-    if "mysql-mailcow" in words:
-        return _answer("docker:dump", os.environ["FAKE_DUMP"])
-    if "redis-mailcow" in words:
-        return _answer("docker:redis", "OK\n")
+    for part, (step, usual) in _ANSWERS.items():
+        if part in words[-1]:
+            return _answer(step, usual or os.environ["FAKE_DUMP"])
     return fail(125)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -16,6 +17,10 @@ def _repository() -> Path:
 
 def _snapshots() -> list[dict[str, Any]]:
     return [json.loads(one.read_text()) for one in sorted(_repository().glob("snap-*"))]
+
+
+def _files(path: Path) -> list[str]:
+    return [str(one) for one in path.rglob("*") if one.is_file()] if path.is_dir() else []
 
 
 def _size(path: Path) -> int:
@@ -39,7 +44,9 @@ def _backup(words: list[str]) -> int:
     lost = fault("restic:loses")
     snapshot = {
         "id": f"{len(_snapshots()):08x}" + "ab" * 28,
+        "time": "2026-01-01T03:00:00Z",
         "paths": [str(one) for one in paths if lost is None or lost not in str(one)],
+        "files": [one for path in paths for one in _files(path) if lost is None or lost not in one],
         "dump": next(one for one in paths if one.name == "database.sql").read_text(),
     }
     (_repository() / f"snap-{time.time_ns()}").write_text(json.dumps(snapshot))
@@ -55,7 +62,12 @@ def _backup(words: list[str]) -> int:
 
 
 def _named(words: list[str]) -> list[dict[str, Any]]:
-    return [one for one in _snapshots() if any(one["id"].startswith(word) for word in words)]
+    names = [one for one in words if re.fullmatch("[0-9a-f]{8,64}", one)]
+    return [
+        one
+        for one in _snapshots()
+        if not names or any(one["id"].startswith(name) for name in names)
+    ]
 
 
 def _list(words: list[str]) -> int:
@@ -65,7 +77,7 @@ def _list(words: list[str]) -> int:
 
 def _ls(words: list[str]) -> int:
     for snapshot in _named(words):
-        for path in snapshot["paths"]:
+        for path in snapshot["paths"] + snapshot["files"]:
             sys.stdout.write(json.dumps({"struct_type": "node", "path": path}) + "\n")
     return 0
 

@@ -1,0 +1,740 @@
+#!/usr/bin/env python3
+"""Hold a restore drill: restore a snapshot into an empty place, compare everything, log in.
+
+The snapshot is restored into a folder of its own. Its database, its Redis and its mail are then
+opened by containers of a compose project of its own, which have no network at all, publish no port
+and have limits on memory; Postfix is not among them, so that a drill can never send mail. Compared
+are every message, every configuration file, every row and every DKIM key with the inventory that
+the backup wrote when it was made. Every mailbox is opened over IMAP, and the header of every
+message is read, which proves the key without which no mail can be read.
+
+Passwords come on standard input as JSON (`{"passwords": {address: password}, "api": {...}}`) and
+never stand on a command line. Everything is removed in the end: after a failure, after a signal,
+and by a watcher of its own also after the program was killed.
+
+Exit status: 0 everything was restored; 1 something was not, or a step failed, the text says what;
+2 wrong usage or settings; 4 another drill or a backup has not ended.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+# On the host the programs lie side by side in one folder, and nothing else of the project is there.
+if TYPE_CHECKING:
+    from components.onhost import backup, inventory, restored_mail
+    from components.onhost.backup import BackupError, SettingsError, Stopped
+else:
+    import backup
+    import inventory
+    import restored_mail
+    from backup import BackupError, SettingsError, Stopped
+
+SUCCESS, FAILED, WRONG, BUSY = 0, 1, 2, 4
+LONGEST_SECONDS = 8 * 3600
+"""How long a whole drill may take."""
+START_SECONDS = 300
+"""How long a database may take until it answers."""
+SPARE = 1.2
+"""Share of the snapshot's size that must be free on the disk."""
+SPARE_MIB = 256
+"""Memory in MiB that must be left beside the limits of the containers."""
+MEMORY = "drill.json"
+"""What is remembered of the last good drill, below the folder of state."""
+MARGIN = timedelta(days=1)
+"""Mailcow writes times without a zone; an object this young may be younger than the snapshot."""
+LIVE = {"mysql": "mysql-mailcow", "redis": "redis-mailcow", "dovecot": "dovecot-mailcow"}
+"""The service of the running installation whose image each container of the drill uses."""
+
+
+class Settings(NamedTuple):
+    """What the deployment says; see `components/drill.py`."""
+
+    backup: backup.Settings
+    scratch: Path
+    project: str
+    metrics: Path
+    memory: dict[str, int]
+
+
+class Check(NamedTuple):
+    """One thing that was compared."""
+
+    id: str
+    ok: bool
+    text: str
+    number: int = 0
+
+
+class Asked(NamedTuple):
+    """What came on standard input."""
+
+    passwords: dict[str, str]
+    api: dict[str, dict[str, str]]
+
+
+class Restored(NamedTuple):
+    """What lies in the empty place."""
+
+    snapshot: str
+    taken: str
+    release: str
+    parts: dict[str, Path]
+    inventory: dict[str, Any]
+
+
+def read_settings(path: Path) -> Settings:
+    """Read the settings.
+
+    Raises:
+        SettingsError: the file is missing or not as the deployment writes it.
+    """
+    try:
+        given = json.loads(path.read_text("utf-8"))
+        return Settings(
+            backup=backup.read_settings(backup.on_disk(given["backup"])),
+            scratch=backup.on_disk(given["scratch"]),
+            project=str(given["project"]),
+            metrics=backup.on_disk(given["metrics"]),
+            memory={name: int(given["memoryMib"][name]) for name in LIVE},
+        )
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise SettingsError(f"{path}: not as it should be ({type(error).__name__})") from None
+
+
+def read_asked(stream: Any) -> Asked:
+    """Read what came on standard input; nothing of it is ever shown.
+
+    Raises:
+        SettingsError: it is not as it should be.
+    """
+    try:
+        given = json.loads(stream.read() or "{}")
+        return Asked(dict(given.get("passwords") or {}), dict(given.get("api") or {}))
+    except (ValueError, AttributeError, TypeError):
+        raise SettingsError("standard input: not as it should be") from None
+
+
+# The empty place
+
+
+def compose(settings: Settings, *words: str) -> list[str]:
+    """Return the words of a `docker compose` command on the drill's own project."""
+    return [
+        "docker", "compose", "-p", settings.project, "--project-directory", str(settings.scratch),
+        "-f", str(settings.scratch / "compose.json"), *words,
+    ]  # fmt: skip
+
+
+def clean(settings: Settings) -> None:
+    """Remove everything that this or an earlier drill left: containers, volumes, files."""
+    project = settings.scratch / "compose.json"
+    gone = not project.exists()
+    if not gone:
+        words = compose(settings, "down", "-v", "--remove-orphans", "--timeout", "10")
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            done = subprocess.run(words, capture_output=True, timeout=180, check=False)  # noqa: S603 - own words
+            gone = done.returncode == 0
+    for one in settings.scratch.iterdir() if settings.scratch.exists() else ():
+        # Without its file a project that did not end could not be taken down by the next attempt.
+        if gone or one != project:
+            shutil.rmtree(one, ignore_errors=True) if one.is_dir() else one.unlink()
+    with contextlib.suppress(OSError):
+        settings.scratch.rmdir()
+
+
+@contextlib.contextmanager
+def empty_place(settings: Settings, settings_file: str) -> Iterator[Path]:
+    """Yield an empty folder, for its owner alone; it goes in the end, whatever happens.
+
+    A process of its own watches: it cleans up as soon as this one is gone, killed or not.
+    """
+    clean(settings)
+    settings.scratch.mkdir(parents=True, mode=0o700, exist_ok=True)
+    words = [sys.executable, __file__, "--settings", settings_file, "--watch"]
+    with subprocess.Popen(  # noqa: S603 - own words
+        words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as watcher:  # fmt: skip
+        try:
+            yield settings.scratch
+        finally:
+            clean(settings)
+            with contextlib.suppress(OSError):
+                assert watcher.stdin is not None  # noqa: S101 - it was asked for
+                watcher.stdin.write(b"done\n")
+                watcher.stdin.close()
+
+
+def watch(settings: Settings) -> int:
+    """Wait until the drill is gone; clean up and note the failure if it did not do so itself."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    if sys.stdin.read() != "done\n":
+        clean(settings)
+        memory = backup.recall(settings.backup.state / MEMORY)
+        report(settings, memory, running=False, good=False)
+    return SUCCESS
+
+
+def free_memory() -> int | None:
+    """Return the available memory in MiB, None where nobody tells."""
+    try:
+        text = backup.on_disk("/proc/meminfo").read_text("utf-8")
+        line = next(one for one in text.splitlines() if one.startswith("MemAvailable:"))
+        return int(line.split()[1]) // 1024
+    except (OSError, ValueError, StopIteration, IndexError):
+        return None
+
+
+def look_for_room(settings: Settings, size: int) -> None:
+    """Refuse a drill that the running installation would suffer from.
+
+    Raises:
+        BackupError: there is not enough memory or disk.
+    """
+    wanted, there = sum(settings.memory.values()) + SPARE_MIB, free_memory()
+    if there is not None and there < wanted:
+        raise BackupError(f"room: {there} MiB of memory are free, the drill needs {wanted}")
+    place = settings.scratch
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    if free < size * SPARE:
+        raise BackupError(
+            f"room: {free} bytes of disk are free, the drill needs {size * SPARE:.0f}"
+        )
+
+
+# The snapshot
+
+
+def choose(settings: Settings, restic: backup.Restic, name: str) -> dict[str, Any]:
+    """Return the snapshot to restore: the named one, or that of the last good backup.
+
+    Raises:
+        BackupError: there is none.
+    """
+    memory = backup.recall(settings.backup.state / backup.MEMORY)
+    wanted = name or str(memory.get("snapshot") or "")
+    words = ("snapshots", "--json", "--no-lock", "--host", settings.backup.host, "--tag",
+             backup.TAG)  # fmt: skip
+    found = json.loads(restic.run("snapshots", *words).stdout) or []
+    if wanted and wanted != "latest":
+        found = [one for one in found if one["id"].startswith(wanted)]
+    if not found:
+        raise BackupError(f"there is no snapshot {wanted}".rstrip())
+    chosen: dict[str, Any] = max(found, key=lambda one: datetime_of(one["time"]))
+    return chosen
+
+
+def datetime_of(text: str) -> datetime:
+    """Return restic's time, cut to what Python reads: restic writes nanoseconds."""
+    head, dot, tail = text.partition(".")
+    digits = len(tail) - len(tail.lstrip("0123456789"))
+    zone = tail[digits:] if dot else ""
+    whole = head + zone
+    return datetime.fromisoformat(whole[:-1] + "+00:00" if whole.endswith("Z") else whole)
+
+
+def restore(settings: Settings, restic: backup.Restic, chosen: Mapping[str, Any]) -> Restored:
+    """Restore the snapshot and read what it says of itself.
+
+    Raises:
+        BackupError: restic failed, or the snapshot has no manifest or inventory.
+    """
+    target = settings.scratch / "restored"
+    # Without a lock: a backup that begins meanwhile must not fail because of a drill.
+    restic.run("restore", "restore", chosen["id"], "--target", str(target), "--no-lock")
+    path = next((one for one in chosen["paths"] if one.endswith("/manifest.json")), "")
+    manifest = inventory.read(target / path.lstrip("/")) if path else {}
+    places = {name: target / one.lstrip("/") for name, one in manifest.get("parts", {}).items()}
+    found = inventory.read(places["inventory"]) if "inventory" in places else {}
+    if not found:
+        raise BackupError("restore: the snapshot has no inventory; it cannot be compared")
+    return Restored(chosen["id"], chosen["time"], str(manifest.get("release")), places, found)
+
+
+# What is compared without any container
+
+
+def check_parts(restored: Restored, settings: Settings) -> Check:
+    """Every declared part is there."""
+    wanted = {*settings.backup.volumes, *settings.backup.paths, "database", "inventory"}
+    missing = sorted(
+        name for name in wanted if name not in restored.parts or not restored.parts[name].exists()
+    )
+    text = f"not restored: {', '.join(missing)}" if missing else f"{len(wanted)} parts"
+    return Check("parts", not missing, text, len(wanted))
+
+
+def check_messages(restored: Restored, settings: Settings, restic: backup.Restic) -> Check:
+    """Every message is there, bit by bit."""
+    top = restored.parts["vmail"]
+    expected = inventory.read_messages(restored.inventory["messages"])
+    here = inventory.messages(top, {})
+    mail = f"/{top.relative_to(settings.scratch / 'restored')}/"
+    stored = set()
+    for line in restic.lines(
+        "list of the snapshot", "ls", "--json", "--no-lock", restored.snapshot
+    ):
+        with contextlib.suppress(ValueError, AttributeError):
+            path = str(json.loads(line).get("path"))
+            if path.startswith(mail):
+                stored.add(inventory.message_key(path[len(mail) :]))
+    live = inventory.message_keys(backup.volume_path(
+        f"{settings.backup.project}_{settings.backup.volumes['vmail']}"))  # fmt: skip
+    # What neither the snapshot nor the running installation has was deleted during the backup.
+    lost = (set(expected) - set(here)) & (stored | live) | (stored - {None} - set(here))
+    altered = {key for key in set(expected) & set(here) if expected[key].digest != here[key].digest}
+    text = f"{len(here)} messages, every digest compared"
+    if lost or altered:
+        text = f"{len(lost)} messages lost, {len(altered)} altered, of {len(expected)}"
+    return Check("messages", not lost and not altered, text, len(here))
+
+
+def check_files(restored: Restored) -> Check:
+    """Every configuration file, secret and key is there, bit by bit."""
+    wrong, count = [], 0
+    for name, expected in restored.inventory["files"].items():
+        here = inventory.file_digests(restored.parts[name]) if name in restored.parts else {}
+        differing = {one for one in {*expected, *here} if expected.get(one) != here.get(one)}
+        count += len(expected)
+        wrong += [f"{name}/{one}".rstrip("/") for one in sorted(differing)]
+    text = f"{len(wrong)} files differ: {', '.join(wrong[:3])}" if wrong else f"{count} files"
+    return Check("configuration", not wrong, text, count)
+
+
+# Containers
+
+
+def image_of(settings: Settings, service: str) -> str:
+    """Return the image that a service of the running installation uses; nothing is pulled.
+
+    Raises:
+        BackupError: the service does not run.
+    """
+    words = ["docker", "compose", "-p", settings.backup.project, "--project-directory",
+             str(settings.backup.directory), "ps", "-q", service]  # fmt: skip
+    found = backup.run(words, f"image of {service}").stdout.split()
+    if not found:
+        raise BackupError(f"image of {service}: it does not run, so its image is not known")
+    words = ["docker", "inspect", "--format", "{{.Config.Image}}", found[0]]
+    return backup.run(words, f"image of {service}").stdout.strip()
+
+
+def as_on_host(path: Path) -> str:
+    """Return a path as the host calls it, without `DESTDIR`."""
+    return str(path).removeprefix(os.environ.get("DESTDIR", "")) or "/"
+
+
+def write_project(settings: Settings, restored: Restored) -> None:
+    """Write the compose file: no network, no ports, no restart, limits on memory.
+
+    Raises:
+        BackupError: an image is not known.
+    """
+    place = as_on_host(settings.scratch / "dovecot")
+    parts = {name: as_on_host(path) for name, path in restored.parts.items()}
+    own: dict[str, dict[str, Any]] = {
+        "mysql": {
+            "environment": {"MARIADB_ALLOW_EMPTY_ROOT_PASSWORD": "1"},
+            "command": ["--innodb-buffer-pool-size=64M", "--performance-schema=OFF",
+                        "--skip-log-bin", "--innodb-flush-log-at-trx-commit=0"],
+            "volumes": ["database:/var/lib/mysql"],
+        },
+        "redis": {
+            "entrypoint": ["redis-server", "--save", "", "--appendonly", "no"],
+            "volumes": [f"{parts['redis']}:/data"],
+        },
+        "dovecot": {
+            "entrypoint": ["dovecot", "-F", "-c", f"{restored_mail.INSIDE}/dovecot.conf"],
+            "volumes": [f"{place}:{restored_mail.INSIDE}", f"{parts['vmail']}:/var/vmail",
+                        f"{parts['crypt']}:/mail_crypt:ro"],
+        },
+    }  # fmt: skip
+    services = {
+        name: {
+            "image": image_of(settings, LIVE[name]), "pull_policy": "never", "restart": "no",
+            "network_mode": "none", "mem_limit": f"{settings.memory[name]}m",
+            "memswap_limit": f"{settings.memory[name]}m", "cpus": 1, **own[name],
+        }
+        for name in own
+    }  # fmt: skip
+    text = json.dumps({"services": services, "volumes": {"database": {}}}, indent=1)
+    (settings.scratch / "compose.json").write_text(text, "utf-8")
+
+
+def start(settings: Settings, *services: str) -> None:
+    """Start containers of the drill.
+
+    Raises:
+        BackupError: one does not start.
+    """
+    backup.run(compose(settings, "up", "-d", *services), f"start of {', '.join(services)}")
+
+
+def asking(settings: Settings, service: str, what: str) -> inventory.Ask:
+    """Return what runs a script in a container of the drill and returns what it said."""
+
+    def ask(script: str) -> str:
+        return backup.run(compose(settings, "exec", "-T", service, "sh", "-c", script), what).stdout
+
+    return ask
+
+
+def quietly(settings: Settings) -> Callable[[Sequence[str]], str]:
+    """Return what runs a command in the container of the mail; empty where it fails."""
+
+    def ask(words: Sequence[str]) -> str:
+        try:
+            command = compose(settings, "exec", "-T", "dovecot", *words)
+            return backup.run(command, "key of the mail").stdout
+        except BackupError:
+            return ""
+
+    return ask
+
+
+def wait_for(ask: inventory.Ask, script: str, answer: str, what: str) -> None:
+    """Wait until a database answers.
+
+    Raises:
+        BackupError: it does not within the time that it may take.
+    """
+    end = time.monotonic() + START_SECONDS
+    said = ""
+    while time.monotonic() < end:
+        try:
+            said = ask(script).strip()
+        except BackupError as error:
+            said = str(error)
+        if said == answer:
+            return
+        time.sleep(1)
+    raise BackupError(f"{what}: does not answer within {START_SECONDS} s: {said}")
+
+
+# The server that prepares a new database listens nowhere: over TCP the right one answers.
+CLIENT = "mariadb --protocol=tcp --host=127.0.0.1 --user=root"
+
+
+def open_database(settings: Settings, restored: Restored) -> inventory.Ask:
+    """Import the dump into an empty database and return what asks it.
+
+    Raises:
+        BackupError: it does not start, or refuses the dump.
+    """
+    ask = asking(settings, "mysql", "restored database")
+    wait_for(ask, f"{CLIENT} --batch --skip-column-names -e 'SELECT 1'", "1", "restored database")
+    words = compose(settings, "exec", "-T", "mysql", "sh", "-c", CLIENT)
+    with restored.parts["database"].open("rb") as dump:
+        done = subprocess.run(  # noqa: S603 - own words
+            words, stdin=dump, capture_output=True, text=True, errors="replace", check=False,
+            timeout=backup.SERVICE_SECONDS,
+        )  # fmt: skip
+    if done.returncode:
+        raise BackupError(f"restored database: {backup.last_line(done.stderr)}")
+    return ask
+
+
+def check_rows(settings: Settings, restored: Restored, ask: inventory.Ask) -> Check:
+    """Every row of the database is there, as it was."""
+    here = inventory.tables(ask, CLIENT, settings.backup.database)
+    expected = restored.inventory["tables"]
+    wrong = inventory.between(expected["before"], expected["after"], here)
+    count = sum(len(rows) for rows in here.values())
+    text = f"{count} rows in {len(here)} tables"
+    if wrong:
+        text = f"tables differ from the backed-up database: {', '.join(wrong)}"
+    return Check("database", not wrong, text, count)
+
+
+def check_hashes(settings: Settings, restored: Restored) -> Check:
+    """The DKIM keys and everything else that Redis alone holds is there."""
+    ask = asking(settings, "redis", "restored redis")
+    wait_for(ask, "redis-cli ping", "PONG", "restored redis")
+    expected, here = restored.inventory["hashes"], inventory.hashes(ask, "redis-cli")
+    wrong = sorted(name for name in {*expected, *here} if expected.get(name) != here.get(name))
+    text = f"differ: {', '.join(wrong)}" if wrong else f"{len(here)} hashes"
+    return Check("redis", not wrong, text, len(here))
+
+
+QUERIES = {
+    "domain": "SELECT domain FROM domain",
+    "mailbox": "SELECT username FROM mailbox WHERE kind = ''",
+    "alias": "SELECT address FROM alias WHERE address != goto",
+    "relayhost": "SELECT hostname FROM relayhosts",
+}
+"""What Mailcow's API calls an object, and where the database has it."""
+
+
+def rows(settings: Settings, ask: inventory.Ask, query: str) -> list[str]:
+    """Return the rows of a query, columns divided by tabulators."""
+    options = f"--batch --skip-column-names {settings.backup.database} -e"
+    return [line for line in ask(f'{CLIENT} {options} "{query}"').splitlines() if line]
+
+
+def check_objects(
+    settings: Settings, restored: Restored, ask: inventory.Ask, api: Mapping[str, Any]
+) -> Check:
+    """Every object that Mailcow's API shows is there, unless it is younger than the snapshot."""
+    taken = datetime_of(restored.taken).replace(tzinfo=None) - MARGIN
+    count, missing = 0, []
+    for kind, shown in sorted(api.items()):
+        here = {one.lower() for one in rows(settings, ask, QUERIES[kind])}
+        count += len(here)
+        for name, created in shown.items():
+            old = not created or datetime.fromisoformat(created[:19]) < taken
+            if name.lower() not in here and old:
+                missing.append(f"{kind} {name}")
+    text = f"{count} objects, compared with the API"
+    if missing:
+        text = f"not restored though the API shows them: {', '.join(missing[:3])}"
+    return Check("objects", not missing, text, count)
+
+
+# The whole
+
+
+def compare(
+    settings: Settings,
+    asked: Asked,
+    chosen: Mapping[str, Any],
+    restic: backup.Restic,
+    step: Callable[[str], None],
+) -> tuple[Restored, list[Check]]:
+    """Restore, open and compare; a check that failed does not keep the others from being made.
+
+    Raises:
+        BackupError: a step failed, so that nothing more can be compared.
+    """
+    step("restore")
+    restored = restore(settings, restic, chosen)
+    checks = [check_parts(restored, settings)]
+    if not checks[0].ok:
+        return restored, checks
+    step("messages and files")
+    checks += [check_messages(restored, settings, restic), check_files(restored)]
+    step("databases")
+    write_project(settings, restored)
+    start(settings, "mysql", "redis")
+    ask = open_database(settings, restored)
+    checks += [check_rows(settings, restored, ask), check_hashes(settings, restored)]
+    if asked.api:
+        checks.append(check_objects(settings, restored, ask, asked.api))
+    step("mail over IMAP")
+    query = "SELECT username, password FROM mailbox WHERE kind = ''"
+    people = dict(line.split("\t")[:2] for line in rows(settings, ask, query))
+    mail = restored_mail.RestoredMail(settings.scratch / "dovecot", restored.parts["vmail"])
+    mail.configure(people)
+    start(settings, "dovecot")
+    talk = compose(settings, "exec", "-T", "dovecot", "bash", f"{restored_mail.INSIDE}/talk.sh")
+    found = (mail.check_key(quietly(settings)), mail.check_mailboxes(talk, sorted(people)),
+             mail.check_logins(talk, asked.passwords))  # fmt: skip
+    return restored, [*checks, *(Check(*one) for one in found)]
+
+
+def report(
+    settings: Settings, memory: Mapping[str, Any], *, running: bool, good: bool, seconds: float = 0
+) -> None:
+    """Write the metrics of the drill, and when the last good one was."""
+    gauges: dict[str, tuple[str, float | int | None]] = {
+        "running": ("Whether a drill has begun and not ended.", int(running)),
+        "last_run_timestamp_seconds": ("When the last drill was held.", int(time.time())),
+        "last_run_success": ("Whether the last drill restored everything.", int(good)),
+        "last_run_duration_seconds": ("Duration of the last drill.", round(seconds, 3)),
+        "last_success_timestamp_seconds": ("End of the last good drill.",
+                                           memory.get("last_success")),
+    }  # fmt: skip
+    lines = []
+    for name, (text, value) in gauges.items():
+        if value is not None:
+            metric = f"po_mail_drill_{name}"
+            lines += [f"# HELP {metric} {text}", f"# TYPE {metric} gauge", f"{metric} {value}"]
+    backup.write(settings.metrics, "\n".join(lines) + "\n")
+
+
+def hold(options: argparse.Namespace, settings: Settings, asked: Asked) -> int:
+    """Hold the drill under its lock; report and return the exit status."""
+    memory: dict[str, Any] = {}
+    began = time.monotonic()
+    try:
+        memory = backup.recall(settings.backup.state / MEMORY)
+        report(settings, memory, running=True, good=False)
+        restic = restic_of(settings)
+        chosen = choose(settings, restic, options.snapshot)
+        look_for_room(settings, size_of(restic, chosen))
+        with empty_place(settings, options.settings):
+            restored, checks = compare(settings, asked, chosen, restic, follow(options))
+        good = all(one.ok for one in checks)
+        seconds = round(time.monotonic() - began, 1)
+        result = {
+            "ok": good, "snapshot": restored.snapshot, "taken": restored.taken,
+            "release": restored.release, "seconds": seconds,
+            "checks": [one._asdict() for one in checks],
+        }  # fmt: skip
+        if good:
+            memory = {"last_success": int(time.time()), "snapshot": restored.snapshot}
+            backup.write(settings.backup.state / MEMORY, json.dumps(memory) + "\n", 0o600)
+        report(settings, memory, running=False, good=good, seconds=seconds)
+    except (BackupError, SettingsError, Stopped, OSError) as error:
+        say(options, {"ok": False, "error": str(error)})
+        with contextlib.suppress(OSError):
+            seconds = time.monotonic() - began
+            report(settings, memory, running=False, good=False, seconds=seconds)
+        return WRONG if isinstance(error, SettingsError) else FAILED
+    say(options, result)
+    return SUCCESS if good else FAILED
+
+
+def restic_of(settings: Settings) -> backup.Restic:
+    """Return restic on the repository of the backup.
+
+    Raises:
+        SettingsError: what it needs is not there.
+    """
+    environment = backup.restic_environment(settings.backup.environment, settings.backup.state)
+    return backup.Restic(environment)
+
+
+def size_of(restic: backup.Restic, chosen: Mapping[str, Any]) -> int:
+    """Return how many bytes a snapshot takes on the disk once it is restored.
+
+    Raises:
+        BackupError: restic does not tell.
+    """
+    words = ("stats", "--json", "--no-lock", "--mode", "restore-size", chosen["id"])
+    try:
+        return int(json.loads(restic.run("size", *words).stdout)["total_size"])
+    except (ValueError, KeyError, TypeError):
+        raise BackupError("size: restic does not tell how large the snapshot is") from None
+
+
+def rehearse(options: argparse.Namespace, settings: Settings) -> int:
+    """Say what a drill would do, after a look at everything that it needs.
+
+    Raises:
+        BackupError: something is not there.
+        SettingsError: what restic needs is not there.
+    """
+    restic = restic_of(settings)
+    chosen = choose(settings, restic, options.snapshot)
+    size = size_of(restic, chosen)
+    look_for_room(settings, size)
+    images = {name: image_of(settings, service) for name, service in LIVE.items()}
+    plan = [
+        f"restore {chosen['id'][:8]} of {chosen['time'][:19]}, {size} bytes, to {settings.scratch}",
+        *(f"start {image} with {settings.memory[name]} MiB and no network"
+          for name, image in images.items()),
+        "compare messages, files, rows, DKIM keys; open every mailbox; remove everything again",
+    ]  # fmt: skip
+    text = "would do\n  " + "\n  ".join(plan)
+    say(options, {"ok": True, "text": text, "snapshot": chosen["id"], "plan": plan})
+    return SUCCESS
+
+
+def follow(options: argparse.Namespace) -> Callable[[str], None]:
+    """Return what tells a step as it begins."""
+
+    def tell(step: str) -> None:
+        line = json.dumps({"step": step}) if options.json else f"drill: {step}"
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+
+    return tell
+
+
+def say(options: argparse.Namespace, result: dict[str, Any]) -> None:
+    """Say the result, to a machine or to a person."""
+    if options.json:
+        sys.stdout.write(json.dumps(result) + "\n")
+    elif "error" in result:
+        sys.stderr.write(f"drill: {result['error']}\n")
+    elif "text" in result:
+        sys.stdout.write(f"drill: {result['text']}\n")
+    else:
+        for one in result["checks"]:
+            sys.stdout.write(f"{'ok' if one['ok'] else 'FAILED':<7}{one['id']}: {one['text']}\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    summary, _, rest = (__doc__ or "").partition("\n")
+    command = argparse.ArgumentParser(
+        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    command.add_argument("--settings", required=True, help="file that the deployment wrote")
+    command.add_argument("--snapshot", default="", help="snapshot, instead of the last good one")
+    command.add_argument("--dry-run", action="store_true", help="look, but restore nothing")
+    command.add_argument("--json", action="store_true", help="say the result as JSON")
+    command.add_argument("--stdin", action="store_true", help="read passwords and API objects")
+    command.add_argument("--clean", action="store_true", help="remove what a drill left, and end")
+    command.add_argument("--watch", action="store_true", help=argparse.SUPPRESS)
+    return command
+
+
+def stop(number: int, _frame: object) -> None:
+    """End the drill as a failed one."""
+    raise Stopped("no end in time" if number == signal.SIGALRM else "stopped before its end")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the program."""
+    options = parser().parse_args(arguments)
+    os.umask(0o077)
+    try:
+        settings = read_settings(backup.on_disk(options.settings))
+        if options.watch:
+            return watch(settings)
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGALRM):
+            signal.signal(number, stop)
+        asked = read_asked(sys.stdin) if options.stdin else Asked({}, {})
+        if options.dry_run:
+            return rehearse(options, settings)
+    except (SettingsError, BackupError, Stopped) as error:
+        say(options, {"ok": False, "error": str(error)})
+        return WRONG if isinstance(error, SettingsError) else FAILED
+    signal.alarm(LONGEST_SECONDS)
+    os.nice(10)
+    with backup.alone(settings.backup.state / "drill.lock") as free:
+        if not free or not backup_rests(settings):
+            what = "another drill" if not free else "a backup"
+            say(options, {"ok": False, "error": f"{what} has not ended"})
+            return BUSY
+        if options.clean:
+            clean(settings)
+            say(options, {"ok": True, "text": "nothing of a drill is left"})
+            return SUCCESS
+        return hold(options, settings, asked)
+
+
+def backup_rests(settings: Settings) -> bool:
+    """Tell whether no backup is under way: its dump is in the making, its snapshot not there."""
+    try:
+        with (settings.backup.state / "backup.lock").open("rb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

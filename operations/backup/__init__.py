@@ -1,0 +1,1 @@
+"""The backup on demand: the nightly unit is started now, followed, and its result shown."""
