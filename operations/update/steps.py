@@ -136,9 +136,8 @@ trap 'rm -rf "$d"' EXIT
 restic dump {shlex.quote(snapshot)} {at(DUMP)} > "$d/database.sql"
 tail -c 4096 "$d/database.sql" | grep -q -e '-- Dump completed' || {{
   echo 'the dump in the snapshot is cut off; nothing was touched' >&2; exit 1; }}
-for service in $({compose} ps --services); do
-  [ "$service" = mysql-mailcow ] || {compose} stop "$service" >&2
-done
+others=$({compose} ps --services | grep -v -x mysql-mailcow || true)
+[ -z "$others" ] || {compose} stop $others >&2
 {compose} up -d --no-deps mysql-mailcow >&2
 tries=0
 until {compose} exec -T mysql-mailcow sh -c {shlex.quote(ping)} >/dev/null 2>&1; do

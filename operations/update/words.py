@@ -47,7 +47,7 @@ class Spoken:
             self._report.detail(name, "dim")
 
     def _say(self, step: str, text: str, status: str, *, back: bool) -> None:
-        label = f"back: {step}" if back else step
+        label = f"back {step}" if back else step
         self._log.append({"step": label, "text": text, "status": status})
         self._report.line(label, text, status)
 

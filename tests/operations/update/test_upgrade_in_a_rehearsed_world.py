@@ -108,8 +108,8 @@ def test_a_postfix_that_does_not_start_is_taken_back_and_mail_flows(unharmed: De
     assert code == 1
     assert [(one["step"], one["status"]) for one in said["steps"]] == [
         ("backup", "ok"), ("declare", "ok"), ("deploy", "failed"),
-        ("back: declare", "ok"), ("back: database", "ok"), ("back: deploy", "ok"),
-        ("back: health", "ok"), ("back: prove", "ok"),
+        ("back declare", "ok"), ("back database", "ok"), ("back deploy", "ok"),
+        ("back health", "ok"), ("back prove", "ok"),
     ]  # fmt: skip
     assert unharmed.journal().state is State.RETURNED
     assert any("return --stack qual" in line for line in said["way_back"])
@@ -131,7 +131,7 @@ def test_a_proof_that_fails_afterwards_brings_release_and_database_back(
         code, said = unharmed.order()
     assert code == 1
     words = {one["step"]: one["text"] for one in said["steps"]}
-    assert words["back: database"].startswith("schema 19022026_1220 restored from snapshot")
+    assert words["back database"].startswith("schema 19022026_1220 restored from snapshot")
     assert unharmed.journal().state is State.RETURNED
     assert unharmed.journal().failure == "the proof fails: mail-out"
 
