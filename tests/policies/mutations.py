@@ -7,7 +7,8 @@ from components.declaration import PolicyException
 from components.dmarc import DmarcStage
 from components.dmarc_evidence import Evidence, StepTaken
 from components.dmarc_evidence import render as render_evidence
-from components.smarthost import TransactionalSender
+from components.records import quote_text
+from components.smarthost import SecondSelectorSettings, TransactionalSender
 from components.traefik import ADMINISTRATION
 from policies import Secret
 from tests.policies.keys import rsa_public_key
@@ -64,6 +65,15 @@ def _sender(selector: str | None) -> Mistake:
     return declared("transactional_senders", (sender,))
 
 
+def _second_selector(until: date) -> Mistake:
+    second = SecondSelectorSettings(selector="next", public_key="p=next", until=until)
+    return declared("smarthost.second_selector", second)
+
+
+def _second_key() -> Mistake:
+    return record("next._domainkey", "TXT", quote_text(f"p={rsa_public_key(2048)}"))
+
+
 def _carried(stage: DmarcStage, on: date, days: int = 28) -> Mistake:
     """Have evidence on which a stage was begun."""
     step = StepTaken(stage, on, days, reporters=3, messages=400, aligned=399)
@@ -115,6 +125,18 @@ AUTHENTICATION: dict[str, tuple[str, Mistake]] = {
     "Mailcow signs too, and its key is not published": (
         "dkim-selector-published",
         added("mailcow:index:DkimKey", "dkim-key", domain=DOMAIN, dkimSelector="dkim"),
+    ),
+    "a DKIM key was left behind": (
+        "dkim-key-used",
+        record("old._domainkey", "TXT", quote_text(f"p={rsa_public_key(2048)}")),
+    ),
+    "the retired selector has outstayed its time": (
+        "dkim-second-selector-ends",
+        both(_second_selector(date(2026, 11, 1)), _second_key()),
+    ),
+    "the next selector is not published": (
+        "dkim-selector-published",
+        _second_selector(date(2026, 12, 1)),
     ),
     "the DKIM key is revoked": ("dkim-record-wellformed", changed("dkim", '"p="', "content")),
     "the DKIM record is in test mode": (
