@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 import time
@@ -38,6 +39,9 @@ _DEFAULT_CONFIG: dict[str, Any] = {
     "Cmd": None, "Image": "", "Volumes": None, "WorkingDir": "", "Entrypoint": None,
     "OnBuild": None, "Labels": {},
 }  # fmt: skip
+
+_NAME_RULE = "[a-zA-Z0-9][a-zA-Z0-9_.-]"
+_NAME = re.compile(f"{_NAME_RULE}+")
 
 
 class EngineRefusalError(Exception):
@@ -201,6 +205,9 @@ class ContainerStore:
         return container
 
     def _refuse_taken(self, name: str) -> None:
+        if name and not _NAME.fullmatch(name):
+            message = f"Invalid container name ({name}), only {_NAME_RULE} are allowed"
+            raise EngineRefusalError(400, message)
         for container in self.containers.values():
             if name and container["Name"] == f"/{name}":
                 message = (
