@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from policies.model import Area, Finding, Resource, Severity
@@ -348,3 +349,53 @@ def _of_this_stack(stack: Stack) -> Iterator[Finding]:
     if settings and metrics.rpartition("/")[0] != folder:
         message = f"the backup reports to {metrics or 'nobody'}"
         yield Finding(message, "mail:monitoring.textfileDirectory", resource, metrics)
+
+
+@rule(
+    "drill-in-time",
+    Severity.HIGH,
+    protects="The backup was restored and compared, not longer ago than declared.",
+    reason="A backup that was never restored is a hope: what is missing shows only then.",
+    source="declaration: backup.drillEveryDays; evidence/<stack>/drill.json, written by make drill",
+    remedy="hold the drill (make drill OPTIONS=--live) and commit its certificate",
+)
+def _drill_in_time(stack: Stack) -> Iterator[Finding]:
+    backup, found = stack.declaration.backup, stack.evidence.get("drill") or {}
+    if not found:
+        by, key = backup.first_drill_by, "mail:backup.firstDrillBy"
+        if by is None:
+            yield Finding("no drill is on record; hold the first one", key, note=True)
+        elif stack.today > by:
+            yield Finding(
+                f"no drill is on record, and the first was due by {by}", key, seen=str(by)
+            )
+        return
+    key = "mail:backup.drillEveryDays"
+    fault = _not_of_this_stack(stack, found)
+    held = _day(found.get("held"))
+    if fault or held is None:
+        yield Finding(f"the certificate of the drill {fault or 'has no date'}", key)
+    elif held > stack.today + timedelta(days=1):
+        yield Finding(f"the drill of {held} lies in the future", key, seen=str(held))
+    elif (stack.today - held).days > backup.drill_every_days:
+        age = (stack.today - held).days
+        message = f"the last drill is {age} days old, declared are {backup.drill_every_days}"
+        yield Finding(message, key, seen=str(held))
+
+
+def _not_of_this_stack(stack: Stack, found: Mapping[str, Any]) -> str | None:
+    declaration = stack.declaration
+    if found.get("good") is not True:
+        return "is not of a good one"
+    if found.get("rehearsed") is not False:
+        return "is of a rehearsal, which says nothing of the real backup"
+    wanted = {"domain": declaration.domain, "bucket": declaration.backup.bucket}
+    differing = [name for name, value in wanted.items() if found.get(name) != value]
+    return f"is of another {differing[0]}" if differing else None
+
+
+def _day(text: object) -> date | None:
+    try:
+        return datetime.fromisoformat(str(text)).astimezone(UTC).date()
+    except ValueError:
+        return None

@@ -782,6 +782,14 @@ KEPT: dict[str, tuple[str, Mistake]] = {
         "backup-of-this-stack",
         replaced("backup-settings", "/var/lib/node_exporter/textfile_collector/", "/srv/"),
     ),
+    "the first drill is overdue": (
+        "drill-in-time",
+        declared("backup.first_drill_by", date(2026, 11, 30)),
+    ),
+    "the drill of a rehearsal stands for the real one": (
+        "drill-in-time",
+        evident("drill", {"good": True, "rehearsed": True, "held": "2026-11-30T09:00:00+00:00"}),
+    ),
     "no alert rules are written": ("alerts-there", without("monitoring-rules")),
     "nothing watches the queue": (
         "alerts-there",
