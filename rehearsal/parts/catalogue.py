@@ -68,7 +68,7 @@ CATALOGUE: Sequence[Part] = (
         "postfix",
         "takes the rendered configuration; relays with TLS and login to the smarthost",
         "rehearsal/world/mail (server, queue, routing)",
-        Debian(("postfix",), ("postfix.service",)),
+        Debian(("postfix", "postfix-sqlite", "libsasl2-modules"), ("postfix.service",)),
         ("postfix", "postconf", "postmap", "postqueue"),
     ),
     Part(

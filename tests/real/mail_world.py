@@ -34,6 +34,7 @@ from operations.prove.registry import checks
 from operations.prove.run import prove
 from operations.prove.subject import Subject
 from rehearsal.mail_program import HELO, MailProgram, context_for
+from rehearsal.parts import PartMissingError, need
 from rehearsal.world.authority import CertificateAuthority
 from rehearsal.world.dns import Dns
 from rehearsal.world.handover import Envelope
@@ -55,6 +56,20 @@ _PATIENCE = 20.0
 _ELSEWHERE = "198.51.100.66"
 
 _T = TypeVar("_T")
+
+
+def need_mail_parts() -> None:
+    """See that Postfix and Dovecot are installed, and what they stand in.
+
+    Raises:
+        PartMissingError: something is not; the message says how it comes.
+    """
+    for program in ("postfix", "postconf", "dovecot", "unshare", "nsenter", "setpriv"):
+        need(program)
+    libraries = ("/usr/lib/postfix/postfix-sqlite.so", "/usr/lib/*/sasl2/libplain.so")
+    for library in libraries:
+        if not list(Path("/").glob(library.lstrip("/"))):
+            raise PartMissingError(f"{library} is not installed; `make parts` installs it")
 
 
 class People(Service):

@@ -20,11 +20,17 @@ import pytest
 from components.declaration import Declaration
 from components.onhost import queue_metrics
 from operations.prove.model import Station
-from rehearsal.parts import need
 from rehearsal.world.authority import self_signed
 from tests.real import postfix_instance
 from tests.real.both import BOTH
-from tests.real.mail_world import PASSWORD, SECRET, GenuineHost, MailHost, mail_host
+from tests.real.mail_world import (
+    PASSWORD,
+    SECRET,
+    GenuineHost,
+    MailHost,
+    mail_host,
+    need_mail_parts,
+)
 
 Body = Callable[[MailHost], Awaitable[None]]
 Run = Callable[..., None]
@@ -44,23 +50,18 @@ def _runner(kind: str, folder: Path, qual: Declaration) -> Run:
     return run
 
 
-def _needed() -> None:
-    for program in ("postfix", "postconf", "dovecot", "unshare", "nsenter", "setpriv"):
-        need(program)
-
-
 @pytest.fixture(params=BOTH)
 def run(request: pytest.FixtureRequest, tmp_path: Path, qual: Declaration) -> Run:
     """Run a test's body on a rehearsed internet with one of the two mail hosts in it."""
     if request.param == "genuine":
-        _needed()
+        need_mail_parts()
     return _runner(request.param, tmp_path, qual)
 
 
 @pytest.fixture
 def genuine(tmp_path: Path, qual: Declaration) -> Run:
     """Run a test's body on the genuine one alone."""
-    _needed()
+    need_mail_parts()
     return _runner("genuine", tmp_path, qual)
 
 
