@@ -17,7 +17,7 @@ from components.dmarc_evidence import UNKNOWN_KEY, Report, Row
 from operations.dmarc.unpacking import LeftOutError
 
 if TYPE_CHECKING:
-    from parsedmarc.config import ParserConfig  # type: ignore[import-untyped]  # has no types
+    from parsedmarc.config import ParserConfig
 
 _RECORD = re.compile(rb"<record[\s>]")
 _NAME = re.compile(r"[a-z0-9_?]([a-z0-9._-]{0,250}[a-z0-9_])?")
@@ -58,7 +58,7 @@ def read_report(xml: bytes, domain: str) -> Report:
 
 def _parsed(xml: bytes) -> Mapping[str, Any]:
     # It takes a second to import, and only collecting needs it.
-    import parsedmarc  # type: ignore[import-untyped]  # noqa: PLC0415  # it publishes no types
+    import parsedmarc  # noqa: PLC0415  # slow to import
 
     logging.getLogger("parsedmarc").setLevel(logging.CRITICAL)
     try:
@@ -162,7 +162,7 @@ def _other(
     dkim: Sequence[tuple[str, str, str]], spf: Sequence[tuple[str, str]], domain: str
 ) -> str:
     """Return the domain of somebody else that a message was authenticated by."""
-    from parsedmarc.utils import (  # type: ignore[import-untyped]  # noqa: PLC0415  # as above
+    from parsedmarc.utils import (  # noqa: PLC0415  # as above
         get_base_domain,
     )
 
