@@ -17,7 +17,19 @@ JOB = "po-mail"
 """Job of the exporter in Prometheus."""
 DRILL_METRIC = "po_mail_drill_last_success_timestamp_seconds"
 """When a restore was last tried and found good; the drill writes it."""
-_REAL_DISKS = 'fstype!~"tmpfs|ramfs|overlay|squashfs|nsfs"'
+DMARC_METRIC = "po_mail_dmarc_messages"
+"""Messages in the aggregate reports of the judged period, by `source` (the sender's name, or
+`unknown`) and `aligned` (`yes`, `no`); `make dmarc` writes it."""
+DMARC_REPORT_METRIC = "po_mail_dmarc_last_report_timestamp_seconds"
+"""End of the newest period that a report covers; `make dmarc` writes it."""
+DMARC_REPORT_DAYS = 35
+"""Days without a report that was read: `make dmarc` is held once a month."""
+DECLARED_SENDER = 'source!="unknown"'
+"""Matcher of the messages whose sender is known."""
+_LONGEST_BACKUP = 6 * 3600
+"""Seconds that a backup may take."""
+REAL_DISKS = 'fstype!~"tmpfs|ramfs|overlay|squashfs|nsfs"'
+"""Matcher of the file systems that can fill up."""
 _TEXTFILES = ".*po_mail_(certificate|queue|dnsbl)[.]prom"
 
 
@@ -155,6 +167,11 @@ def _relay() -> list[Alert]:
     ]
 
 
+def _ended(what: str) -> str:
+    """Return the condition that a run is over: until then it has not succeeded, nor failed."""
+    return f"unless po_mail_{what}_running == 1"
+
+
 def _backup(age_hours: int, drill_days: int) -> list[Alert]:
     success = "po_mail_backup_last_success_timestamp_seconds"
     return [
@@ -167,10 +184,18 @@ def _backup(age_hours: int, drill_days: int) -> list[Alert]:
         ),
         Alert(
             "MailBackupFailed",
-            "po_mail_backup_last_run_success == 0",
+            f"po_mail_backup_last_run_success == 0 {_ended('backup')}",
             "5m",
             Severity.WARNING,
             "the last run of the backup failed; the snapshots before it are untouched",
+        ),
+        Alert(
+            "MailBackupUnfinished",
+            f"time() - po_mail_backup_last_start_timestamp_seconds > {_LONGEST_BACKUP}",
+            "5m",
+            Severity.WARNING,
+            "a backup began {{ $value | humanizeDuration }} ago and has not ended; it was killed, "
+            "or it hangs",
         ),
         Alert(
             "MailDrillOld",
@@ -179,13 +204,57 @@ def _backup(age_hours: int, drill_days: int) -> list[Alert]:
             Severity.WARNING,
             f"no restore was tried with success for {drill_days} days",
         ),
+        Alert(
+            "MailDrillFailed",
+            f"po_mail_drill_last_run_success == 0 {_ended('drill')}",
+            "5m",
+            Severity.CRITICAL,
+            "the last restore that was tried did not bring everything back",
+        ),
     ]
+
+
+def _dmarc(aligned_percent: float) -> list[Alert]:
+    # Whoever forges our name is never aligned; only senders that are known count.
+    return [
+        Alert(
+            "MailDmarcUnaligned",
+            f"{dmarc_share('source', DECLARED_SENDER)} < {aligned_percent:g}",
+            "1h",
+            Severity.WARNING,
+            "{{ $value | humanize }} % of the mail that {{ $labels.source }} sends is aligned; "
+            "a stricter stage would refuse the rest",
+        ),
+        Alert(
+            "MailDmarcReportsOld",
+            f"time() - {DMARC_REPORT_METRIC} > {DMARC_REPORT_DAYS * 86400}"
+            f" or absent({DMARC_REPORT_METRIC})",
+            "1d",
+            Severity.WARNING,
+            f"no DMARC report of the last {DMARC_REPORT_DAYS} days was read",
+        ),
+    ]
+
+
+def dmarc_share(by: str = "", which: str = "") -> str:
+    """Return PromQL for the share of reported messages that are aligned, in per cent.
+
+    Args:
+        by: Label that tells the results apart; without one there is a single result.
+        which: Matcher that chooses messages, such as `source!="unknown"`; all without one.
+    """
+    grouped = f"sum by ({by})" if by else "sum"
+    every = f"{grouped} ({DMARC_METRIC}{{{which}}})"
+    matchers = ",".join(one for one in (which, 'aligned="yes"') if one)
+    # A sender of which nothing is aligned may have no series of aligned messages.
+    aligned = f"({grouped} ({DMARC_METRIC}{{{matchers}}}) or 0 * {every})"
+    return f"100 * {aligned} / ({every} > 0)"
 
 
 def _surroundings(disk_percent: int, stale_seconds: int) -> list[Alert]:
     used = (
-        f"100 * (1 - node_filesystem_avail_bytes{{{_REAL_DISKS}}}"
-        f" / node_filesystem_size_bytes{{{_REAL_DISKS}}})"
+        f"100 * (1 - node_filesystem_avail_bytes{{{REAL_DISKS}}}"
+        f" / node_filesystem_size_bytes{{{REAL_DISKS}}})"
     )
     return [
         Alert(
@@ -255,6 +324,7 @@ def alerts(declaration: "Declaration") -> list[Alert]:
         *_queue(monitoring.queue_length),
         *_relay(),
         *_backup(monitoring.backup_age_hours, backup.drill_every_days),
+        *_dmarc(declaration.dmarc.evidence.aligned_percent),
         # The backup's own age is watched; the others are written at least this often.
         *_surroundings(
             monitoring.disk_percent, 3 * 60 * max(60, declaration.certificate.check_minutes)

@@ -1,19 +1,34 @@
-"""The Grafana dashboard: what a person looks at first when mail is said to be broken."""
+"""The Grafana dashboard: what a person looks at first when mail is said to be broken.
+
+First what is wrong now, in colours that change where alerts are raised; below it how it came about.
+"""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from components.alert_rules import DRILL_METRIC, JOB
+from components.alert_rules import (
+    DECLARED_SENDER,
+    DMARC_METRIC,
+    DMARC_REPORT_DAYS,
+    DMARC_REPORT_METRIC,
+    DRILL_METRIC,
+    JOB,
+    REAL_DISKS,
+    dmarc_share,
+)
 
 if TYPE_CHECKING:  # the declaration is made of the parts, which must not import it back
     from components.declaration import Declaration
 
 SCHEMA_VERSION = 41
-"""Schema of Grafana 12; later releases migrate it when they load it."""
+"""Schema of Grafana 11.6 and 12; later releases migrate it when they load it."""
+COLUMNS = 24
 _SOURCE = {"type": "prometheus", "uid": "${datasource}"}
-_COLUMNS = 24
 _DAY = 86400
+Steps = Sequence[tuple[float | None, str]]
+"""From which value on which colour; the first one, of None, holds below them all."""
 
 
 @dataclass(frozen=True)
@@ -22,29 +37,73 @@ class Panel:
 
     Attributes:
         title: Title.
-        kind: Grafana's panel type: `stat` or `timeseries`.
         queries: PromQL by legend.
         unit: Grafana's unit, such as `s`, `d`, `bytes`, `short`.
-        steps: From which value on which colour; the first colour holds below them all.
         description: What the panel tells, and when to worry.
+        steps: Colours by value.
+        words: Text and colour for single values.
+        empty: What stands there when nothing was measured.
+        decimals: Decimals of the numbers; Grafana decides without.
+        limits: Least and greatest value of the axis.
+        over: Period that the panel shows whatever the dashboard's is, such as `30d`.
+        stacked: Whether the lines stand on one another.
     """
 
     title: str
-    kind: str
-    queries: dict[str, str]
+    queries: Mapping[str, str]
     unit: str
-    steps: tuple[tuple[float | None, str], ...]
     description: str
+    steps: Steps = ((None, "green"),)
+    words: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    empty: str = ""
+    decimals: int | None = None
+    limits: tuple[float | None, float | None] = (None, None)
+    over: str = ""
+    stacked: bool = False
 
-    @property
-    def size(self) -> tuple[int, int]:
-        """Columns and rows."""
-        return (6, 4) if self.kind == "stat" else (12, 8)
+    kind = ""
+    size = (0, 0)
+
+    def options(self) -> dict[str, Any]:
+        """Return how the panel shows its values."""
+        raise NotImplementedError
+
+    def custom(self) -> dict[str, Any]:
+        """Return what is told of each line."""
+        return {}
+
+    def _defaults(self) -> dict[str, Any]:
+        least, greatest = self.limits
+        told: dict[str, Any] = {
+            "unit": self.unit,
+            "color": {"mode": "thresholds"},
+            "thresholds": {
+                "mode": "absolute",
+                "steps": [{"value": value, "color": colour} for value, colour in self.steps],
+            },
+            "mappings": [
+                {
+                    "type": "value",
+                    "options": {
+                        value: {"text": text, "color": colour, "index": place}
+                        for place, (value, (text, colour)) in enumerate(self.words.items())
+                    },
+                }
+            ]
+            if self.words
+            else [],
+            "noValue": self.empty or None,
+            "decimals": self.decimals,
+            "min": least,
+            "max": greatest,
+            "custom": self.custom() or None,
+        }
+        return {name: value for name, value in told.items() if value is not None}
 
     def render(self, identity: int, column: int, row: int) -> dict[str, Any]:
         """Return the panel as Grafana reads it."""
         width, height = self.size
-        return {
+        panel = {
             "id": identity,
             "type": self.kind,
             "title": self.title,
@@ -52,135 +111,269 @@ class Panel:
             "datasource": _SOURCE,
             "gridPos": {"x": column, "y": row, "w": width, "h": height},
             "targets": [
-                {"refId": chr(65 + n), "datasource": _SOURCE, "expr": query, "legendFormat": legend}
-                for n, (legend, query) in enumerate(self.queries.items())
+                {
+                    "refId": chr(65 + place),
+                    "datasource": _SOURCE,
+                    "expr": query,
+                    "legendFormat": legend,
+                    # A number is asked for once; a line is asked for over the whole period.
+                    "instant": self.kind == "stat",
+                    "range": self.kind != "stat",
+                }
+                for place, (legend, query) in enumerate(self.queries.items())
             ],
-            "fieldConfig": {
-                "defaults": {
-                    "unit": self.unit,
-                    "thresholds": {
-                        "mode": "absolute",
-                        "steps": [
-                            {"value": value, "color": colour} for value, colour in self.steps
-                        ],
-                    },
-                },
-                "overrides": [],
-            },
-            "options": {},
+            "fieldConfig": {"defaults": self._defaults(), "overrides": []},
+            "options": self.options(),
+        }
+        return panel | ({"timeFrom": self.over} if self.over else {})
+
+
+class Number(Panel):
+    """The present value, on a ground that tells whether it is good."""
+
+    kind = "stat"
+    size = (4, 4)
+
+    def options(self) -> dict[str, Any]:
+        """Return how the number is shown."""
+        return {
+            "colorMode": "background",
+            "graphMode": "none",
+            "justifyMode": "auto",
+            "orientation": "auto",
+            "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
+            "textMode": "auto" if any(self.queries) else "value",
         }
 
 
-_GOOD_ABOVE_ZERO = ((None, "red"), (1, "green"))
-_PLAIN = ((None, "green"),)
+class Lines(Panel):
+    """Values over time."""
+
+    kind = "timeseries"
+    size = (12, 8)
+
+    def options(self) -> dict[str, Any]:
+        """Return how the lines are shown."""
+        return {
+            "legend": {"calcs": ["lastNotNull"], "displayMode": "list", "placement": "bottom",
+                       "showLegend": True},
+            "tooltip": {"mode": "multi", "sort": "desc"},
+        }  # fmt: skip
+
+    def custom(self) -> dict[str, Any]:
+        """Return how a line is drawn."""
+        return {
+            "drawStyle": "line",
+            "lineWidth": 1,
+            # Areas of several lines that do not stand on one another would hide each other.
+            "fillOpacity": 25 if self.stacked else 0 if "{{" in "".join(self.queries) else 10,
+            "showPoints": "never",
+            "stacking": {"group": "A", "mode": "normal" if self.stacked else "none"},
+            "thresholdsStyle": {"mode": "dashed" if len(self.steps) > 1 else "off"},
+        }
+
+    def _defaults(self) -> dict[str, Any]:
+        return super()._defaults() | {"color": {"mode": "palette-classic"}}
 
 
-def panels(declaration: "Declaration") -> list[Panel]:
-    """Return the panels in reading order; colours change where alerts are raised."""
-    monitoring, warn_days = declaration.monitoring, declaration.certificate.warn_days
-    drill_days = declaration.backup.drill_every_days
+_DONE = {"0": ("failed", "red"), "1": ("succeeded", "green")}
+_ANSWERS = {"0": ("no answer", "red"), "1": ("answers", "green")}
+_LISTED = {"-1": ("no answer", "orange"), "0": ("not listed", "green"), "1": ("listed", "red")}
+_NEVER = "never"
+
+
+def _now(declaration: "Declaration") -> list[Panel]:
+    """What is wrong now: two rows of numbers."""
+    monitoring, backup = declaration.monitoring, declaration.backup
+    warn_days, aligned = declaration.certificate.warn_days, declaration.dmarc.evidence
     return [
-        Panel(
-            "Certificate, days left", "stat",
-            {"": "(po_mail_certificate_expiry_timestamp_seconds - time()) / 86400"}, "d",
-            ((None, "red"), (4, "orange"), (warn_days, "green")),
+        Number(
+            "Certificate, days left",
+            {"": "(po_mail_certificate_expiry_timestamp_seconds - time()) / 86400"}, "short",
             "The certificate that mail programs see. It is renewed 30 days before its end.",
+            ((None, "red"), (4, "orange"), (warn_days, "green")), empty="not watched", decimals=0,
         ),
-        Panel(
-            "Last good backup", "stat",
-            {"": "time() - po_mail_backup_last_success_timestamp_seconds"}, "s",
-            ((None, "green"), (monitoring.backup_age_hours * 3600, "red")),
-            "Age of the last backup that was made and verified.",
-        ),
-        Panel(
-            "Last run of the backup", "stat", {"": "po_mail_backup_last_run_success"},
-            "bool_yes_no",
-            _GOOD_ABOVE_ZERO, "Whether the last run succeeded, whatever the last good one's age.",
-        ),
-        Panel(
-            "Last restore drill", "stat", {"": f"time() - {DRILL_METRIC}"}, "s",
-            ((None, "green"), (drill_days * _DAY, "orange")),
-            "Age of the last restore that was tried and found good.",
-        ),
-        Panel(
-            "Deferred messages", "stat", {"": 'sum(po_mail_queue_messages{queue="deferred"})'},
-            "short", ((None, "green"), (monitoring.queue_length, "red")),
+        Number(
+            "Deferred messages", {"": 'sum(po_mail_queue_messages{queue="deferred"})'}, "short",
             "Messages that wait for another attempt.",
+            ((None, "green"), (monitoring.queue_length, "red")), empty="not readable", decimals=0,
         ),
-        Panel(
-            "Oldest message in the queue", "stat", {"": "po_mail_queue_oldest_seconds"}, "s",
-            ((None, "green"), (14400, "orange")), "How long the oldest message has waited.",
+        Number(
+            "Oldest in the queue", {"": "po_mail_queue_oldest_seconds"}, "s",
+            "How long the oldest message has waited. After five days it goes back.",
+            ((None, "green"), (14400, "orange")), empty="not readable",
         ),
-        Panel(
-            "Block lists", "stat",
-            {"{{zone}}": "po_mail_dnsbl_listed", "{{zone}} answers": "po_mail_dnsbl_answers"},
-            "short", _PLAIN,
-            "1 is on the list. A list that does not answer our resolver says nothing.",
+        Number(
+            "Smarthost refused, 24 h",
+            {"": "sum(increase(po_mail_relay_refused_total[24h]))"}, "short",
+            "Refusals of any reason. The line below tells which.",
+            ((None, "green"), (1, "orange"), (20, "red")), empty="unknown", decimals=0,
         ),
-        Panel(
-            "Exporter", "stat", {"": f'up{{job="{JOB}"}}'}, "bool_yes_no", _GOOD_ABOVE_ZERO,
-            "Whether Mailcow's exporter answers.",
+        Number(
+            "Block lists",
+            {"{{zone}}": "po_mail_dnsbl_listed or (po_mail_dnsbl_answers == 0) - 1"}, "short",
+            "Whether the host's address is listed. A list that does not answer our resolver says"
+            " nothing of it.",
+            ((None, "green"), (1, "red")), words=_LISTED, empty="not asked",
         ),
-        Panel(
-            "Queue", "timeseries", {"{{queue}}": "po_mail_queue_messages"}, "short", _PLAIN,
-            "Messages by queue. Deferred ones grow when the smarthost refuses.",
+        Number(
+            "DMARC, aligned", {"": dmarc_share(which=DECLARED_SENDER)}, "percent",
+            "Share of the reported mail of known senders that is aligned.",
+            ((None, "red"), (aligned.step_back_percent, "orange"),
+             (aligned.aligned_percent, "green")),
+            empty="no reports", decimals=1,
         ),
-        Panel(
-            "Refused by the smarthost, an hour", "timeseries",
-            {"{{reason}}": "sum by (reason) (increase(po_mail_relay_refused_total[1h]))"},
-            "short", _PLAIN,
-            "authentication and tls stop all mail; rejected loses single messages.",
+        Number(
+            "Last good backup", {"": "time() - po_mail_backup_last_success_timestamp_seconds"},
+            "s", "Age of the last backup that was made and verified.",
+            ((None, "green"), (monitoring.backup_age_hours * 3600, "red")), empty=_NEVER,
         ),
-        Panel(
-            "Containers that do not run", "timeseries",
-            {"{{container}}": "mailcow_container_running == 0"}, "short", _PLAIN,
-            "Empty when all is well.",
+        Number(
+            "Last run of the backup",
+            {"": "po_mail_backup_last_run_success unless po_mail_backup_running == 1"}, "short",
+            "How the last run ended, whatever the last good one's age.",
+            ((None, "red"), (1, "green")), words=_DONE, empty="under way",
         ),
-        Panel(
-            "Mailboxes, share of the quota", "timeseries",
-            {"{{mailbox}}": "100 * mailcow_mailbox_quota_used"
-                            " / (mailcow_mailbox_quota_allowed > 0)"},
-            "percent", ((None, "green"), (95, "red")), "A full mailbox refuses mail.",
+        Number(
+            "Last restore drill", {"": f"time() - {DRILL_METRIC}"}, "s",
+            "Age of the last restore that was tried and found good.",
+            ((None, "green"), (backup.drill_every_days * _DAY, "orange")), empty=_NEVER,
         ),
-        Panel(
-            "Disk", "timeseries",
-            {"{{mountpoint}}": '100 * (1 - node_filesystem_avail_bytes{fstype!~"tmpfs|overlay"}'
-                               ' / node_filesystem_size_bytes{fstype!~"tmpfs|overlay"})'},
-            "percent", ((None, "green"), (monitoring.disk_percent, "red")),
-            "Use of the file systems of the host.",
+        Number(
+            "Newest DMARC report", {"": f"time() - {DMARC_REPORT_METRIC}"}, "s",
+            "Age of the newest report that was read; `make dmarc` reads them.",
+            ((None, "green"), (DMARC_REPORT_DAYS * _DAY, "orange")), empty="none",
         ),
-        Panel(
-            "Spam filter", "timeseries",
-            {"{{action}}": "rate(mailcow_rspamd_action[5m]) * 60"}, "short", _PLAIN,
-            "Verdicts of rspamd, a minute.",
+        Number(
+            "Containers that do not run", {"": "sum(1 - mailcow_container_running)"}, "short",
+            "Of Mailcow. The alert names them.",
+            ((None, "green"), (1, "red")), empty="unknown", decimals=0,
         ),
-        Panel(
-            "Backup, size", "timeseries", {"snapshot": "po_mail_backup_size_bytes"}, "bytes",
-            _PLAIN,
-            "Size of the last good snapshot before compression. A fall to half is a failure.",
-        ),
-        Panel(
-            "Backup, duration", "timeseries", {"run": "po_mail_backup_last_run_duration_seconds"},
-            "s", _PLAIN, "How long the last run took.",
+        Number(
+            "Exporter", {"": f'up{{job="{JOB}"}}'}, "short",
+            "Whether Mailcow's exporter answers. If not, mailboxes, containers and spam are blind.",
+            ((None, "red"), (1, "green")), words=_ANSWERS, empty="not asked",
         ),
     ]  # fmt: skip
 
 
-def _placed(listed: list[Panel]) -> list[dict[str, Any]]:
+def _outbound() -> list[Panel]:
+    return [
+        Lines(
+            "Queue", {"{{queue}}": "po_mail_queue_messages"}, "short",
+            "Messages by queue. Deferred ones grow when the smarthost refuses.",
+            limits=(0, None), stacked=True,
+        ),
+        Lines(
+            "Refused by the smarthost, an hour",
+            {"{{reason}}": "sum by (reason) (increase(po_mail_relay_refused_total[1h]))"},
+            "short", "authentication and tls stop all mail; rejected loses single messages.",
+            limits=(0, None),
+        ),
+    ]  # fmt: skip
+
+
+def _standing(declaration: "Declaration") -> list[Panel]:
+    least = declaration.dmarc.evidence.aligned_percent
+    return [
+        Lines(
+            "DMARC, aligned by sender",
+            {"{{source}}": dmarc_share("source", DECLARED_SENDER)}, "percent",
+            "Under the line, a stricter stage would hurt that sender.",
+            ((None, "red"), (least, "green")),
+            limits=(None, 100),
+            over="30d",
+        ),
+        Lines(
+            "DMARC, reported messages",
+            {"{{source}} {{aligned}}": f"sum by (source, aligned) ({DMARC_METRIC})"}, "short",
+            "Messages in the reports of the judged period: aligned yes or no.",
+            limits=(0, None), over="30d",
+        ),
+    ]  # fmt: skip
+
+
+def _backups() -> list[Panel]:
+    return [
+        Lines(
+            "Backup, size", {"snapshot": "po_mail_backup_size_bytes"}, "bytes",
+            "Size of the last good snapshot before compression. A fall to half is a failure.",
+            limits=(0, None), over="30d",
+        ),
+        Lines(
+            "Backup, duration", {"run": "po_mail_backup_last_run_duration_seconds > 0"}, "s",
+            "How long the last run took.", limits=(0, None), over="30d",
+        ),
+    ]  # fmt: skip
+
+
+def _host(declaration: "Declaration") -> list[Panel]:
+    used = (
+        f"100 * (1 - node_filesystem_avail_bytes{{{REAL_DISKS}}}"
+        f" / node_filesystem_size_bytes{{{REAL_DISKS}}})"
+    )
+    share = "100 * mailcow_mailbox_quota_used / (mailcow_mailbox_quota_allowed > 0)"
+    return [
+        Lines(
+            "Mailboxes, share of the quota", {"{{mailbox}}": share}, "percent",
+            "A full mailbox refuses mail.", ((None, "green"), (95, "red")), limits=(0, 100),
+        ),
+        Lines(
+            "Disk", {"{{mountpoint}}": used}, "percent", "Use of the file systems of the host.",
+            ((None, "green"), (declaration.monitoring.disk_percent, "red")), limits=(0, 100),
+        ),
+        Lines(
+            "Spam filter, verdicts a minute",
+            {"{{action}}": "rate(mailcow_rspamd_action[5m]) * 60"}, "short",
+            "Verdicts of rspamd. Nothing but `no action` for a day: it learns nothing any more.",
+            limits=(0, None), stacked=True,
+        ),
+        Lines(
+            "Certificate, days left",
+            {"certificate": "(po_mail_certificate_expiry_timestamp_seconds - time()) / 86400"},
+            "short", "It falls by one a day and rises when the certificate is renewed.",
+            ((None, "green"), (declaration.certificate.warn_days, "red")), limits=(0, None),
+            over="90d", decimals=0,
+        ),
+    ]  # fmt: skip
+
+
+def sections(declaration: "Declaration") -> dict[str, list[Panel]]:
+    """Return the panels in reading order by the heading above them."""
+    return {
+        "Now": _now(declaration),
+        "Mail out": _outbound(),
+        "Standing": _standing(declaration),
+        "Backup": _backups(),
+        "Host": _host(declaration),
+    }
+
+
+def _placed(headed: Mapping[str, Sequence[Panel]]) -> list[dict[str, Any]]:
     """Lay the panels out from left to right, a new row when one is full."""
-    column = row = tallest = 0
-    result = []
-    for identity, panel in enumerate(listed, 1):
-        width, height = panel.size
-        if column + width > _COLUMNS:
-            column, row, tallest = 0, row + tallest, 0
-        result.append(panel.render(identity, column, row))
-        column, tallest = column + width, max(tallest, height)
+    row = 0
+    result: list[dict[str, Any]] = []
+    for heading, panels in headed.items():
+        result.append(
+            {
+                "id": len(result) + 1, "type": "row", "title": heading, "collapsed": False,
+                "panels": [], "gridPos": {"x": 0, "y": row, "w": COLUMNS, "h": 1},
+            }
+        )  # fmt: skip
+        row += 1
+        column = tallest = 0
+        for panel in panels:
+            width, height = panel.size
+            if column + width > COLUMNS:
+                column, row, tallest = 0, row + tallest, 0
+            result.append(panel.render(len(result) + 1, column, row))
+            column, tallest = column + width, max(tallest, height)
+        row += tallest
     return result
 
 
-def render_dashboard(declaration: "Declaration") -> str:
-    """Return the dashboard as Grafana's file provisioning reads it."""
+def dashboard_of(declaration: "Declaration") -> dict[str, Any]:
+    """Return the dashboard in Grafana's own structure."""
     variable = {
         "name": "datasource",
         "label": "Prometheus",
@@ -188,7 +381,7 @@ def render_dashboard(declaration: "Declaration") -> str:
         "query": "prometheus",
         "current": {},
     }
-    dashboard = {
+    return {
         "uid": "po-mail",
         "title": f"Mail of {declaration.company}",
         "description": f"{declaration.mail_host}. What to do: docs/runbook.md.",
@@ -202,6 +395,10 @@ def render_dashboard(declaration: "Declaration") -> str:
         "time": {"from": "now-24h", "to": "now"},
         "templating": {"list": [variable]},
         "annotations": {"list": []},
-        "panels": _placed(panels(declaration)),
+        "panels": _placed(sections(declaration)),
     }
-    return json.dumps(dashboard, indent=2, ensure_ascii=False) + "\n"
+
+
+def render_dashboard(declaration: "Declaration") -> str:
+    """Return the dashboard as Grafana's file provisioning reads it."""
+    return json.dumps(dashboard_of(declaration), indent=2, ensure_ascii=False) + "\n"
