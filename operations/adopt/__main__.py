@@ -91,9 +91,10 @@ def _say_next(site: Site, adoption: Adoption, file: Path, report: Report, *, dry
         report.line("import", f"{adoption.imported} resources; nothing was written (dry run)")
         return
     report.put("file", str(file))
-    report.line("import", f"{adoption.imported} resources in {file}", "ok")
-    report.line("next", _command(site, file))
-    report.detail("then preview, which must show what is said above and nothing else")
+    near = file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
+    report.line("import", f"{adoption.imported} resources in {near}", "ok")
+    report.line("next", _command(site, near))
+    report.detail("then preview: it must show what is said above, and nothing else")
 
 
 def _command(site: Site, file: Path) -> str:

@@ -155,7 +155,9 @@ def _comparable(state: dict[str, Any]) -> dict[str, Any]:
 
 def _without_own(thing: Any) -> Any:
     if isinstance(thing, dict):
-        return {k: _without_own(v) for k, v in thing.items() if k not in _OWN | {"serial"}}
+        kept = {k: _without_own(v) for k, v in thing.items() if k not in _OWN | {"serial"}}
+        # The SDK hands them over as a set: their order differs from run to run.
+        return {k: sorted(v) if k == "dependencies" else v for k, v in kept.items()}
     if isinstance(thing, list):
         return [_without_own(item) for item in thing]
     return thing
