@@ -42,10 +42,10 @@ def test_what_is_missing_is_installed_at_once_without_questions(debian: Machine)
     (call,) = debian.calls("apt-get")
     assert call["arguments"] == [
         "-o", "DPkg::Lock::Timeout=300", "-q", "install", "-y", "--no-install-recommends",
-        "postfix", "nsd",
+        "postfix", "postfix-sqlite", "libsasl2-modules", "nsd",
     ]  # fmt: skip
     assert call["frontend"] == "noninteractive"
-    assert lines == ["apt-get install postfix nsd"]
+    assert lines == ["apt-get install postfix postfix-sqlite libsasl2-modules nsd"]
 
 
 def test_nothing_is_asked_of_apt_where_all_is_there(debian: Machine) -> None:
@@ -114,8 +114,9 @@ def test_an_ordinary_user_is_told_the_line_for_root(
     debian: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    packages = "postfix postfix-sqlite libsasl2-modules nsd"
     with pytest.raises(
-        InstallError, match="as root, run: apt-get install --no-install-recommends postfix nsd"
+        InstallError, match=f"as root, run: apt-get install --no-install-recommends {packages}"
     ):
         install(debian, "postfix", "nsd")
     assert debian.calls("apt-get") == []
