@@ -251,6 +251,8 @@ def _restore(options: Namespace) -> None:
 def _stats(options: Namespace) -> None:
     repository = _open(options)
     found = repository.snapshots()
+    if options.snapshot:
+        found = [_snapshot(repository, name) for name in options.snapshot]
     size = sum(node.get("size", 0) for one in found for node in one["nodes"])
     say(json.dumps({"total_size": size, "snapshots_count": len(found)}))
 
@@ -380,7 +382,9 @@ def _parser() -> ArgumentParser:
     restore.add_argument("-t", "--target", required=True)
     restore.add_argument("-i", "--include", action="append")
     restore.add_argument("--verify", action="store_true")
-    verb("stats", _stats)
+    stats = verb("stats", _stats, chooses=True)
+    stats.add_argument("snapshot", nargs="*")
+    stats.add_argument("--mode", choices=["restore-size"])
     forget = verb("forget", _forget, chooses=True)
     forget.add_argument("snapshot", nargs="*")
     forget.add_argument("--prune", action="store_true")
