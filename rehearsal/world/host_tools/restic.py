@@ -25,7 +25,10 @@ _PERIODS = {
 def _password(options: Namespace) -> str:
     file = options.password_file or os.environ.get("RESTIC_PASSWORD_FILE")
     if file:
-        return Path(file).read_text().strip()
+        password = Path(file).read_text().strip()
+        if not password:
+            raise ToolError("Fatal: an empty password is not a password")
+        return password
     if "RESTIC_PASSWORD" not in os.environ:
         raise ToolError("Fatal: an empty password is not a password")
     return os.environ["RESTIC_PASSWORD"]
@@ -119,10 +122,15 @@ def _backup(options: Namespace) -> int:
     known = repository.pieces()
     nodes: dict[str, dict[str, Any]] = {}
     unread = 0
-    for given in options.path:
-        start = Path(os.path.abspath(given))  # noqa: PTH100  # links must stay links
-        if not start.exists():
-            raise ToolError(f"Fatal: all source directories/files do not exist: {given}")
+    starts = [Path(os.path.abspath(given)) for given in options.path]  # noqa: PTH100  # links must stay links
+    if not any(os.path.lexists(start) for start in starts):
+        raise ToolError(f"{starts[0]} does not exist, skipping\n"
+                        "Fatal: all source directories/files do not exist")  # fmt: skip
+    for start in starts:
+        if not os.path.lexists(start):
+            complain(f"{start} does not exist, skipping")
+            unread += 1
+            continue
         for parent in reversed(start.parents[:-1]):
             nodes[str(parent)] = _node(parent, repository, known) or {}
         for path in _walk(start):
@@ -137,7 +145,7 @@ def _backup(options: Namespace) -> int:
     size = sum(node.get("size", 0) for node in nodes.values())
     snapshot = {
         "time": _moment(options.time).isoformat(), "hostname": options.host or os.uname().nodename,
-        "tags": options.tag or [], "paths": [os.path.abspath(one) for one in options.path],  # noqa: PTH100  # as above
+        "tags": options.tag or [], "paths": sorted(str(start) for start in starts),
         "nodes": list(nodes.values()),
     }  # fmt: skip
     identity = repository.add_snapshot(snapshot)
@@ -179,13 +187,15 @@ def _without_nodes(snapshot: dict[str, Any]) -> dict[str, Any]:
 
 def _snapshots(options: Namespace) -> None:
     repository = _open(options)
+    chosen = _chosen(repository, options)
+    latest = {one["id"] for one in chosen[-1:]} if "latest" in options.snapshot else set()
     found = [
         _without_nodes(one)
-        for one in _chosen(repository, options)
-        if not options.snapshot or any(one["id"].startswith(name) for name in options.snapshot)
+        for one in chosen
+        if not options.snapshot
+        or one["id"] in latest
+        or any(one["id"].startswith(name) for name in options.snapshot)
     ]
-    if "latest" in options.snapshot:
-        found = [_without_nodes(_snapshot(repository, "latest"))]
     if options.json:
         say(json.dumps(found))
         return

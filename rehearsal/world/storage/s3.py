@@ -129,10 +129,11 @@ class S3:
                 return self._object(request)
             return self._bucket(request)
 
-    def _need(self, request: Request, action: str, key: str = "") -> None:
+    def _need(self, request: Request, action: str, key: str = "", *, instead: str = "") -> None:
         resource = f"{request.bucket}/{key}" if key else request.bucket
         caller = request.caller
-        if caller is not None and caller.may(f"s3:{action}", resource, request.context):
+        asked = [f"s3:{one}" for one in (action, instead) if one]
+        if caller and any(caller.may(one, resource, request.context) for one in asked):
             return
         bucket = self._store.buckets.get(request.bucket)
         text = bucket.settings.get("policy") if bucket else None
@@ -274,7 +275,8 @@ class S3:
 
     def _list(self, request: Request) -> web.Response:
         if "versions" in request.query:
-            self._need(request, "ListBucketVersions")
+            # For MinIO who may list a bucket may list its versions.
+            self._need(request, "ListBucketVersions", instead="ListBucket")
             return self._list_versions(request, self._store.bucket(request.bucket))
         if "uploads" in request.query:
             self._need(request, "ListBucketMultipartUploads")
