@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from operations.site import PlannedStep, SiteError
-from operations.site.live import plan_of, read_secrets
+from operations.site.live import inputs_of, plan_of, read_secrets
+from rehearsal.engine import UNKNOWN
 
 MARKER = "planted-7f3a9c"
 
@@ -76,3 +77,23 @@ def test_a_plan_that_failed_has_its_errors() -> None:
     said = {"steps": [], "diagnostics": [{"severity": "error", "message": "DMARC without rua\n"}]}
     assert plan_of(json.dumps(said), 1).errors == ("DMARC without rua",)
     assert not plan_of("no JSON", 1).ok
+
+
+def test_the_inputs_of_a_plan_are_read_and_its_secrets_stay_unknown() -> None:
+    said = {
+        "steps": [
+            {
+                "op": "create",
+                "urn": "urn:pulumi:qual::mail::t:m:T::b",
+                "newState": {
+                    "type": "t:m:T",
+                    "urn": "urn:pulumi:qual::mail::t:m:T::b",
+                    "inputs": {"name": "x", "password": "[secret]", "parts": [UNKNOWN.value]},
+                },
+            }
+        ]
+    }
+    inputs = inputs_of(json.dumps(said))["t:m:T", "b"]
+    assert inputs["name"] == "x"
+    assert inputs["password"].open() is UNKNOWN
+    assert inputs["parts"] == [UNKNOWN]
