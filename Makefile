@@ -13,7 +13,7 @@ export HYPOTHESIS_STORAGE_DIRECTORY := $(RUNS)/cache/hypothesis
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lock rehearse prove policy parts test test-real lint types check clean stop \
-	preview up guide backup drill mail-update dmarc adopt rotate
+	preview up guide backup drill mail-update dmarc adopt rotate changes dashboard
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -87,6 +87,12 @@ adopt: setup ## Compare what already runs with the declaration, and write the im
 
 rotate: setup ## Change a credential without losing a message: WHAT=smarthost, ...
 	@$(PY) -m operations.rotate $(WHAT) --stack $(STACK) $(OPTIONS)
+
+dashboard: setup ## Draw the Grafana dashboard of STACK, with sample data or from a Prometheus
+	@$(PY) -m operations.dashboard --stack $(STACK) $(OPTIONS)
+
+changes: setup ## Rehearse the documented changes, and write their plans into docs/changes
+	@$(PY) -m operations.changes
 
 stop: setup ## Stop whatever a rehearsal left running
 	@$(PY) -m rehearsal world stop --stack $(STACK)
