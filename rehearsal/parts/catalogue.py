@@ -123,6 +123,13 @@ CATALOGUE: Sequence[Part] = (
         ("sshd", "ssh", "ssh-keygen"),
     ),
     Part(
+        "nginx",
+        "reads paths as Mailcow's web server does, behind the genuine Traefik",
+        "components/traefik.py (which paths are shut)",
+        Debian(("nginx-light",), ("nginx.service",)),
+        ("nginx",),
+    ),
+    Part(
         "docker",
         "runs the exporter's container",
         "rehearsal/world/docker_engine.py",
