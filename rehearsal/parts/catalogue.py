@@ -88,25 +88,11 @@ CATALOGUE: Sequence[Part] = (
         ("dovecot", "doveadm", "doveconf"),
     ),
     Part(
-        "swaks",
-        "sends test messages as a second, independent mail program",
-        "operations/prove (its own SMTP client)",
-        Debian(("swaks",)),
-        ("swaks",),
-    ),
-    Part(
         "nsd",
         "loads and serves the exported zone",
         "rehearsal/world/dns.py",
         Debian(("nsd",), ("nsd.service",)),
         ("nsd", "nsd-checkzone", "nsd-checkconf"),
-    ),
-    Part(
-        "unbound",
-        "resolves through the served zone, as receivers' resolvers do",
-        "rehearsal/world/dns.py",
-        Debian(("unbound",), ("unbound.service",)),
-        ("unbound", "unbound-checkconf"),
     ),
     Part(
         "prometheus",

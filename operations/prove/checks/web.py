@@ -70,7 +70,8 @@ async def _administration(subject: Subject) -> Finding:
 )  # fmt: skip
 async def _administration_alone(subject: Subject) -> Finding:
     host = _name(subject, subject.declaration.web.webmail)
-    paths = ("/admin", "/domainadmin", "/api/v1/get/status/version", "/rspamd/")
+    # The last is a plain path to Traefik, and the administration to nginx, which decodes it.
+    paths = ("/admin", "/domainadmin", "/api/v1/get/status/version", "/rspamd/", "/x/..%2fadmin")
     replies = {path: (await subject.net.https(host, path)).status for path in paths}
     details = tuple(f"{path}: {status}" for path, status in replies.items())
     found = [path for path, status in replies.items() if status not in (403, 404)]

@@ -37,8 +37,8 @@ def asked(debian: Machine) -> list[str]:
 
 
 def test_what_is_missing_is_installed_at_once_without_questions(debian: Machine) -> None:
-    (debian.state / "installed/swaks").write_text("1")
-    lines = install(debian, "postfix", "swaks", "nsd")
+    (debian.state / "installed/restic").write_text("1")
+    lines = install(debian, "postfix", "restic", "nsd")
     (call,) = debian.calls("apt-get")
     assert call["arguments"] == [
         "-o", "DPkg::Lock::Timeout=300", "-q", "install", "-y", "--no-install-recommends",
@@ -126,9 +126,9 @@ def test_another_system_is_told_what_to_install(
     debian: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(debian.state))
-    with pytest.raises(InstallError, match=r"no apt-get; .*on PATH: swaks"):
-        install(debian, "swaks")
-    assert version("swaks") == ""
+    with pytest.raises(InstallError, match=r"no apt-get; .*on PATH: restic"):
+        install(debian, "restic")
+    assert version("restic") == ""
 
 
 def test_a_package_that_was_removed_is_not_there(debian: Machine) -> None:

@@ -84,7 +84,7 @@ def test_a_go_module_is_pinned_by_version_and_content() -> None:
 
 
 def test_a_server_of_debian_names_the_units_that_must_not_start() -> None:
-    servers = {"postfix", "dovecot", "nsd", "unbound", "prometheus", "sshd", "docker"}
+    servers = {"postfix", "dovecot", "nsd", "prometheus", "sshd", "docker"}
     named = {p.name for p in CATALOGUE if isinstance(p.source, Debian) and p.source.units}
     assert servers <= named
 
