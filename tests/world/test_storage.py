@@ -29,6 +29,8 @@ from minio.lifecycleconfig import (
     Rule,
 )
 from minio.versioningconfig import VersioningConfig
+from urllib3 import PoolManager
+from urllib3.exceptions import HTTPError
 
 from rehearsal.world.storage import genuine
 from rehearsal.world.storage.service import ObjectStorage
@@ -472,3 +474,19 @@ def test_the_storage_can_be_told_to_fail(tmp_path: Path) -> None:
         storage.faults = {"deny_admin": True}
         with pytest.raises(MinioAdminException, match="AccessDenied"):
             admin_of(storage).user_list()
+
+
+def test_the_network_can_be_cut_after_some_objects(tmp_path: Path) -> None:
+    storage = ObjectStorage(prefer_genuine=False)
+    with started(tmp_path, storage, secrets=OWNER):
+        owner = client(storage)
+        owner.make_bucket(bucket_name=BUCKET)
+        storage.faults = {"cut_after": 1}
+        put(client=owner, key="a", content=b"whole")
+        impatient = client(storage)
+        impatient._http = PoolManager(retries=False)
+        for _ in range(2):
+            with pytest.raises(HTTPError):
+                put(client=impatient, key="b", content=b"lost")
+        storage.faults = {}
+        assert [one.object_name for one in owner.list_objects(bucket_name=BUCKET)] == ["a"]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import stat
 import sys
 from argparse import ArgumentParser, Namespace
@@ -327,17 +328,28 @@ def _prune(options: Namespace) -> None:
     _prune_pieces(_open(options))
 
 
+def _read_again(options: Namespace, there: set[str]) -> set[str]:
+    """Return the pieces that a check reads: a share is chosen anew each time, and never none."""
+    share = str(options.read_data_subset or "")
+    if options.read_data or not there:
+        return there
+    if not share.endswith("%"):
+        return there if share else set()
+    number = max(1, int(len(there) * float(share[:-1]) / 100))
+    return set(random.sample(sorted(there), min(number, len(there))))
+
+
 def _check(options: Namespace) -> None:
     repository = _open(options)
     there = repository.pieces()
-    reads = options.read_data or options.read_data_subset
+    reads = _read_again(options, there)
     for snapshot in repository.snapshots():
         for node in snapshot["nodes"]:
             for piece in node.get("content", ()):
                 if piece not in there:
                     raise ToolError(f"Fatal: repository contains errors: blob {piece[:8]} missing")
-                if reads:
-                    repository.piece(piece)
+    for piece in sorted(reads):
+        repository.piece(piece)
     say("no errors were found")
 
 

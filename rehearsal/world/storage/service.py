@@ -29,7 +29,8 @@ class ObjectStorage(Service):
     and control then know nothing of it.
 
     Faults: `fail` (true: 503 to everything), `disk_full` (true: writes of objects answer 507),
-    `deny_admin` (true: the admin API answers 403).
+    `deny_admin` (true: the admin API answers 403), `cut_after` (a number: that many objects are
+    still written, then every connection ends without an answer, as when the network is cut).
     """
 
     name = "storage"
@@ -124,6 +125,8 @@ class ObjectStorage(Service):
         path = unquote(request.rel_url.raw_path)
         if path.startswith("/minio/health/"):
             return web.Response()
+        if self._cut(request, path):
+            return web.Response(status=502)  # never leaves: the connection is closed
         try:
             response = await self._obey(request, path)
         except RefusalError as error:
@@ -134,6 +137,19 @@ class ObjectStorage(Service):
         response.headers["Server"] = "MinIO"
         response.headers["x-amz-request-id"] = secrets.token_hex(8).upper()
         return response
+
+    def _cut(self, request: web.Request, path: str) -> bool:
+        """Close the connection where the fault says that the network is cut."""
+        left = self.faults.get("cut_after")
+        if left is None:
+            return False
+        if left > 0:
+            bucket, _, key = path.removeprefix("/").partition("/")
+            self.faults["cut_after"] = left - bool(request.method == "PUT" and bucket and key)
+            return False
+        if request.transport is not None:
+            request.transport.close()
+        return True
 
     async def _obey(self, request: web.Request, path: str) -> web.Response:
         raw = await request.read()
