@@ -33,6 +33,9 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
         tools = found.world.folder / "tools"
         shim = (tools / "docker").read_text().replace("host_tools.docker", "host_tools.restic")
         (tools / "restic").write_text(shim)
+        # Rows are none of this file's business, and the rehearsed database is asked table by table.
+        with (found.root / "opt/po-mail/bin/inventory.py").open("a") as program:
+            program.write("\n\ndef tables(ask, client, database):\n    return {}\n")
         found.deliver("info", f"Subject: long\r\n\r\n{LETTER}\r\n")
         back_up(found)
         yield found
