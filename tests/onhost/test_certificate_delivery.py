@@ -314,7 +314,9 @@ def test_every_program_is_python_of_the_host(program: Path) -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom)
     }
-    assert modules <= sys.stdlib_module_names
+    # On the host they lie side by side; `components.onhost` is what a type checker is told instead.
+    beside = {one.stem for one in PROGRAMS} | {"components"}
+    assert modules - beside <= sys.stdlib_module_names
 
 
 @pytest.mark.parametrize(
