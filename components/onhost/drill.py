@@ -304,7 +304,8 @@ def check_messages(restored: Restored, settings: Settings, restic: backup.Restic
     altered = {key for key in set(expected) & set(here) if expected[key].digest != here[key].digest}
     text = f"{len(here)} messages, every digest compared"
     if lost or altered:
-        text = f"{len(lost)} messages lost, {len(altered)} altered, of {len(expected)}"
+        names = some(sorted(str(one) for one in lost | altered))
+        text = f"{len(lost)} messages lost, {len(altered)} altered, of {len(expected)}: {names}"
     return Check("messages", not lost and not altered, text, len(here))
 
 
@@ -482,6 +483,12 @@ QUERIES = {
     "relayhost": "SELECT hostname FROM relayhosts",
 }
 """What Mailcow's API calls an object, and where the database has it."""
+DKIM = "dkim"
+"""The kind of object that Redis has, known by its domain."""
+LIVE_CLIENT = 'MYSQL_PWD="$MYSQL_ROOT_PASSWORD" mariadb --user=root'
+LIVE_REDIS = 'REDISCLI_AUTH="$REDISPASS"'
+SHOWN = 3
+"""How many names are said of those that are wrong."""
 
 
 def rows(settings: Settings, ask: inventory.Ask, query: str) -> list[str]:
@@ -490,23 +497,84 @@ def rows(settings: Settings, ask: inventory.Ask, query: str) -> list[str]:
     return [line for line in ask(f'{CLIENT} {options} "{query}"').splitlines() if line]
 
 
+def keyed_domains(ask: inventory.Ask) -> list[str]:
+    """Return the domains with a DKIM key in Redis, which knows a key as selector.domain."""
+    return [one.partition(".")[2] for one in ask("redis-cli hkeys DKIM_PRIV_KEYS").splitlines()]
+
+
+def still_there(settings: Settings, kind: str) -> set[str]:
+    """Return the objects of a kind that the running installation has.
+
+    Raises:
+        BackupError: its database or Redis does not answer.
+    """
+    installation = settings.backup
+    if kind == DKIM:
+        ask = backup.asking(installation, LIVE["redis"], "running redis")
+        return {one.lower() for one in keyed_domains(lambda script: ask(f"{LIVE_REDIS} {script}"))}
+    ask = backup.asking(installation, LIVE["mysql"], "running database")
+    options = f"--batch --skip-column-names {installation.database} -e"
+    return {one.lower() for one in ask(f'{LIVE_CLIENT} {options} "{QUERIES[kind]}"').splitlines()}
+
+
+def compare_objects(
+    api: Mapping[str, Mapping[str, str]],
+    restored: Mapping[str, Sequence[str]],
+    taken: str,
+    live: Callable[[str], set[str]],
+) -> Check:
+    """Compare what the API shows with what was restored, and name what only one of them has.
+
+    Args:
+        api: Objects by kind, each with when it was made; empty where nobody tells.
+        restored: The restored objects by kind.
+        taken: When the snapshot was made. What is younger need not be in it.
+        live: Asked which objects of a kind the running installation still has. What it has not
+            either was deleted since the snapshot.
+    """
+    before = datetime_of(taken).replace(tzinfo=None) - MARGIN
+    missing, hidden, deleted = [], [], []
+    for kind, shown in sorted(api.items()):
+        here = {one.lower() for one in restored[kind]}
+        names = {name.lower(): made for name, made in shown.items()}
+        missing += [
+            f"{kind} {name}" for name, made in sorted(names.items())
+            if name not in here and (not made or datetime.fromisoformat(made[:19]) < before)
+        ]  # fmt: skip
+        unseen = here - set(names)
+        there = live(kind) if unseen else set()
+        hidden += [f"{kind} {name}" for name in sorted(unseen & there)]
+        deleted += [f"{kind} {name}" for name in sorted(unseen - there)]
+    wrong = {"not restored though the API shows them": missing,
+             "restored and there, but the API does not show them": hidden}  # fmt: skip
+    said = [f"{what}: {some(names)}" for what, names in wrong.items() if names]
+    count = sum(len(one) for one in restored.values())
+    text = f"{count} objects, compared with the API"
+    if deleted:
+        text += f"; deleted since: {some(deleted)}"
+    return Check("objects", not said, "; ".join(said) or text, count)
+
+
+def some(names: Sequence[str]) -> str:
+    """Return the first of some names, and how many there are if those are not all."""
+    rest = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {rest} more" if rest > 0 else "")
+
+
 def check_objects(
     settings: Settings, restored: Restored, ask: inventory.Ask, api: Mapping[str, Any]
 ) -> Check:
-    """Every object that Mailcow's API shows is there, unless it is younger than the snapshot."""
-    taken = datetime_of(restored.taken).replace(tzinfo=None) - MARGIN
-    count, missing = 0, []
-    for kind, shown in sorted(api.items()):
-        here = {one.lower() for one in rows(settings, ask, QUERIES[kind])}
-        count += len(here)
-        for name, created in shown.items():
-            old = not created or datetime.fromisoformat(created[:19]) < taken
-            if name.lower() not in here and old:
-                missing.append(f"{kind} {name}")
-    text = f"{count} objects, compared with the API"
-    if missing:
-        text = f"not restored though the API shows them: {', '.join(missing[:3])}"
-    return Check("objects", not missing, text, count)
+    """Every object that Mailcow's API shows is there, unless it is younger than the snapshot.
+
+    Raises:
+        BackupError: a database does not answer.
+    """
+    redis = asking(settings, "redis", "restored redis")
+    here = {
+        kind: keyed_domains(redis) if kind == DKIM else rows(settings, ask, QUERIES[kind])
+        for kind in api
+    }
+    return compare_objects(api, here, restored.taken, lambda kind: still_there(settings, kind))
 
 
 # The whole

@@ -98,7 +98,8 @@ async def back_up(site: Site, report: Report) -> int:
     report.line("parts", ", ".join(done.parts))
     kept = (await nightly.ask(site, "--list"))["snapshots"]
     report.put("kept", kept)
-    report.line("kept", f"{len(kept)} snapshots, the oldest of {kept[0]['time'][:10]}")
+    number = f"{len(kept)} snapshot{'s' * (len(kept) != 1)}"
+    report.line("kept", f"{number}, the oldest of {kept[0]['time'][:10]}")
     return EXIT_DONE
 
 

@@ -25,7 +25,7 @@ from rehearsal.report import Report
 
 _LABELS = {
     "parts": "parts", "messages": "messages", "configuration": "configuration",
-    "database": "database", "redis": "redis", "objects": "objects", "crypt": "key of the mail",
+    "database": "database", "redis": "redis", "objects": "objects", "crypt": "mail key",
     "imap": "over IMAP", "login": "log in",
 }  # fmt: skip
 
@@ -54,6 +54,8 @@ def main(
     Exit status: 0 everything was restored; 1 something was not, or a step failed; 2 the declaration
     has mistakes, or the command line; 3 a dry run found everything that a drill needs.
     """
+    if clean and dry_run:
+        raise typer.BadParameter("--clean removes, --dry-run changes nothing: give one of them")
     report = Report(as_json=as_json)
 
     async def work() -> int:
@@ -72,7 +74,9 @@ def main(
 async def look(site: Site, report: Report, snapshot: str, *, clean: bool) -> int:
     """Say what a drill would do, or remove what an interrupted one left."""
     if clean:
-        await holding.ask(site, "--clean")
+        answer = await holding.ask(site, "--clean")
+        if not answer["ok"]:
+            raise holding.DrillFailedError(f"nothing was removed: {answer['error']}")
         report.line("drill", "nothing of a drill is left on the host", "ok")
         return EXIT_DONE
     options = ["--dry-run", *(["--snapshot", snapshot] if snapshot else [])]

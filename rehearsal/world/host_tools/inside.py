@@ -126,6 +126,9 @@ def _redis(arguments: Sequence[str]) -> int:
     elif "HGETALL" in words:
         for pair in _hash(arguments[words.index("HGETALL") + 1]).items():
             say("\n".join(pair))
+    elif "HKEYS" in words:
+        for field in _hash(arguments[words.index("HKEYS") + 1]):
+            say(field)
     elif "LASTSAVE" in words:
         say("1767225600")
     else:
