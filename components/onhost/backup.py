@@ -447,11 +447,11 @@ def write_manifest(settings: Settings, folder: Path, parts: dict[str, Path]) -> 
 # The snapshot
 
 
-def open_repository(restic: Restic, memory: Mapping[str, Any]) -> None:
+def open_repository(settings: Settings, restic: Restic, memory: Mapping[str, Any]) -> None:
     """Make sure that there is a repository; make it only at the very first run.
 
     Raises:
-        BackupError: it cannot be opened, or it was there and is gone.
+        BackupError: it cannot be opened, or it or every snapshot was there and is gone.
     """
     try:
         restic.run("repository", "cat", "config")
@@ -465,6 +465,20 @@ def open_repository(restic: Restic, memory: Mapping[str, Any]) -> None:
             raise BackupError(f"{error}; making one failed too: {second}") from None
     # A run that was killed leaves a lock; restic removes only those of dead processes.
     restic.run("repository", "unlock")
+    if memory.get("last_success") and not ours(settings, restic):
+        raise BackupError(
+            "repository: it holds no snapshot of this host; it did at the last run. Bring the "
+            "objects' earlier versions back, as after an emptied bucket"
+        )
+
+
+def ours(settings: Settings, restic: Restic) -> list[Any]:
+    """Return the snapshots of this host that the repository lists."""
+    words = ("snapshots", "--json", "--host", settings.host, "--tag", TAG)
+    try:
+        return json.loads(restic.run("repository", *words).stdout) or []
+    except ValueError:
+        return []
 
 
 def take_snapshot(settings: Settings, restic: Restic, parts: dict[str, Path]) -> tuple[str, int]:
@@ -676,7 +690,7 @@ def back_up(settings: Settings, memory: dict[str, Any], *, accept_size: bool) ->
     restic = Restic(restic_environment(settings.environment, settings.state))
     parts = find_parts(settings)
     say_step(settings, "repository")
-    open_repository(restic, memory)
+    open_repository(settings, restic, memory)
     with staging(settings.state / "backup-staging") as folder:
         say_step(settings, "databases and inventory")
         expected = take_inventory(settings, folder, parts)

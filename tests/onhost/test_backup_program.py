@@ -143,6 +143,18 @@ def test_a_repository_that_is_gone_is_not_made_anew(host: BackupHost) -> None:
     assert not host.repository.exists()
 
 
+def test_a_repository_that_lost_its_snapshots_is_not_taken_for_a_good_one(
+    host: BackupHost,
+) -> None:
+    assert host.run().returncode == 0
+    for one in host.repository.glob("snap-*"):
+        one.unlink()
+    result = host.run()
+    assert result.returncode == 1
+    assert "it holds no snapshot of this host; it did at the last run" in result.stderr
+    assert not list(host.repository.glob("snap-*"))
+
+
 def test_a_much_smaller_snapshot_is_not_believed_unless_told(host: BackupHost) -> None:
     assert host.run().returncode == 0
     host.faults = {"restic:size": 10}

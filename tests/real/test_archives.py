@@ -185,7 +185,7 @@ def test_a_file_is_written_out_as_it_was(
     assert good(restic("dump", snapshot, f"{source.parent}/mailcow.conf")) == "DBPASS=hidden\n"
     missing = restic("dump", snapshot, f"{source.parent}/nothing")
     assert missing.returncode in {1, 2}
-    assert "Fatal: cannot dump file" in missing.stderr
+    assert "cannot dump file" in missing.stderr
     unknown = restic("dump", "0" * 8, f"{source.parent}/mailcow.conf")
     assert unknown.returncode == 1
     assert "Fatal: " in unknown.stderr
