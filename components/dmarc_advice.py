@@ -156,7 +156,8 @@ def advise(declaration: "Declaration", evidence: Evidence, today: date) -> Advic
     figures = look(declaration, evidence, today)
     following = _next(dmarc.stage, dmarc.goal)
     if figures is None or today - figures.end > timedelta(days=wanted.fresh_days):
-        newest = f"the newest is of {figures.end}" if figures else "there is none"
+        none = "there is none of a day that is over"
+        newest = f"the newest is of {figures.end}" if figures else none
         why = f"no report of the last {wanted.fresh_days} days: {newest}; see `collect`"
         return Advice(dmarc.stage, Verdict.UNJUDGED, following, (why,), figures=figures)
     failing = tuple(_failing_now(figures, wanted))
