@@ -11,7 +11,7 @@ import typer
 
 from components.mistakes import DeclarationError
 from rehearsal.engine import Op
-from rehearsal.engine.import_file import load, write_private
+from rehearsal.engine.import_file import load, write_import_file
 from rehearsal.rehearse import (
     EXIT_CHANGES,
     EXIT_DECLARATION,
@@ -150,7 +150,7 @@ def preview_command(
         if import_file is not None and outcome.ok:
             engine = stage.engine(world)
             stage.keep_salt(engine)
-            write_private(import_file, engine.skeleton(outcome))
+            write_import_file(import_file, engine.skeleton(outcome))
         code = report.finish()
         raise typer.Exit(
             EXIT_CHANGES if not code and expect_no_changes and outcome.changed else code

@@ -20,7 +20,7 @@ from operations.site.command import (
     finish,
     run,
 )
-from rehearsal.engine.import_file import write_private
+from rehearsal.engine.import_file import write_import_file
 from rehearsal.report import Report
 from rehearsal.stage import RUNS
 
@@ -74,7 +74,7 @@ def main(
             tell(found, report)
             file = out or (runs or PROJECT / RUNS) / "adopt" / f"{stack}.json"
             if not dry_run and found.imported:
-                write_private(file, found.document)
+                write_import_file(file, found.document)
             _say_next(site, found, file, report, dry_run=dry_run)
         if not found.judged:
             return EXIT_UNJUDGED

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from components.declaration import load_values, read
 from operations.site.editing import edited
 from operations.site.model import Deployer, Plan, PlannedStep, Site, SiteError, Sketch
+from rehearsal.private_file import write_private
 from rehearsal.stage import Stage
 from rehearsal.world.client import WorldClient
 
@@ -135,10 +136,7 @@ class _Engine:
         """Keep another value of a secret in the world."""
         file = self._site.world.folder / "secrets.json"
         kept = json.loads(file.read_text()) | {key: value}
-        draft = file.with_suffix(".new")
-        draft.touch(mode=0o600)
-        draft.write_text(json.dumps(kept))
-        draft.replace(file)
+        write_private(file, json.dumps(kept))
         self._site.reload(self._site.declaration, kept)
 
 

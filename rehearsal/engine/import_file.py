@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 from rehearsal.engine.sealing import WrongPassphraseError
 from rehearsal.engine.urn import Names, is_provider_type, type_of
 from rehearsal.engine.values import Properties, ValueRefusedError, from_json, has_unknown
+from rehearsal.private_file import write_private
 
 Entry: TypeAlias = dict[str, Any]
 """A resource as the file spells it."""
@@ -69,7 +70,7 @@ def load(path: Path) -> Entry:
     return found
 
 
-def write_private(path: Path, document: Entry) -> None:
+def write_import_file(path: Path, document: Entry) -> None:
     """Write an import file for its owner alone, in one step.
 
     Args:
@@ -77,11 +78,7 @@ def write_private(path: Path, document: Entry) -> None:
         document: The content.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.new")
-    draft.unlink(missing_ok=True)
-    draft.touch(mode=0o600)
-    draft.write_text(json.dumps(document, indent=4, ensure_ascii=False) + "\n", "utf-8")
-    draft.replace(path)
+    write_private(path, json.dumps(document, indent=4, ensure_ascii=False) + "\n")
 
 
 def parse(document: Entry, names: Names, unseal: Callable[[str], str]) -> list[Import]:

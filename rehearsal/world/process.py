@@ -13,8 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from rehearsal.private_file import write_private
 from rehearsal.world.client import WorldClient, WorldUnreachableError
-from rehearsal.world.world import World, WorldError, write_private
+from rehearsal.world.world import World, WorldError
 
 MARK = "REHEARSAL_WORLD"
 """Environment variable that every process of a world carries: its folder."""

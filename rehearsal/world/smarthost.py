@@ -24,6 +24,7 @@ from aiosmtpd.smtp import AuthResult, LoginPassword
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from rehearsal.private_file import write_private
 from rehearsal.world.dns import Dns
 from rehearsal.world.handover import Envelope, Nexthop, hand_over
 from rehearsal.world.names import Names
@@ -195,10 +196,7 @@ class Smarthost(Service):
         kept = {
             "credentials": self._credentials, "first": self._first, "selector": self._selector,
         }  # fmt: skip
-        draft = self._account.with_suffix(".new")
-        draft.touch(mode=0o600)
-        draft.write_text(json.dumps(kept))
-        draft.replace(self._account)
+        write_private(self._account, json.dumps(kept))
 
     def _record(self, selector: str) -> str:
         public = (

@@ -14,6 +14,7 @@ from typing import Any
 import dns.exception
 from cryptography import x509
 
+from rehearsal.private_file import write_private
 from rehearsal.world.authority import CertificateAuthority, self_signed
 from rehearsal.world.dns import Dns
 from rehearsal.world.zone_store import RecordError
@@ -140,11 +141,7 @@ class Certificates:
 
     def _write(self, kept: dict[str, Any]) -> None:
         self._storage.parent.mkdir(parents=True, exist_ok=True)
-        draft = self._storage.with_name(self._storage.name + ".new")
-        draft.unlink(missing_ok=True)
-        draft.touch(mode=0o600)
-        draft.write_text(json.dumps(kept, indent=2))
-        draft.replace(self._storage)
+        write_private(self._storage, json.dumps(kept, indent=2))
 
     def _refuse_foreign(self, name: str) -> None:
         """Obey CAA: the nearest set up the tree decides (RFC 8659 section 3)."""

@@ -14,6 +14,7 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
+from rehearsal.private_file import write_private
 from rehearsal.world.authority import CertificateAuthority
 from rehearsal.world.control import Control
 from rehearsal.world.service import LOOPBACK, AddressBook, Service, Surroundings
@@ -59,15 +60,6 @@ def _ssh_key() -> str:
 def _password() -> str:
     """Return a password that Mailcow's rules accept whatever they ask for."""
     return f"{_letters(20)}-aA1"
-
-
-def write_private(file: Path, text: str) -> None:
-    """Write `text` so that only its owner can read it, all of it or nothing."""
-    draft = file.with_name(file.name + ".new")
-    draft.unlink(missing_ok=True)
-    draft.touch(mode=0o600)
-    draft.write_text(text)
-    draft.replace(file)
 
 
 def invent_secrets(file: Path, config: Mapping[str, Any]) -> dict[str, str]:
