@@ -465,20 +465,24 @@ def open_repository(settings: Settings, restic: Restic, memory: Mapping[str, Any
             raise BackupError(f"{error}; making one failed too: {second}") from None
     # A run that was killed leaves a lock; restic removes only those of dead processes.
     restic.run("repository", "unlock")
-    if memory.get("last_success") and not ours(settings, restic):
+    if memory.get("last_success") and not snapshots(restic, settings.host):
         raise BackupError(
             "repository: it holds no snapshot of this host; it did at the last run. Bring the "
             "objects' earlier versions back, as after an emptied bucket"
         )
 
 
-def ours(settings: Settings, restic: Restic) -> list[Any]:
-    """Return the snapshots of this host that the repository lists."""
-    words = ("snapshots", "--json", "--host", settings.host, "--tag", TAG)
+def snapshots(restic: Restic, host: str) -> list[dict[str, Any]]:
+    """Return our snapshots of a host as the repository lists them, without taking a lock.
+
+    Raises:
+        BackupError: the repository does not answer, or not with a list.
+    """
+    words = ("snapshots", "--json", "--no-lock", "--host", host, "--tag", TAG)
     try:
-        return json.loads(restic.run("repository", *words).stdout) or []
+        return json.loads(restic.run("snapshots", *words).stdout) or []
     except ValueError:
-        return []
+        raise BackupError("snapshots: restic does not tell which there are") from None
 
 
 def take_snapshot(settings: Settings, restic: Restic, parts: dict[str, Path]) -> tuple[str, int]:
@@ -816,8 +820,7 @@ def note_end(settings: Settings) -> int:
 def show_snapshots(options: argparse.Namespace, settings: Settings) -> int:
     """Say which snapshots there are, the oldest first."""
     restic = Restic(restic_environment(settings.environment, settings.state))
-    words = ("snapshots", "--json", "--no-lock", "--host", settings.host, "--tag", TAG)
-    found = json.loads(restic.run("snapshots", *words).stdout) or []
+    found = snapshots(restic, settings.host)
     rows = [{"id": one["id"], "time": one["time"], "paths": len(one["paths"])} for one in found]
     text = "\n".join(["snapshots", *(f"  {one['id'][:8]}  {one['time']}" for one in rows)])
     say(options, {"ok": True, "text": text, "snapshots": rows})

@@ -228,13 +228,11 @@ def choose(settings: Settings, restic: backup.Restic, name: str) -> dict[str, An
     """Return the snapshot to restore: the named one, or that of the last good backup.
 
     Raises:
-        BackupError: there is none.
+        BackupError: there is none, or the repository does not answer.
     """
     memory = backup.recall(settings.backup.state / backup.MEMORY)
     wanted = name or str(memory.get("snapshot") or "")
-    words = ("snapshots", "--json", "--no-lock", "--host", settings.backup.host, "--tag",
-             backup.TAG)  # fmt: skip
-    found = json.loads(restic.run("snapshots", *words).stdout) or []
+    found = backup.snapshots(restic, settings.backup.host)
     if wanted and wanted != "latest":
         found = [one for one in found if one["id"].startswith(wanted)]
     if not found:
