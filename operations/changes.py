@@ -19,6 +19,7 @@ from components.declaration import load_values, read
 from components.mistakes import DeclarationError
 from operations.site.editing import edited
 from operations.site.model import PROJECT, SiteError
+from operations.site.rehearsed import deploy_afresh
 from rehearsal.engine import Sealed
 from rehearsal.engine.model import Outcome, PropertyChange, Step
 from rehearsal.stage import Stage
@@ -216,11 +217,8 @@ def pages(runs: Path) -> dict[str, str]:
     """
     found = {}
     stage = Stage(PROJECT, "qual", runs)
-    world = stage.start_world(parent=os.getpid())
     try:
-        outcome = stage.engine(world).up()
-        if not outcome.ok:
-            raise SiteError("; ".join(one.message for one in outcome.errors))
+        world = deploy_afresh(stage)
         for change in CHANGES:
             found[f"{change.page}.md"] = change_page(change, stage, world)
     finally:

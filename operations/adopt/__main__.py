@@ -7,7 +7,7 @@ import typer
 
 from operations.adopt.adoption import Adoption, adopt
 from operations.adopt.telling import tell
-from operations.site import PROJECT, Site, open_site
+from operations.site import PROJECT, Site
 from operations.site.command import (
     EXIT_DONE,
     EXIT_TO_DO,
@@ -17,7 +17,7 @@ from operations.site.command import (
     LiveOption,
     RunsOption,
     StackOption,
-    finish,
+    on_site,
     run,
 )
 from rehearsal.engine.import_file import write_import_file
@@ -67,20 +67,19 @@ def main(
             raise typer.BadParameter(f"{one} is not NAME=ID")
         answers[name] = identity
 
-    async def work() -> int:
-        async with open_site(stack, live=live, runs=runs, say=report.detail) as site:
-            report.line("site", site.place)
-            found = await adopt(site, keep_passwords=not set_passwords, taken=answers)
-            tell(found, report)
-            file = out or (runs or PROJECT / RUNS) / "adopt" / f"{stack}.json"
-            if not dry_run and found.imported:
-                write_import_file(file, found.document)
-            _say_next(site, found, file, report, dry_run=dry_run)
+    async def act(site: Site) -> int:
+        report.line("site", site.place)
+        found = await adopt(site, keep_passwords=not set_passwords, taken=answers)
+        tell(found, report)
+        file = out or (runs or PROJECT / RUNS) / "adopt" / f"{stack}.json"
+        if not dry_run and found.imported:
+            write_import_file(file, found.document)
+        _say_next(site, found, file, report, dry_run=dry_run)
         if not found.judged:
             return EXIT_UNJUDGED
         return EXIT_TO_DO if dry_run and found.imported else EXIT_DONE
 
-    raise typer.Exit(finish(report, work()))
+    raise typer.Exit(on_site(report, act, stack=stack, live=live, runs=runs))
 
 
 def _say_next(site: Site, adoption: Adoption, file: Path, report: Report, *, dry_run: bool) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from operations.backup import nightly
-from operations.site import Site, open_site
+from operations.site import Site
 from operations.site.command import (
     EXIT_DONE,
     EXIT_TO_DO,
@@ -15,7 +15,7 @@ from operations.site.command import (
     LiveOption,
     RunsOption,
     StackOption,
-    finish,
+    on_site,
     run,
 )
 from rehearsal.report import Report
@@ -53,17 +53,13 @@ def main(
     """
     report = Report(as_json=as_json)
 
-    async def work() -> int:
-        def say(text: str) -> None:
-            report.line("world", text)
+    async def act(site: Site) -> int:
+        report.put("place", site.place)
+        if action is Action.LIST:
+            return await show(site, report)
+        return await (plan(site, report) if dry_run else back_up(site, report))
 
-        async with open_site(stack, live=live, runs=runs, say=say) as site:
-            report.put("place", site.place)
-            if action is Action.LIST:
-                return await show(site, report)
-            return await (plan(site, report) if dry_run else back_up(site, report))
-
-    raise typer.Exit(finish(report, work()))
+    raise typer.Exit(on_site(report, act, stack=stack, live=live, runs=runs, label="world"))
 
 
 async def show(site: Site, report: Report) -> int:

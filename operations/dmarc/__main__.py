@@ -11,7 +11,7 @@ import typer
 
 from operations.dmarc.collecting import load
 from operations.dmarc.work import Order, carry_out, gather, judge
-from operations.site import Site, open_site
+from operations.site import Site
 from operations.site.command import (
     EXIT_DONE,
     DryRunOption,
@@ -19,7 +19,7 @@ from operations.site.command import (
     LiveOption,
     RunsOption,
     StackOption,
-    finish,
+    on_site,
     run,
 )
 from rehearsal.report import Report
@@ -72,15 +72,12 @@ def main(
     day = _day(today, live=live)
     report = Report(as_json=as_json)
 
-    async def work() -> int:
+    async def act(site: Site) -> int:
         order = Order(day, reports, html, dry_run, _question(yes, as_json))
-        async with open_site(
-            stack, live=live, runs=runs, say=lambda text: report.line("world", text)
-        ) as site:
-            report.line("stack", f"{stack}: {site.declaration.domain}, {site.place}")
-            return await _work(site, report, order, action)
+        report.line("stack", f"{stack}: {site.declaration.domain}, {site.place}")
+        return await _work(site, report, order, action)
 
-    raise typer.Exit(finish(report, work()))
+    raise typer.Exit(on_site(report, act, stack=stack, live=live, runs=runs, label="world"))
 
 
 async def _work(site: Site, report: Report, order: Order, action: Action) -> int:

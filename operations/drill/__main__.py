@@ -8,7 +8,7 @@ import typer
 from operations.drill import holding
 from operations.drill.certificate import certificate, write
 from operations.drill.holding import Drill
-from operations.site import Site, open_site
+from operations.site import Site
 from operations.site.command import (
     EXIT_DONE,
     EXIT_FAILED,
@@ -18,7 +18,7 @@ from operations.site.command import (
     LiveOption,
     RunsOption,
     StackOption,
-    finish,
+    on_site,
     run,
 )
 from rehearsal.report import Report
@@ -58,17 +58,13 @@ def main(
         raise typer.BadParameter("--clean removes, --dry-run changes nothing: give one of them")
     report = Report(as_json=as_json)
 
-    async def work() -> int:
-        def say(text: str) -> None:
-            report.line("world", text)
+    async def act(site: Site) -> int:
+        report.put("place", site.place)
+        if dry_run or clean:
+            return await look(site, report, snapshot, clean=clean)
+        return await hold(site, report, snapshot)
 
-        async with open_site(stack, live=live, runs=runs, say=say) as site:
-            report.put("place", site.place)
-            if dry_run or clean:
-                return await look(site, report, snapshot, clean=clean)
-            return await hold(site, report, snapshot)
-
-    raise typer.Exit(finish(report, work()))
+    raise typer.Exit(on_site(report, act, stack=stack, live=live, runs=runs, label="world"))
 
 
 async def look(site: Site, report: Report, snapshot: str, *, clean: bool) -> int:

@@ -12,7 +12,7 @@ from operations.rotate.given import Asking
 from operations.rotate.memory import Memory, Progress
 from operations.rotate.model import Options, Rotation, Step, Work
 from operations.rotate.running import Ending, abandon, carry_out, left
-from operations.site import Site, open_site
+from operations.site import Site
 from operations.site.command import (
     EXIT_DONE,
     EXIT_TO_DO,
@@ -21,7 +21,7 @@ from operations.site.command import (
     LiveOption,
     RunsOption,
     StackOption,
-    finish,
+    on_site,
     run,
 )
 from rehearsal.report import Report
@@ -86,22 +86,18 @@ def main(
     options = Options(mailbox, selector, record, signed, days, send_to)
     rotation = ROTATIONS[what]
 
-    async def work() -> int:
-        def say(text: str) -> None:
-            report.line("", text)
+    async def act(site: Site) -> int:
+        under_way = await _under_way(site, rotation, options, report)
+        if dry_run:
+            return await _foresee(rotation, under_way, report)
+        if give_up:
+            words = await abandon(rotation, under_way)
+            report.line("abandoned", words, "ok")
+            report.put("ending", Ending.ABANDONED.value)
+            return EXIT_DONE
+        return await _rotate(rotation, under_way, report)
 
-        async with open_site(stack, live=live, runs=runs, say=say) as site:
-            under_way = await _under_way(site, rotation, options, report)
-            if dry_run:
-                return await _foresee(rotation, under_way, report)
-            if give_up:
-                words = await abandon(rotation, under_way)
-                report.line("abandoned", words, "ok")
-                report.put("ending", Ending.ABANDONED.value)
-                return EXIT_DONE
-            return await _rotate(rotation, under_way, report)
-
-    raise typer.Exit(finish(report, work()))
+    raise typer.Exit(on_site(report, act, stack=stack, live=live, runs=runs))
 
 
 async def _under_way(site: Site, rotation: Rotation, options: Options, report: Report) -> Work:

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +12,8 @@ import typer
 
 from components.mistakes import DeclarationError
 from operations.site.host import CommandFailedError
-from operations.site.model import SiteError
+from operations.site.model import Site, SiteError
+from operations.site.opening import open_site
 from pulumi_host.errors import HostError
 from pulumi_mailcow.errors import MailcowError
 from rehearsal.report import Report
@@ -46,6 +47,36 @@ RunsOption = Annotated[
         help="Folder of rehearsals, instead of `.rehearsal`.",
     ),
 ]  # fmt: skip
+
+
+def on_site(
+    report: Report,
+    act: Callable[[Site], Awaitable[int]],
+    *,
+    stack: str,
+    live: bool,
+    runs: Path | None,
+    label: str = "",
+) -> int:
+    """Open the site of a stack, act on it, and return the exit code.
+
+    Args:
+        report: Where it is said, what takes long included.
+        act: The operation; it returns its exit code.
+        stack: Name of the stack.
+        live: The real stack instead of the rehearsed world.
+        runs: Folder of rehearsals.
+        label: Under which it is said that a world is started.
+    """
+
+    async def work() -> int:
+        def say(text: str) -> None:
+            report.line(label, text)
+
+        async with open_site(stack, live=live, runs=runs, say=say) as site:
+            return await act(site)
+
+    return finish(report, work())
 
 
 def finish(report: Report, work: Coroutine[Any, Any, int]) -> int:

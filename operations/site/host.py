@@ -74,7 +74,7 @@ class Host:
         *,
         what: str = "",
         stdin: str | None = None,
-        timeout: float = COMMAND_SECONDS,  # noqa: ASYNC109 - the remote end is told of it as well
+        timeout: float = COMMAND_SECONDS,  # noqa: ASYNC109 - as with subprocess.run, each command has its own
         check: bool = True,
         on_line: Callable[[str], None] | None = None,
     ) -> Finished:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from operations.site import SiteError, open_site
+from operations.site import Site, SiteError
 from operations.site.command import (
     EXIT_DECLARATION,
     DryRunOption,
@@ -12,7 +12,7 @@ from operations.site.command import (
     LiveOption,
     RunsOption,
     StackOption,
-    finish,
+    on_site,
     run,
 )
 from operations.update.action import Action, Order, carry_out, read_tiers
@@ -81,15 +81,11 @@ def main(
         accept_one_way=accept_one_way,
     )
 
-    async def work() -> int:
-        def say(text: str) -> None:
-            report.line("world", text)
+    async def act(site: Site) -> int:
+        report.put("place", site.place)
+        return await carry_out(site, report, order)
 
-        async with open_site(stack, live=live, runs=runs, say=say) as site:
-            report.put("place", site.place)
-            return await carry_out(site, report, order)
-
-    raise typer.Exit(finish(report, work()))
+    raise typer.Exit(on_site(report, act, stack=stack, live=live, runs=runs, label="world"))
 
 
 if __name__ == "__main__":
