@@ -99,4 +99,5 @@ stop: setup ## Stop whatever a rehearsal left running
 
 clean: ## Remove what runs left behind
 	@if test -x $(PY); then $(PY) -m rehearsal world stop --stack $(STACK); fi
-	@rm -rf $(RUNS)
+	@# Relative: the path of the checkout may hold blanks, quotes or a dollar sign.
+	@rm -rf -- .rehearsal
