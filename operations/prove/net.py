@@ -171,7 +171,11 @@ class Net(ABC):
     # Ports and TLS
 
     async def port(self, address: str, port: int) -> Port:
-        """Knock at a port."""
+        """Knock at a port.
+
+        Raises:
+            UnseenError: the knock did not leave this machine, or did not reach the host.
+        """
         return await asyncio.to_thread(self._knock, address, port)
 
     def _knock(self, address: str, port: int) -> Port:
@@ -180,8 +184,11 @@ class Net(ABC):
                 return Port.OPEN
         except TimeoutError:
             return Port.SILENT
-        except OSError:
+        except ConnectionError:
             return Port.CLOSED
+        except OSError as error:
+            # No route, no network, no descriptor left: this says nothing of the host.
+            raise UnseenError(f"{address} port {port}: {_words(error)}") from None
 
     async def handshake(
         self, address: str, port: int, name: str, *, starttls: str = ""

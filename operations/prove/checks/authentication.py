@@ -180,6 +180,9 @@ async def _dmarc_record(subject: Subject) -> Finding:
 async def _dmarc_stage(subject: Subject) -> Finding:
     stage = subject.declaration.dmarc.stage
     seen = f"{stage.value} since {subject.declaration.dmarc.since}"
+    published = (await subject.net.resolve(f"_dmarc.{subject.declaration.domain}", "TXT")).values
+    if not any(f"p={stage.value}" in record for record in published):
+        return failed(f"{stage.value} is not published", seen, key="mail:dmarc.stage")
     if stage is DmarcStage.NONE:
         return warned(seen, "quarantine, once the reports are clean", key="mail:dmarc.stage")
     return passed(seen, "quarantine or reject", key="mail:dmarc.stage")
@@ -195,6 +198,9 @@ async def _dmarc_reports(subject: Subject) -> Finding:
     declaration, key = subject.declaration, "mail:dmarc.rua"
     address = report_address(declaration.dmarc, declaration.domain)
     local, _, domain = address.partition("@")
+    published = (await subject.net.resolve(f"_dmarc.{declaration.domain}", "TXT")).values
+    if not any(f"mailto:{address}" in record.lower() for record in published):
+        return failed(f"nobody is asked to report to {address}", f"rua=mailto:{address}", key=key)
     if domain == declaration.domain:
         known = {one.name for one in declaration.mailboxes}
         known |= {one.name for one in declaration.aliases}

@@ -79,6 +79,15 @@ async def _ports_shut(subject: Subject) -> Finding:
 
 async def _shut(subject: Subject, ports: tuple[int, ...], key: str) -> Finding:
     states = await _states(subject, ports)
+    declared = await _states(subject, (*subject.declaration.mailcow.raw_ports, 443))
+    if Port.OPEN not in {*states.values(), *declared.values()}:
+        # Without a network every port is as silent as one that is shut.
+        return unseen(
+            f"{subject.host} answers at no port from here, not even at those for mail",
+            "shut",
+            key=key,
+            mend="Prove from a machine that reaches the host.",
+        )
     details = tuple(f"{port}: {state.value}" for port, state in states.items())
     found = [str(port) for port, state in states.items() if state is Port.OPEN]
     if found:
