@@ -24,8 +24,8 @@ MINIMUM_AGE = MappingProxyType(
         DmarcStage.REJECT: timedelta(days=60),
     }
 )
-"""How long a DMARC record must have been public before a stage may begin: a month of `none`,
-then as long of `quarantine` (RFC 9989 section 7.4)."""
+"""How long reports must have been asked for before a stage may begin: a month of `none`, then as
+long of `quarantine` (RFC 9989 section 7.4). A record without `rua` shows nothing to anybody."""
 
 
 class EvidenceThresholds(Settings):
@@ -83,8 +83,11 @@ class DmarcSettings(Settings):
     since: Day
     """The day from which the stage holds; never in the future."""
     first_published: Day | None = None
-    """The first day of `none`; `since` when absent. It starts the clock: quarantine at the
-    earliest 30 days later, reject 60 days later, and only when the reports are clean."""
+    """The day on which the first DMARC record was published; `since` when absent."""
+    reports_since: Day | None = None
+    """The first day on which the published record had `rua`; absent while it never had. It starts
+    the clock: quarantine at the earliest 30 days later, reject 60 days later, and only when the
+    reports are clean."""
     rua: str = "postmaster"
     """Where aggregate reports go: a mailbox or alias of the domain (local part alone or whole
     address), or an outside address whose domain has authorised it (RFC 9990 section 4)."""
@@ -104,10 +107,17 @@ class DmarcSettings(Settings):
         """The strictest stage that is wanted: quarantine, or reject once that is acknowledged."""
         return DmarcStage.REJECT if self.reject_acknowledged else DmarcStage.QUARANTINE
 
-    @property
-    def clock_started(self) -> date:
-        """The day on which the first DMARC record was published."""
-        return self.first_published or self.since
+    def earliest(self, stage: DmarcStage) -> date | None:
+        """The first day on which `stage` may begin, None while the clock has not started.
+
+        `reject` also asks for as long of `quarantine` as that took.
+        """
+        if self.reports_since is None:
+            return None
+        day = self.reports_since + MINIMUM_AGE[stage]
+        if stage is DmarcStage.REJECT and self.stage is DmarcStage.QUARANTINE:
+            day = max(day, self.since + MINIMUM_AGE[DmarcStage.QUARANTINE])
+        return day
 
 
 def report_address(settings: DmarcSettings, domain: str) -> str:

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from components.dmarc import MINIMUM_AGE, DmarcStage, EvidenceThresholds
+from components.dmarc import DmarcStage, EvidenceThresholds
 from components.dmarc_evidence import Evidence, Row, StepTaken
 from components.dmarc_sources import Kind, Senders, Source
 
@@ -278,18 +278,6 @@ def by_day(evidence: Evidence, senders: Senders) -> dict[date, Counter[tuple[Sou
     return dict(found)
 
 
-def earliest(declaration: "Declaration", stage: DmarcStage) -> date:
-    """Return the first day on which a stage may begin by the calendar.
-
-    `reject` also asks for as long of `quarantine` as that took.
-    """
-    dmarc = declaration.dmarc
-    day = dmarc.clock_started + MINIMUM_AGE[stage]
-    if stage is DmarcStage.REJECT and dmarc.stage is DmarcStage.QUARANTINE:
-        day = max(day, dmarc.since + MINIMUM_AGE[DmarcStage.QUARANTINE])
-    return day
-
-
 def _next(stage: DmarcStage, goal: DmarcStage) -> DmarcStage | None:
     place = STAGES.index(stage)
     return STAGES[place + 1] if place < STAGES.index(goal) else None
@@ -304,7 +292,11 @@ def _longest_gap(start: date, covered: Iterable[date]) -> int:
 
 
 def _calendar(declaration: "Declaration", stage: DmarcStage, today: date) -> Iterator[Condition]:
-    day = earliest(declaration, stage)
+    day = declaration.dmarc.earliest(stage)
+    if day is None:
+        text = f"{stage} counts from the first day that had rua: declare mail:dmarc.reportsSince"
+        yield Condition("calendar", met=False, text=text, evidence=False)
+        return
     text = f"{stage} may begin on {day} at the earliest"
     yield Condition("calendar", today >= day, text, evidence=False)
 

@@ -251,7 +251,13 @@ RECORDS = {
         pytest.param(alias_target, {"update alias-hello": {"goto"}}, id="alias target"),
         pytest.param(one_alias_less, {"delete alias-reservations": set()}, id="alias gone"),
         pytest.param(
-            set_to("dmarc", stage="quarantine", firstPublished="2026-01-05", since="2026-03-02"),
+            set_to(
+                "dmarc",
+                stage="quarantine",
+                firstPublished="2026-01-05",
+                reportsSince="2026-01-05",
+                since="2026-03-02",
+            ),
             {"update dmarc": {"content", "comment"}},
             id="DMARC stage",
         ),

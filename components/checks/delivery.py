@@ -52,16 +52,23 @@ def _stage_has_its_time(declaration: "Declaration", today: date) -> Iterator[Fin
     if dmarc.since > today:
         message = f"{dmarc.since} lies in the future; declare the stage that holds today"
         yield ("dmarc", "since"), message
-    if dmarc.clock_started > dmarc.since:
-        yield ("dmarc", "firstPublished"), f"{dmarc.clock_started} is later than dmarc.since"
+    first, reports = dmarc.first_published, dmarc.reports_since
+    if first is not None and first > dmarc.since:
+        yield ("dmarc", "firstPublished"), f"{first} is later than dmarc.since"
         return
+    if reports is not None and reports > today:
+        message = f"{reports} lies in the future; leave it out until the record has rua"
+        yield ("dmarc", "reportsSince"), message
+    if reports is not None and first is not None and reports < first:
+        message = f"{reports} is earlier than dmarc.firstPublished; nothing was published then"
+        yield ("dmarc", "reportsSince"), message
     if dmarc.stage is DmarcStage.NONE:
         return
-    if dmarc.first_published is None:
-        message = f"is missing; {dmarc.stage} needs the first day of none, which starts the clock"
-        yield ("dmarc", "firstPublished"), message
+    if reports is None:
+        message = f"is missing; {dmarc.stage} needs the first day that had rua, the clock's start"
+        yield ("dmarc", "reportsSince"), message
         return
-    earliest = dmarc.first_published + MINIMUM_AGE[dmarc.stage]
+    earliest = reports + MINIMUM_AGE[dmarc.stage]
     if dmarc.since < earliest:
         message = f"{dmarc.stage} may begin on {earliest} at the earliest"
         yield ("dmarc", "since"), f"{message}; declare a milder stage until then"

@@ -84,14 +84,10 @@ def _records_fit_the_plan(declaration: "Declaration", _today: date) -> Iterator[
         yield ("zone", "recordQuota"), f"{message}; drop an option or take a larger plan"
 
 
-@check("smarthost", "domain", "transactional_senders")
+@check("transactional_senders")
 def _senders_can_be_told_apart(declaration: "Declaration", _today: date) -> Iterator[Finding]:
     seen: set[str] = set()
     for index, sender in enumerate(declaration.transactional_senders):
         if sender.name in seen:
             yield ("transactionalSenders", index, "name"), f"{sender.name} stands twice"
         seen.add(sender.name)
-        ours = sender.domain == declaration.domain
-        if ours and sender.selector == declaration.smarthost.selector:
-            message = "is the company's own selector; leave it out, or give the sender its own"
-            yield ("transactionalSenders", index, "selector"), message

@@ -64,10 +64,11 @@ def scene_of(
 ) -> Scene:
     """Return what the chart shows: the window, and the minima that lie ahead if they are near."""
     dmarc = declaration.dmarc
-    first = dmarc.clock_started
+    first = dmarc.first_published or dmarc.since
     minima = [
-        (first + MINIMUM_AGE[stage], f"{stage} at the earliest (T+{MINIMUM_AGE[stage].days})")
-        for stage in (DmarcStage.QUARANTINE, DmarcStage.REJECT)
+        (dmarc.reports_since + age, f"{stage} at the earliest (T+{age.days})")
+        for stage, age in MINIMUM_AGE.items()
+        if age and dmarc.reports_since
     ]
     oldest = today - timedelta(days=WINDOW_DAYS - 1)
     start = max(oldest, min([*messages, first, today]))

@@ -16,7 +16,6 @@ from operations.dmarc.page import render
 from operations.dmarc.wording import as_dict, headline, percent
 from operations.site import Plan, Site
 from operations.site.command import EXIT_DONE, EXIT_FAILED, EXIT_TO_DO, EXIT_UNJUDGED
-from operations.site.editing import REMOVED
 from rehearsal.report import Report
 
 
@@ -124,7 +123,7 @@ async def carry_out(site: Site, report: Report, order: Order, evidence: Evidence
     if advice.verdict not in (Verdict.ADVANCE, Verdict.STEP_BACK) or advice.target is None:
         # What is left to do is the operator's: nothing here can be applied.
         return EXIT_UNJUDGED if code == EXIT_UNJUDGED else EXIT_DONE
-    changes = _changes(site, advice, order.today)
+    changes = _changes(advice, order.today)
     shown = ", ".join(f"mail:{path}: {value}" for path, value in changes.items())
     report.put("changes", changes)
     if order.dry:
@@ -136,12 +135,8 @@ async def carry_out(site: Site, report: Report, order: Order, evidence: Evidence
     return await _declare(site, report, order, evidence, advice)
 
 
-def _changes(site: Site, advice: Advice, today: date) -> dict[str, Any]:
-    dmarc = site.declaration.dmarc
-    changes = {"dmarc.stage": str(advice.target), "dmarc.since": today.isoformat()}
-    if dmarc.first_published is None:
-        changes["dmarc.firstPublished"] = dmarc.clock_started.isoformat()
-    return changes
+def _changes(advice: Advice, today: date) -> dict[str, Any]:
+    return {"dmarc.stage": str(advice.target), "dmarc.since": today.isoformat()}
 
 
 async def _declare(
@@ -152,7 +147,7 @@ async def _declare(
         evidence.steps = (*before.steps, step_of(advice.target, order.today, advice.figures))
     # The evidence goes first: the policies ask for it as soon as the stage is declared.
     save(site.evidence, evidence)
-    site.declare(_changes(site, advice, order.today))
+    site.declare(_changes(advice, order.today))
     report.line("declaration", f"{site.file.name}: stage {advice.target}", "ok")
     try:
         plan = await asyncio.to_thread(site.deployer.preview)
@@ -181,14 +176,7 @@ class _Before:
 def _undo(site: Site, evidence: Evidence, before: _Before) -> None:
     evidence.steps = before.steps
     settings = before.settings
-    first = settings.first_published
-    site.declare(
-        {
-            "dmarc.stage": settings.stage.value,
-            "dmarc.since": settings.since.isoformat(),
-            "dmarc.firstPublished": first.isoformat() if first else REMOVED,
-        }
-    )
+    site.declare({"dmarc.stage": settings.stage.value, "dmarc.since": settings.since.isoformat()})
     save(site.evidence, evidence)
 
 

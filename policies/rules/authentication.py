@@ -556,15 +556,16 @@ def _dmarc_stage(stack: Stack) -> Iterator[Finding]:
 
 def _date_fault(stack: Stack) -> str | None:
     dmarc = stack.declaration.dmarc
-    begun: date | None = dmarc.first_published
+    first: date | None = dmarc.first_published
+    begun: date | None = dmarc.reports_since
     if dmarc.since > stack.today:
         return f"{dmarc.since} lies in the future"
-    if begun is not None and begun > dmarc.since:
-        return f"dmarc.firstPublished {begun} is later than dmarc.since"
+    if first is not None and first > dmarc.since:
+        return f"dmarc.firstPublished {first} is later than dmarc.since"
     if dmarc.stage is DmarcStage.NONE:
         return None
     if begun is None:
-        return f"dmarc.firstPublished is missing; {dmarc.stage.value} counts from it"
+        return f"dmarc.reportsSince is missing; {dmarc.stage.value} counts from it"
     earliest = begun + _WAIT[dmarc.stage.value]
     if dmarc.since < earliest:
         return f"{dmarc.stage.value} may begin on {earliest} at the earliest"

@@ -170,16 +170,9 @@ def _sealed(stack: Stack) -> Iterator[Finding]:
     protects="The company's mail and each transactional sender have credentials of their own.",
     reason="A shared one cannot be taken back from one of them, and its reports mix both.",
     source="https://resend.com/docs/dashboard/api-keys/introduction",
-    remedy="make a second credential, and give the sender a domain or selector of its own",
+    remedy="make a second credential; domain and selector may be shared",
 )
 def _own(stack: Stack) -> Iterator[Finding]:
-    declaration = stack.declaration
-    for index, sender in enumerate(declaration.transactional_senders):
-        selector = sender.selector or declaration.smarthost.selector
-        if (sender.domain, selector) == (declaration.domain, declaration.smarthost.selector):
-            message = f"{sender.name} signs as the company itself does"
-            key = f"mail:transactionalSenders[{index}].selector"
-            yield Finding(message, key, seen=selector)
     file = stack.mailcow_file(_LOGIN)
     password = _entries(stack, _LOGIN).get(nexthop(stack), "").partition(":")[2]
     if file is None or len(password) < 8:

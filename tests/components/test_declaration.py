@@ -82,7 +82,7 @@ EC_RECORD = der_record(
     .public_key()
     .public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 )
-QUARANTINE = {"stage": "quarantine", "firstPublished": "2026-09-01", "since": "2026-10-15"}
+QUARANTINE = {"stage": "quarantine", "reportsSince": "2026-09-01", "since": "2026-10-15"}
 ENDPOINTS = {
     "cloudflareApi": "http://127.0.0.1:8080/client/v4",
     "ssh": {"address": "127.0.0.1", "port": 2222},
@@ -181,9 +181,23 @@ MISTAKES: list[tuple[str, Callable[[Values], None], str, str]] = [
     ),
     (
         "quarantine without a clock",
-        put("dmarc", {"stage": "quarantine", "since": "2026-10-01"}),
-        "dmarc.firstPublished",
-        "starts the clock",
+        put(
+            "dmarc", {"stage": "quarantine", "firstPublished": "2026-05-12", "since": "2026-10-01"}
+        ),
+        "dmarc.reportsSince",
+        "the first day that had rua",
+    ),
+    (
+        "reports of tomorrow",
+        put("dmarc.reportsSince", "2026-11-24"),
+        "dmarc.reportsSince",
+        "in the future",
+    ),
+    (
+        "reports before any record",
+        put("dmarc.reportsSince", "2026-05-11"),
+        "dmarc.reportsSince",
+        "earlier than dmarc.firstPublished",
     ),
     (
         "unknown smarthost",
@@ -205,15 +219,6 @@ MISTAKES: list[tuple[str, Callable[[Values], None], str, str]] = [
         "stands twice",
     ),
     (
-        "sender with our selector",
-        put(
-            "transactionalSenders",
-            [{"name": "shop", "domain": "portugalodyssey.pt", "selector": "resend"}],
-        ),
-        "transactionalSenders[0].selector",
-        "the company's own",
-    ),
-    (
         "tag that is no release",
         put("mailcow.release.tag", "master"),
         "mailcow.release.tag",
@@ -230,8 +235,20 @@ MISTAKES: list[tuple[str, Callable[[Values], None], str, str]] = [
     (
         "undeclared tier",
         drop("mailcow.tiers.search"),
-        "mailcow.services.clamd-mailcow",
+        "mailcow.services.sogo-mailcow",
         "search is not declared",
+    ),
+    (
+        "Rspamd is killed by its spikes",
+        put("mailcow.services.rspamd-mailcow", "mail"),
+        "mailcow.services.rspamd-mailcow",
+        "needs 768 MiB, the tier mail has 384",
+    ),
+    (
+        "ClamAV without room for its tables",
+        put("mailcow.skipClamd", value=False),
+        "mailcow.services.clamd-mailcow",
+        "needs 3072 MiB, the tier helper has 96",
     ),
     (
         "tiers too large",

@@ -1,6 +1,6 @@
 """DMARC: the record says the declared stage, in tags that RFC 9989 knows."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
@@ -37,5 +37,14 @@ def test_reports_go_to_a_whole_address(rua: str, address: str) -> None:
     assert report_address(DmarcSettings(since=SINCE, rua=rua), "example.pt") == address
 
 
-def test_the_clock_starts_with_the_stage_when_no_first_day_is_given() -> None:
-    assert DmarcSettings(since=SINCE).clock_started == SINCE
+def test_a_record_without_reports_starts_no_clock() -> None:
+    published = DmarcSettings(since=SINCE, first_published=SINCE)
+
+    assert published.earliest(DmarcStage.QUARANTINE) is None
+
+
+def test_the_clock_starts_with_the_first_day_that_has_rua() -> None:
+    asked = DmarcSettings(since=SINCE, reports_since=SINCE + timedelta(days=20))
+
+    assert asked.earliest(DmarcStage.QUARANTINE) == SINCE + timedelta(days=50)
+    assert asked.earliest(DmarcStage.REJECT) == SINCE + timedelta(days=80)

@@ -60,7 +60,7 @@ def _srv(target: str, port: int) -> dict[str, object]:
     return {"priority": 0.0, "weight": 1.0, "port": float(port), "target": target}
 
 
-def _sender(selector: str | None) -> Mistake:
+def _sender(selector: str) -> Mistake:
     sender = TransactionalSender(name="app", domain=DOMAIN, selector=selector)
     return declared("transactional_senders", (sender,))
 
@@ -86,6 +86,7 @@ def _in_time() -> Mistake:
         _policy(p="quarantine"),
         declared("dmarc.stage", DmarcStage.QUARANTINE),
         declared("dmarc.since", date(2026, 12, 1)),
+        declared("dmarc.reports_since", date(2026, 11, 1)),
     )
 
 
@@ -233,6 +234,7 @@ AUTHENTICATION: dict[str, tuple[str, Mistake]] = {
         "dmarc-stage",
         both(
             declared("dmarc.stage", DmarcStage.QUARANTINE),
+            declared("dmarc.since", date(2026, 11, 1)),
             _carried(DmarcStage.QUARANTINE, date(2026, 11, 1)),
         ),
     ),
@@ -266,7 +268,8 @@ AUTHENTICATION: dict[str, tuple[str, Mistake]] = {
         both(
             _policy(p="reject"),
             declared("dmarc.stage", DmarcStage.REJECT),
-            declared("dmarc.first_published", date(2026, 1, 1)),
+            declared("dmarc.since", date(2026, 11, 1)),
+            declared("dmarc.reports_since", date(2026, 1, 1)),
             _carried(DmarcStage.REJECT, date(2026, 11, 1)),
         ),
     ),
@@ -638,7 +641,6 @@ SMARTHOST: dict[str, tuple[str, Mistake]] = {
         "relay-credential-sealed",
         changed("smarthost-login", "0644", "mode"),
     ),
-    "a transactional sender signs as the company": ("relay-credential-own", _sender(None)),
     "a container uses the smarthost's credential": (
         "relay-credential-own",
         changed("exporter", Secret(["KEY=placeholder-of-smarthostPassword"]), "envs"),

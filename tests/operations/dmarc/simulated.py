@@ -46,7 +46,7 @@ Traffic = Callable[[date], Counter[Seen]]
 def declared(**dmarc: Any) -> Declaration:
     """Return the declaration with other settings of `mail:dmarc`, keys as in the file."""
     values = load_values(PROJECT / "Pulumi.qual.yaml") | FACTS
-    settings = {"stage": "none", "since": FIRST, "firstPublished": FIRST} | dmarc
+    settings = {"stage": "none", "since": FIRST, "reportsSince": FIRST} | dmarc
     senders = settings.pop("senders", None)
     values["dmarc"] = {
         key: one.isoformat() if isinstance(one, date) else one for key, one in settings.items()

@@ -96,7 +96,7 @@ def test_an_advised_stage_is_declared_and_only_the_record_changes(runs: Path) ->
             {
                 "dmarc.stage": "none",
                 "dmarc.since": first.isoformat(),
-                "dmarc.firstPublished": first.isoformat(),
+                "dmarc.reportsSince": first.isoformat(),
             }
         )
         evidence, _ = after(60, start=first)
@@ -130,7 +130,7 @@ def test_a_plan_that_fails_leaves_declaration_and_evidence_as_they_were(runs: Pa
             {
                 "dmarc.stage": "none",
                 "dmarc.since": first.isoformat(),
-                "dmarc.firstPublished": first.isoformat(),
+                "dmarc.reportsSince": first.isoformat(),
             }
         )
         site.__dict__["deployer"] = Failing()
