@@ -100,8 +100,18 @@ class IamUser(Kind[Storage]):
 
     @override
     async def update(self, account: Storage, identity: str, old: Plain, new: Plain) -> Plain:
-        """Change secret and status."""
+        """Change secret and status.
+
+        Raises:
+            OperationError: `forceDestroy` is true; the user is deleted instead, as the plugin does.
+        """
         what = f"user {identity}"
+        if new.get("forceDestroy"):
+            await account.call(what, account.admin.user_remove, identity)
+            raise OperationError(
+                f"{what}: the provider reported that the resource did not exist while updating "
+                "(while forceDestroy is true, it deletes a user that it should update)"
+            )
         secret = new.get("secret") or old.get("secret")
         if new.get("updateSecret"):
             secret = secrets.token_urlsafe(30)

@@ -1,6 +1,6 @@
 """The circle that every resource type of a stand-in goes through, driven as an engine would."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,10 +77,12 @@ class Deployed:
         self.identity = response.resource_id or ""
         return self
 
-    async def diff(self, values: Mapping[str, object]) -> DiffResponse:
-        inputs, failures = await self.check(values)
+    async def diff(self, values: Mapping[str, object], ignore: Iterable[str] = ()) -> DiffResponse:
+        """Compare; for an ignored input the engine gives back what it had before."""
+        ignored = {name: self.inputs[name] for name in ignore if name in self.inputs}
+        inputs, failures = await self.check({**values, **ignored})
         assert not failures, [(one.property, one.reason) for one in failures]
-        request = DiffRequest(self.urn, self.identity, self.state, inputs, [])
+        request = DiffRequest(self.urn, self.identity, self.state, inputs, list(ignore))
         return await self.provider.diff(request)
 
     async def update(self, values: Mapping[str, object], *, preview: bool = False) -> None:

@@ -215,6 +215,45 @@ async def test_a_users_secret_is_kept_sealed_and_its_status_is_told(
     await one.delete()
 
 
+async def test_a_user_is_deleted_by_any_update_while_force_destroy_is_true(
+    provider: Provider, admin: MinioAdmin
+) -> None:
+    wanted: dict[str, object] = {"name": "doomed", "forceDestroy": True}
+    one = await Deployed(provider, USER).create(wanted)
+    await settles(one, wanted)
+    with pytest.raises(OperationError, match="did not exist while updating"):
+        await one.update({**wanted, "disableUser": True})
+    assert "doomed" not in admin.user_list()
+
+
+IGNORED = ("forceDestroy", "disableUser", "updateSecret")
+"""What `components.backup` ignores of the user, which it declares by its name alone."""
+
+
+async def test_a_user_that_was_deployed_with_force_destroy_gets_no_update(
+    provider: Provider, admin: MinioAdmin
+) -> None:
+    one = await Deployed(provider, USER).create({"name": "deployed", "forceDestroy": True})
+    assert (await one.diff({"name": "deployed"})).changes
+    for _ in ("as it was left", "after a refresh"):
+        assert not (await one.diff({"name": "deployed"}, IGNORED)).changes
+        assert await one.refresh()
+    assert "deployed" in admin.user_list()
+    await one.delete()
+    assert "deployed" not in admin.user_list()
+
+
+async def test_a_user_that_is_deployed_or_adopted_by_its_name_alone_gets_no_update(
+    provider: Provider,
+) -> None:
+    fresh = await Deployed(provider, USER).create({"name": "fresh"})
+    adopted = await Deployed(provider, USER).adopt("fresh")
+    for one in (fresh, adopted):
+        assert not (await one.diff({"name": "fresh"}, IGNORED)).changes
+        await settles(one, {"name": "fresh"})
+    await fresh.delete()
+
+
 async def test_a_user_without_a_name_or_a_secret_gets_both(provider: Provider) -> None:
     one = await Deployed(provider, USER, name="archive").create({})
     assert one.identity.startswith("archive-")
