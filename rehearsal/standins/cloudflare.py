@@ -135,6 +135,8 @@ class DnsRecord(Kind[Api]):
             return held if same else given
         if name == "data" and isinstance(value, Mapping) and "flags" in value:
             return {**value, "flags": str(value["flags"])}
+        if name == "priority" and value is not None:
+            return str(value)  # the plugin tells a priority of 0 from none
         return sorted(value) if name == "tags" and isinstance(value, list) else value
 
     def _body(self, inputs: Plain) -> Plain:
@@ -162,13 +164,18 @@ class DnsRecord(Kind[Api]):
             "id": answer["id"], "zoneId": zone, "includeShadowMetadata": shadow,
         }  # fmt: skip
 
+    def _written(self, zone: str, answer: Plain, inputs: Plain) -> Plain:
+        """Return the state after a write; the plugin sees an undeclared priority only on a read."""
+        state = self._state(zone, answer, inputs)
+        return {key: item for key, item in state.items() if key != "priority" or key in inputs}
+
     @override
     async def create(self, account: Api, inputs: Plain) -> tuple[str, Plain]:
         """Create the record."""
         zone = inputs["zoneId"]
         path = f"/zones/{zone}/dns_records"
         answer = await account.call("POST", path, body=self._body(inputs))
-        return answer["id"], self._state(zone, answer, inputs)
+        return answer["id"], self._written(zone, answer, inputs)
 
     @override
     async def read(self, account: Api, identity: str, state: Plain) -> tuple[str, Plain] | None:
@@ -189,7 +196,7 @@ class DnsRecord(Kind[Api]):
         answer = await account.call("PUT", path, body=self._body(new))
         if answer is None:
             raise OperationError(f"{new['type']} {new['name']}: the record is gone; refresh first")
-        return self._state(zone, answer, new)
+        return self._written(zone, answer, new)
 
     @override
     async def delete(self, account: Api, identity: str, state: Plain) -> None:

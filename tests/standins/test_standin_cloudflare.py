@@ -64,7 +64,7 @@ KINDS: list[dict[str, object]] = [
     {"name": "example.pt", "type": "MX", "content": "mx.example.pt", "priority": 10},
     {"name": "example.pt", "type": "TXT", "content": '"v=spf1 a -all" " and more"'},
     {
-        "name": "_imaps._tcp.example.pt", "type": "SRV", "content": None,
+        "name": "_imaps._tcp.example.pt", "type": "SRV", "content": None, "priority": 0,
         "data": {"priority": 0, "weight": 1, "port": 993, "target": "mx.example.pt"},
     },
     {
@@ -87,6 +87,24 @@ async def test_a_record_of_each_type_settles_at_once_and_after_a_refresh(
     assert not (await one.diff(wanted)).changes
     assert await one.refresh()
     assert not (await one.diff(wanted)).changes
+
+
+async def test_a_service_record_without_a_priority_beside_its_data_drifts_for_ever(
+    provider: Provider, zone: str
+) -> None:
+    declared = record(zone, **next(kind for kind in KINDS if kind.get("type") == "SRV"))
+    wanted = {**declared, "priority": None}
+    one = await Deployed(provider, TOKEN).create(wanted)
+    for _ in range(2):
+        assert not (await one.diff(wanted)).changes
+        assert await one.refresh()
+        assert (await one.diff(wanted)).diffs == ["priority"]
+        await one.update(wanted)
+    mended = await one.diff(declared)
+    assert (mended.diffs, mended.replaces) == (["priority"], [])
+    await one.update(declared)
+    assert await one.refresh()
+    assert not (await one.diff(declared)).changes
 
 
 async def test_the_state_holds_the_whole_answer_in_camel_case(
