@@ -7,8 +7,6 @@ from collections.abc import Iterable
 REDACTED = "[secret]"
 SHORTEST = 4
 """Shorter secrets are not looked for: they would be found in every other word."""
-_SHORTEST_LINE = 16
-"""Shorter lines of a secret of several lines, such as `}`, say nothing and garble the text."""
 
 
 class Scrubber:
@@ -56,4 +54,4 @@ def _spellings(secret: str) -> set[str]:
     spellings |= {json.dumps(spelling)[1:-1] for spelling in spellings}
     # A program quotes a single line of a key, rarely the whole.
     lines = {line.strip() for line in secret.splitlines()}
-    return spellings | {line for line in lines if len(line) >= _SHORTEST_LINE}
+    return spellings | {line for line in lines if len(line) >= SHORTEST}
