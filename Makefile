@@ -22,7 +22,7 @@ help: ## Say what there is
 
 setup: $(VENV)/.ready ## Make the virtual environment with every pinned package
 
-$(VENV)/.ready: requirements.txt providers/mailcow/pyproject.toml providers/host/pyproject.toml
+$(VENV)/.ready: requirements.txt $(wildcard providers/*/pyproject.toml)
 	@test -x $(PY) || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=...")'
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	@echo "Installing the pinned packages into $(VENV) ..."

@@ -348,9 +348,14 @@ class BackupComponent(pulumi.ComponentResource):
         user = minio.IamUser(
             "backup-user",
             name=backup.user,
-            # Otherwise the user cannot be deleted once it has a key.
-            force_destroy=True,
-            opts=pulumi.ResourceOptions(parent=self, additional_secret_outputs=["secret"]),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                additional_secret_outputs=["secret"],
+                # Left as they are, whatever a state says of them: the plugin deletes a user, and
+                # its key, on any update while `forceDestroy` is true, as stacks have it that were
+                # deployed before (aminueza/terraform-provider-minio 1.20.1, `minioUpdateUser`).
+                ignore_changes=["forceDestroy", "disableUser", "updateSecret"],
+            ),
         )
         policy = minio.IamPolicy(
             "backup-policy", name=backup.user, policy=policy_text, opts=self._mine

@@ -20,7 +20,8 @@ def cloudflare_shape(record: Record) -> dict[str, Any]:
     """Return a record as the arguments of `cloudflare.DnsRecord`, without zone and time to live.
 
     MX carries its preference beside the content, SRV, CAA and TLSA keep everything in `data`:
-    the provider is in transition between the two, so this is the only place that knows.
+    the provider is in transition between the two, so this is the only place that knows. SRV says
+    its priority in both, as the API answers it in both: undeclared in one, it drifts for ever.
     """
     shape: dict[str, Any] = {"name": record.name.lower(), "type": record.type.value}
     # Said for every record: the API answers `proxied: false` for those that cannot be proxied.
@@ -33,7 +34,9 @@ def cloudflare_shape(record: Record) -> dict[str, Any]:
         shape["content"] = quote_text(value)
     else:
         shape["content"] = value.lower()
-    if record.preference is not None:
+    if isinstance(value, Srv):
+        shape["priority"] = value.priority
+    elif record.preference is not None:
         shape["priority"] = record.preference
     return shape
 

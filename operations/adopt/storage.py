@@ -117,13 +117,13 @@ def _user(one: Wanted, stored: Stored) -> Match | None:
     name = one.text("name")
     if name not in stored.users:
         return None
-    # The storage holds nothing of `forceDestroy`; a provider that reads takes it for false.
     return compared(
         one,
         name,
-        {"name": name, "forceDestroy": False},
+        {"name": name},
         replacing=("name",),
-        ignored=("disableUser", "updateSecret"),
+        # The storage holds nothing of them, and the program leaves them as they are.
+        ignored=("disableUser", "forceDestroy", "updateSecret"),
     )
 
 

@@ -15,13 +15,9 @@ from cloudflare import (
 from cloudflare._models import FinalRequestOptions
 from typing_extensions import override
 
+from pulumi_kit.failures import ProviderError
+from pulumi_kit.values import Plain
 from rehearsal.standins.base import Kind, StandIn
-from rehearsal.standins.failure import OperationError
-from rehearsal.standins.pace import Pace
-from rehearsal.standins.values import Plain
-
-REQUESTS, PERIOD = 1200, 300.0
-"""Requests per seconds that Cloudflare allows a token (developers.cloudflare.com, API limits)."""
 
 
 def camel(value: Any) -> Any:
@@ -45,7 +41,7 @@ def snake(value: Any) -> Any:
 
 
 class Api:
-    """Cloudflare's API: paced requests, the envelope taken off, errors in one line."""
+    """Cloudflare's API: the envelope taken off, errors in one line."""
 
     def __init__(self, *, token: str, base_url: str) -> None:
         # Nothing of the environment: no proxy between here and loopback, no second credential.
@@ -55,7 +51,6 @@ class Api:
             http_client=DefaultAsyncHttpxClient(trust_env=False, timeout=30.0),
         )
         self._client.api_key = self._client.api_email = self._client.user_service_key = None
-        self._pace = Pace(REQUESTS, PERIOD)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -72,9 +67,8 @@ class Api:
         """Return the `result` of a request, or None where the API knows no such object.
 
         Raises:
-            OperationError: the API refused, with its words and code.
+            ProviderError: the API refused, with its words and code.
         """
-        await self._pace.wait()
         options = FinalRequestOptions.construct(
             method=method, url=path, params=dict(query or {}), json_data=body
         )
@@ -83,10 +77,10 @@ class Api:
         except APIStatusError as error:
             if error.status_code == httpx.codes.NOT_FOUND and method != "POST":
                 return None
-            raise OperationError(f"{method} {path}: {error.status_code} {_words(error)}") from None
+            raise ProviderError(f"{method} {path}: {error.status_code} {_words(error)}") from None
         except APIConnectionError as error:
             cause = error.__cause__ or error
-            raise OperationError(f"{method} {path}: {cause}") from None
+            raise ProviderError(f"{method} {path}: {cause}") from None
         return answer.json()["result"]
 
 
@@ -105,8 +99,11 @@ class DnsRecord(Kind[Api]):
 
     token = "cloudflare:index/dnsRecord:DnsRecord"  # noqa: S105 - a type token
     sdk = "pulumi_cloudflare.dns_record:DnsRecord"
+    taught = frozenset(
+        {"comment", "content", "data", "name", "priority", "proxied", "ttl", "type", "zoneId"}
+    )
     replaces = frozenset({"zoneId", "type"})
-    conflicts = (frozenset({"content", "data"}),)
+    meta = '{"schema_version":"500"}'
 
     @override
     def mistakes(self, inputs: Plain) -> list[tuple[str, str]]:
@@ -117,6 +114,8 @@ class DnsRecord(Kind[Api]):
             found.append(("ttl", "must be 1 when `proxied` is true"))
         if isinstance(ttl, int) and ttl != 1 and not 30 <= ttl <= 86400:
             found.append(("ttl", "must be 1 (automatic) or between 30 and 86400 seconds"))
+        if "content" in inputs and "data" in inputs:
+            found.append(("content", "conflicts with data; give one of them"))
         return found
 
     @override
@@ -135,14 +134,14 @@ class DnsRecord(Kind[Api]):
             return held if same else given
         if name == "data" and isinstance(value, Mapping) and "flags" in value:
             return {**value, "flags": str(value["flags"])}
-        return sorted(value) if name == "tags" and isinstance(value, list) else value
+        if name == "priority" and value is not None:
+            return str(value)  # the plugin tells a priority of 0 from none
+        return value
 
-    def _body(self, inputs: Plain) -> Plain:
-        given = {key: item for key, item in inputs.items() if key in self.schema.inputs.names}
-        given.pop("zoneId", None)
-        given.pop("includeShadowMetadata", None)
-        body: Plain = snake({"proxied": False, **given})
-        return body
+    @staticmethod
+    def _body(inputs: Plain) -> Plain:
+        body: Plain = snake({key: it for key, it in inputs.items() if key != "zoneId"})
+        return {"proxied": False, **body}
 
     def _state(self, zone: str, answer: Plain, inputs: Plain) -> Plain:
         """Return everything that the API answered, under the names of the SDK."""
@@ -151,16 +150,16 @@ class DnsRecord(Kind[Api]):
             for key, item in camel(answer).items()
             if key in self.schema.outputs and item is not None
         }
-        if "meta" in answer:
-            state["meta"] = json.dumps(answer["meta"], separators=(",", ":"), sort_keys=True)
-        given = inputs.get("name")
-        if given is not None and self.comparable("name", given, state) == state["name"].lower():
-            state["name"] = given
-        shadow = bool(inputs.get("includeShadowMetadata", False))
-        return {
-            "tags": [], "settings": {}, **state,
-            "id": answer["id"], "zoneId": zone, "includeShadowMetadata": shadow,
-        }  # fmt: skip
+        state["meta"] = json.dumps(answer["meta"], separators=(",", ":"), sort_keys=True)
+        name = inputs.get("name")
+        if name is not None and self.comparable("name", name, state) == state["name"].lower():
+            state["name"] = name
+        return {**state, "id": answer["id"], "zoneId": zone}
+
+    def _written(self, zone: str, answer: Plain, inputs: Plain) -> Plain:
+        """Return the state after a write; the plugin sees an undeclared priority only on a read."""
+        state = self._state(zone, answer, inputs)
+        return {key: item for key, item in state.items() if key != "priority" or key in inputs}
 
     @override
     async def create(self, account: Api, inputs: Plain) -> tuple[str, Plain]:
@@ -168,7 +167,7 @@ class DnsRecord(Kind[Api]):
         zone = inputs["zoneId"]
         path = f"/zones/{zone}/dns_records"
         answer = await account.call("POST", path, body=self._body(inputs))
-        return answer["id"], self._state(zone, answer, inputs)
+        return answer["id"], self._written(zone, answer, inputs)
 
     @override
     async def read(self, account: Api, identity: str, state: Plain) -> tuple[str, Plain] | None:
@@ -177,7 +176,7 @@ class DnsRecord(Kind[Api]):
         if not slash:
             zone = state.get("zoneId", "")
         if not zone:
-            raise OperationError(f"{identity}: give the id to import as <zone id>/<record id>")
+            raise ProviderError(f"{identity}: give the id to import as <zone id>/<record id>")
         answer = await account.call("GET", f"/zones/{zone}/dns_records/{record}")
         return None if answer is None else (record, self._state(zone, answer, state))
 
@@ -188,8 +187,8 @@ class DnsRecord(Kind[Api]):
         path = f"/zones/{zone}/dns_records/{identity}"
         answer = await account.call("PUT", path, body=self._body(new))
         if answer is None:
-            raise OperationError(f"{new['type']} {new['name']}: the record is gone; refresh first")
-        return self._state(zone, answer, new)
+            raise ProviderError(f"{new['type']} {new['name']}: the record is gone; refresh first")
+        return self._written(zone, answer, new)
 
     @override
     async def delete(self, account: Api, identity: str, state: Plain) -> None:
@@ -197,40 +196,17 @@ class DnsRecord(Kind[Api]):
         await account.call("DELETE", f"/zones/{state['zoneId']}/dns_records/{identity}")
 
 
-def _zone(answer: Plain) -> Plain:
-    result: Plain = camel(answer)
-    return {**result, "zoneId": answer["id"]}
-
-
 async def get_zone(account: Api, arguments: Plain) -> Plain:
-    """Return one zone, by `zoneId` or by a `filter` that only one zone passes."""
-    if zone_id := arguments.get("zoneId"):
-        answer = await account.call("GET", f"/zones/{zone_id}")
-        if answer is None:
-            raise OperationError(f"there is no zone {zone_id}")
-        return _zone(answer)
+    """Return the one zone that a `filter` by its name finds."""
     wanted = {key: item for key, item in arguments.get("filter", {}).items() if item is not None}
-    found = (await get_zones(account, wanted))["results"]
+    name = wanted.get("name")
+    if name is None or wanted.keys() > {"name", "match"} or arguments.keys() > {"filter"}:
+        raise ProviderError("a zone is found by the name in a filter; the rest has no stand-in")
+    found = await account.call("GET", "/zones", query={"name": name})
     if len(found) != 1:
-        name = wanted.get("name", "the filter")
-        raise OperationError(f"{name} matches {len(found)} zones of this token, not one")
-    return {**found[0], "zoneId": found[0]["id"], "filter": wanted}
-
-
-async def get_zones(account: Api, arguments: Plain) -> Plain:
-    """Return the zones that pass a filter by `name`, `status`, `account`, ..."""
-    given = dict(arguments)
-    limit = given.pop("maxItems", 1000)
-    owner = given.pop("account", None) or {}
-    query = {key: item for key, item in snake(given).items() if isinstance(item, str)}
-    query |= {f"account.{key}": item for key, item in owner.items() if item is not None}
-    found: list[Plain] = []
-    for page in range(1, 1 + -(-limit // 50)):
-        answer = await account.call("GET", "/zones", query={**query, "page": page, "per_page": 50})
-        found += answer or []
-        if len(answer or []) < 50:
-            break
-    return {**arguments, "results": [camel(zone) for zone in found[:limit]]}
+        raise ProviderError(f"{name} matches {len(found)} zones of this token, not one")
+    zone: Plain = camel(found[0])
+    return {**zone, "zoneId": zone["id"], "filter": wanted}
 
 
 class StandInProvider(StandIn[Api]):
@@ -238,17 +214,14 @@ class StandInProvider(StandIn[Api]):
 
     sdk = "pulumi_cloudflare"
     kinds = (DnsRecord,)
-    functions: ClassVar = {
-        "cloudflare:index/getZone:getZone": get_zone,
-        "cloudflare:index/getZones:getZones": get_zones,
-    }
+    functions: ClassVar = {"cloudflare:index/getZone:getZone": get_zone}
 
     @override
     def open(self, configuration: Plain) -> Api:
         """Open the API with the token."""
         token, base_url = configuration.get("apiToken"), configuration.get("baseUrl")
         if not token or not base_url:
-            raise OperationError("the cloudflare provider needs an apiToken and a baseUrl")
+            raise ProviderError("the cloudflare provider needs an apiToken and a baseUrl")
         return Api(token=token, base_url=base_url)
 
     @override

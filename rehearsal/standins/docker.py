@@ -2,12 +2,12 @@
 
 from typing_extensions import override
 
+from pulumi_kit.failures import ProviderError
+from pulumi_kit.values import Plain
 from rehearsal.standins.base import StandIn
 from rehearsal.standins.docker_container import Container
 from rehearsal.standins.docker_engine import Engine
 from rehearsal.standins.docker_image import RemoteImage
-from rehearsal.standins.failure import OperationError
-from rehearsal.standins.values import Plain
 
 
 class StandInProvider(StandIn[Engine]):
@@ -20,9 +20,9 @@ class StandInProvider(StandIn[Engine]):
     def open(self, configuration: Plain) -> Engine:
         host = configuration.get("host")
         if not host:
-            raise OperationError("the docker provider needs a host")
+            raise ProviderError("the docker provider needs a host")
         if str(host).startswith("ssh://"):
-            raise OperationError(
+            raise ProviderError(
                 f"{host}: an engine behind SSH has no stand-in, use tcp:// or unix://"
             )
         return Engine(str(host))

@@ -9,7 +9,7 @@ import requests
 from docker import APIClient
 from docker.errors import APIError, DockerException
 
-from rehearsal.standins.failure import OperationError
+from pulumi_kit.failures import ProviderError
 
 T = TypeVar("T")
 
@@ -17,7 +17,7 @@ TIMEOUT = 120
 """Seconds that one request may take; a pull is one request."""
 
 
-class MissingError(OperationError):
+class MissingError(ProviderError):
     """The engine knows no such thing."""
 
 
@@ -53,17 +53,17 @@ class Engine:
 
         Raises:
             MissingError: the engine knows no such thing.
-            OperationError: the engine refused, or was not reached.
+            ProviderError: the engine refused, or was not reached.
         """
         try:
             client = await self._opened()
             return await asyncio.to_thread(function, client)
         except APIError as error:
             words = error.explanation or str(error)
-            refusal = MissingError if error.status_code == 404 else OperationError
+            refusal = MissingError if error.status_code == 404 else ProviderError
             raise refusal(f"{what}: {words}") from None
         except (DockerException, requests.RequestException) as error:
-            raise OperationError(f"{what}: {error}") from None
+            raise ProviderError(f"{what}: {error}") from None
 
     async def image(self, name: str) -> dict[str, Any]:
         """Return an image, pulled first where the engine has none of that name."""
@@ -101,4 +101,4 @@ def _pull(client: APIClient, name: str) -> None:
     progress = client.pull(repository, tag=tag, auth_config={})
     for line in progress.splitlines():
         if line.strip() and "error" in (told := json.loads(line)):
-            raise OperationError(f"image {name}: {told['error']}")
+            raise ProviderError(f"image {name}: {told['error']}")

@@ -1,34 +1,35 @@
 """Images of the Docker stand-in."""
 
-from typing import Any, ClassVar
-
 from typing_extensions import override
 
+from pulumi_kit.values import Plain
 from rehearsal.standins.base import Kind
 from rehearsal.standins.docker_engine import Engine, MissingError, reference
-from rehearsal.standins.values import Plain
+
+TIMEOUTS = (
+    '"e2bfb730-ecaa-11e6-8f88-34363bc7c4c0":'
+    '{"create":1200000000000,"delete":1200000000000,"update":1200000000000}'
+)
+"""What plugins of this kind note of the time that an operation may take."""
 
 
 class RemoteImage(Kind[Engine]):
-    """An image pulled from a registry; building one has no stand-in."""
+    """An image pulled from a registry."""
 
     token = "docker:index/remoteImage:RemoteImage"  # noqa: S105 - a type token
     sdk = "pulumi_docker.remote_image:RemoteImage"
-    replaces = frozenset({"name", "platform", "pullTriggers", "triggers"})
-    untaught: ClassVar = frozenset({"build"})
-
-    @override
-    def comparable(self, name: str, value: Any, state: Plain) -> Any:
-        return sorted(value) if name == "pullTriggers" and isinstance(value, list) else value
+    taught = frozenset({"keepLocally", "name"})
+    replaces = frozenset({"name"})
+    bridged = True
+    meta = f"{{{TIMEOUTS}}}"
 
     @staticmethod
     def _state(name: str, image: Plain, known: Plain) -> tuple[str, Plain]:
         digests = image.get("RepoDigests") or []
         repository = reference(name)[0]
-        own = [one for one in digests if one.partition("@")[0] == repository] or digests
+        own = [digest for digest in digests if digest.partition("@")[0] == repository] or digests
         identity = f"{image['Id']}{name}"
-        digest = own[0] if own else ""
-        state = {"id": identity, "imageId": image["Id"], "name": name, "repoDigest": digest}
+        state = {"id": identity, "imageId": image["Id"], "name": name, "repoDigest": own[0]}
         return identity, {**known, **state}
 
     @override
@@ -52,8 +53,8 @@ class RemoteImage(Kind[Engine]):
         """Remove the image, unless it is to be kept locally."""
         if state.get("keepLocally"):
             return
-        name, force = state["name"], bool(state.get("forceRemove"))
+        name = state["name"]
         try:
-            await account.call(f"image {name}", lambda client: client.remove_image(name, force))
+            await account.call(f"image {name}", lambda client: client.remove_image(name))
         except MissingError:
             return

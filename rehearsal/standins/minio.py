@@ -10,18 +10,17 @@ from minio import Minio
 from minio.credentials.providers import StaticProvider
 from typing_extensions import override
 
+from pulumi_kit.failures import ProviderError
+from pulumi_kit.values import Plain
 from rehearsal.standins.base import StandIn
-from rehearsal.standins.failure import OperationError
-from rehearsal.standins.minio_buckets import S3Bucket, S3BucketVersioning
+from rehearsal.standins.minio_buckets import IlmPolicy, S3Bucket, S3BucketVersioning
 from rehearsal.standins.minio_identities import (
     IamPolicy,
     IamServiceAccount,
     IamUser,
     IamUserPolicyAttachment,
 )
-from rehearsal.standins.minio_lifecycle import IlmPolicy
 from rehearsal.standins.minio_server import Administration, Storage
-from rehearsal.standins.values import Plain
 
 
 def _flag(value: object) -> bool:
@@ -61,7 +60,7 @@ class StandInProvider(StandIn[Storage]):
         user = configuration.get("minioUser") or configuration.get("minioAccessKey")
         password = configuration.get("minioPassword") or configuration.get("minioSecretKey")
         if not server or not user or not password:
-            raise OperationError("the minio provider needs minioServer, minioUser, minioPassword")
+            raise ProviderError("the minio provider needs minioServer, minioUser, minioPassword")
         region = configuration.get("minioRegion") or "us-east-1"
         secure = _flag(configuration.get("minioSsl"))
         credentials = StaticProvider(user, password, configuration.get("minioSessionToken"))

@@ -1,21 +1,26 @@
 """Identities of the MinIO stand-in: users, policies, attachments, service accounts."""
 
+import base64
 import json
 import re
 import secrets
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from typing_extensions import override
 
+from pulumi_kit.failures import ProviderError
+from pulumi_kit.values import Plain
 from rehearsal.standins.base import Kind
-from rehearsal.standins.failure import OperationError
 from rehearsal.standins.minio_server import MissingError, Storage
-from rehearsal.standins.values import Plain
 
-_NO_POLICY: Mapping[str, object] = {"Version": "", "Statement": None}
-"""What the old provider sends for a service account without a policy."""
 _NAME = re.compile(r"^[0-9A-Za-z=,.@\-_+]+$")
+
+
+def made_up_secret() -> str:
+    """Return a secret as the plugin makes one: 40 random bytes in Base64, 56 characters."""
+    return base64.urlsafe_b64encode(secrets.token_bytes(40)).decode()
 
 
 def canonical(policy: object) -> object:
@@ -51,13 +56,13 @@ def _policy_mistakes(inputs: Plain) -> list[tuple[str, str]]:
     return []
 
 
-def _named(inputs: Plain, *properties: str) -> list[tuple[str, str]]:
-    message = "may hold letters, digits and any of = , . @ - _ + only"
-    return [
-        (name, message)
-        for name in properties
-        if isinstance(value := inputs.get(name), str) and not _NAME.match(value)
-    ]
+def _named(inputs: Plain, name: str) -> list[tuple[str, str]]:
+    value = inputs.get(name)
+    if value is None:
+        return [(name, "is required: none is made up here")]
+    if isinstance(value, str) and not _NAME.match(value):
+        return [(name, "may hold letters, digits and any of = , . @ - _ + only")]
+    return []
 
 
 class IamUser(Kind[Storage]):
@@ -65,14 +70,16 @@ class IamUser(Kind[Storage]):
 
     token = "minio:index/iamUser:IamUser"  # noqa: S105 - a type token
     sdk = "pulumi_minio.iam_user:IamUser"
+    taught = frozenset({"disableUser", "forceDestroy", "name", "secret", "updateSecret"})
     replaces = frozenset({"name"})
     defaults: ClassVar = {"disableUser": False, "forceDestroy": False, "updateSecret": False}
     secrets = frozenset({"secret"})
-    autonamed = "name"
+    named = "name"
+    bridged = True
 
     @override
     def mistakes(self, inputs: Plain) -> list[tuple[str, str]]:
-        """Refuse a name that MinIO refuses."""
+        """Refuse a name that MinIO refuses, and none."""
         return _named(inputs, "name")
 
     @staticmethod
@@ -83,7 +90,7 @@ class IamUser(Kind[Storage]):
     @override
     async def create(self, account: Storage, inputs: Plain) -> tuple[str, Plain]:
         """Create the user, or overwrite one of this name, with the secret given or a new one."""
-        name, secret = inputs["name"], inputs.get("secret") or secrets.token_urlsafe(30)
+        name, secret = inputs["name"], inputs.get("secret") or made_up_secret()
         what = f"user {name}"
         await account.call(what, account.admin.user_add, name, secret)
         if inputs.get("disableUser"):
@@ -94,17 +101,27 @@ class IamUser(Kind[Storage]):
     async def read(self, account: Storage, identity: str, state: Plain) -> tuple[str, Plain] | None:
         """Return the user as it is; all that shows is its status."""
         try:
-            return identity, await self._state(account, identity, {**self.defaults, **state})
+            return identity, await self._state(account, identity, state)
         except MissingError:
             return None
 
     @override
     async def update(self, account: Storage, identity: str, old: Plain, new: Plain) -> Plain:
-        """Change secret and status."""
+        """Change secret and status.
+
+        Raises:
+            ProviderError: `forceDestroy` is true; the user is deleted instead, as the plugin does.
+        """
         what = f"user {identity}"
+        if new.get("forceDestroy"):
+            await account.call(what, account.admin.user_remove, identity)
+            raise ProviderError(
+                f"{what}: the provider reported that the resource did not exist while updating "
+                "(while forceDestroy is true, it deletes a user that it should update)"
+            )
         secret = new.get("secret") or old.get("secret")
         if new.get("updateSecret"):
-            secret = secrets.token_urlsafe(30)
+            secret = made_up_secret()
         if secret and secret != old.get("secret"):
             await account.call(what, account.admin.user_add, identity, secret)
         turn = account.admin.user_disable if new.get("disableUser") else account.admin.user_enable
@@ -114,11 +131,8 @@ class IamUser(Kind[Storage]):
 
     @override
     async def delete(self, account: Storage, identity: str, state: Plain) -> None:
-        """Delete the user and with it what is attached to it."""
-        try:
-            await account.call(f"user {identity}", account.admin.user_remove, identity)
-        except MissingError:
-            return
+        """Delete the user and with it its keys; one that is gone already is an error."""
+        await account.call(f"user {identity}", account.admin.user_remove, identity)
 
 
 class IamPolicy(Kind[Storage]):
@@ -126,14 +140,15 @@ class IamPolicy(Kind[Storage]):
 
     token = "minio:index/iamPolicy:IamPolicy"  # noqa: S105 - a type token
     sdk = "pulumi_minio.iam_policy:IamPolicy"
-    replaces = frozenset({"name", "namePrefix"})
-    autonamed = "name"
-    conflicts = (frozenset({"name", "namePrefix"}),)
+    taught = frozenset({"name", "policy"})
+    replaces = frozenset({"name"})
+    named = "name"
+    bridged = True
 
     @override
     def mistakes(self, inputs: Plain) -> list[tuple[str, str]]:
-        """Refuse a policy that is no JSON."""
-        return _policy_mistakes(inputs)
+        """Refuse a policy that is no JSON, and one without a name."""
+        return [*_named(inputs, "name"), *_policy_mistakes(inputs)]
 
     @override
     def comparable(self, name: str, value: Any, state: Plain) -> Any:
@@ -141,19 +156,16 @@ class IamPolicy(Kind[Storage]):
         return canonical(value) if name == "policy" else value
 
     @staticmethod
-    async def _state(account: Storage, name: str, known: Plain) -> Plain:
+    async def _state(account: Storage, name: str) -> Plain:
         what = f"policy {name}"
         told = json.loads(await account.call(what, account.admin.policy_info, name))
-        held = told.get("Policy", told)
-        text = known.get("policy", "")
-        if canonical(text) != canonical(held):
-            text = json.dumps(held, separators=(",", ":"))
-        return {**known, "id": name, "name": name, "policy": text}
+        text = json.dumps(told.get("Policy", told), indent=1)
+        return {"id": name, "name": name, "policy": text}
 
     async def _put(self, account: Storage, name: str, inputs: Plain) -> Plain:
         policy = json.loads(inputs["policy"])
         await account.call(f"policy {name}", account.admin.policy_add, name, policy=policy)
-        return await self._state(account, name, inputs)
+        return await self._state(account, name)
 
     @override
     async def create(self, account: Storage, inputs: Plain) -> tuple[str, Plain]:
@@ -163,11 +175,8 @@ class IamPolicy(Kind[Storage]):
 
     @override
     async def read(self, account: Storage, identity: str, state: Plain) -> tuple[str, Plain] | None:
-        """Return the policy as it is, in the words it was given in where they mean the same."""
-        try:
-            return identity, await self._state(account, identity, state)
-        except MissingError:
-            return None
+        """Return the policy in the server's words; one that is gone fails the refresh."""
+        return identity, await self._state(account, identity)
 
     @override
     async def update(self, account: Storage, identity: str, old: Plain, new: Plain) -> Plain:
@@ -176,11 +185,8 @@ class IamPolicy(Kind[Storage]):
 
     @override
     async def delete(self, account: Storage, identity: str, state: Plain) -> None:
-        """Delete the policy."""
-        try:
-            await account.call(f"policy {identity}", account.admin.policy_remove, identity)
-        except MissingError:
-            return
+        """Delete the policy; one that is gone already is an error."""
+        await account.call(f"policy {identity}", account.admin.policy_remove, identity)
 
 
 class IamUserPolicyAttachment(Kind[Storage]):
@@ -188,7 +194,8 @@ class IamUserPolicyAttachment(Kind[Storage]):
 
     token = "minio:index/iamUserPolicyAttachment:IamUserPolicyAttachment"  # noqa: S105 - a token
     sdk = "pulumi_minio.iam_user_policy_attachment:IamUserPolicyAttachment"
-    replaces = frozenset({"policyName", "userName"})
+    taught = replaces = frozenset({"policyName", "userName"})
+    bridged = True
 
     @override
     def mistakes(self, inputs: Plain) -> list[tuple[str, str]]:
@@ -213,22 +220,28 @@ class IamUserPolicyAttachment(Kind[Storage]):
             held = await self._held(account, user)
             if policy not in held:
                 await self._hold(account, user, [*held, policy])
-        identity = f"{user}-{secrets.token_hex(13)}"
+        identity = self._made_up_id(user)
         return identity, {**inputs, "id": identity}
+
+    @staticmethod
+    def _made_up_id(user: str) -> str:
+        """Return an id as the plugin makes one: the moment to 0.1 ms, and a count."""
+        return f"{user}-{datetime.now(UTC):%Y%m%d%H%M%S%f}"[: len(user) + 19] + secrets.token_hex(4)
 
     @override
     async def read(self, account: Storage, identity: str, state: Plain) -> tuple[str, Plain] | None:
-        """Say whether the user has the policy; for an import the id is `user/policy`."""
+        """Say whether the user has the policy; for an import the id is `user/policy`.
+
+        Raises:
+            ProviderError: the user is gone.
+        """
         if not state:
             user, slash, policy = identity.partition("/")
             if not slash:
-                raise OperationError(f"{identity}: give the id to import as <user>/<policy>")
-            identity = f"{user}-{secrets.token_hex(13)}"
+                raise ProviderError(f"{identity}: give the id to import as <user>/<policy>")
+            identity = self._made_up_id(user)
             state = {"userName": user, "policyName": policy}
-        try:
-            held = await self._held(account, state["userName"])
-        except MissingError:
-            return None
+        held = await self._held(account, state["userName"])
         return (identity, {**state, "id": identity}) if state["policyName"] in held else None
 
     @override
@@ -238,95 +251,79 @@ class IamUserPolicyAttachment(Kind[Storage]):
 
     @override
     async def delete(self, account: Storage, identity: str, state: Plain) -> None:
-        """Take the policy from the user, and leave it the others."""
+        """Take the policy from the user, and leave it the others; a user that is gone fails it."""
         user, policy = state["userName"], state["policyName"]
         async with account.attaching:
-            try:
-                held = await self._held(account, user)
-            except MissingError:
-                return
+            held = await self._held(account, user)
             if policy in held:
                 await self._hold(account, user, [name for name in held if name != policy])
 
 
 class IamServiceAccount(Kind[Storage]):
-    """An access key of a user; without a policy of its own it shows a change for ever."""
+    """An access key of a user."""
 
     token = "minio:index/iamServiceAccount:IamServiceAccount"  # noqa: S105 - a type token
     sdk = "pulumi_minio.iam_service_account:IamServiceAccount"
+    taught = frozenset({"policy", "targetUser"})
     replaces = frozenset({"targetUser"})
     defaults: ClassVar = {"disableUser": False, "updateSecret": False}
     secrets = frozenset({"secretKey"})
+    bridged = True
 
     @override
     def mistakes(self, inputs: Plain) -> list[tuple[str, str]]:
-        """Refuse a policy that is no JSON."""
+        """Refuse a policy that is no JSON, and none, with which the plugin never settles."""
+        if "policy" not in inputs:
+            return [("policy", "is required: without one the plugin shows a change for ever")]
         return _policy_mistakes(inputs)
 
     @override
     def comparable(self, name: str, value: Any, state: Plain) -> Any:
         """Compare policies by what they mean."""
-        if name != "policy" or not isinstance(value, str):
-            return value
-        # A text: the empty policy that stands for none is not blank, hence the change for ever.
-        return json.dumps(canonical(value), sort_keys=True)
+        return canonical(value) if name == "policy" else value
 
     @staticmethod
     async def _state(account: Storage, key: str, known: Plain) -> Plain:
         what = f"service account {key}"
         told = json.loads(await account.call(what, account.admin.get_service_account, key))
-        state = {
+        return {
             **known, "id": key, "accessKey": key, "targetUser": told["parentUser"],
             "status": told["accountStatus"], "disableUser": told["accountStatus"] == "off",
+            "policy": told["policy"],
         }  # fmt: skip
-        held = told.get("policy") or ""
-        if canonical(held) != canonical(known.get("policy")):
-            state["policy"] = held
-        return state
 
     @override
     async def create(self, account: Storage, inputs: Plain) -> tuple[str, Plain]:
         """Create the account; the server makes its keys up."""
-        user = inputs["targetUser"]
-        policy = json.loads(inputs["policy"]) if inputs.get("policy") else _NO_POLICY
+        user, policy = inputs["targetUser"], json.loads(inputs["policy"])
         what = f"service account of {user}"
         made = await account.call(what, account.admin.add_service_account_for, user, policy)
         key = made["accessKey"]
-        if inputs.get("disableUser"):
-            await self._change(account, key, status="off")
-        known = {**inputs, "secretKey": made["secretKey"]}
-        return key, await self._state(account, key, known)
-
-    @staticmethod
-    async def _change(account: Storage, key: str, **what: Any) -> None:
-        change = account.admin.update_service_account
-        await account.call(f"service account {key}", change, access_key=key, **what)
+        return key, await self._state(account, key, {"secretKey": made["secretKey"]})
 
     @override
     async def read(self, account: Storage, identity: str, state: Plain) -> tuple[str, Plain] | None:
-        """Return the account as it is; its secret key is known from its creation alone."""
-        try:
-            return identity, await self._state(account, identity, {**self.defaults, **state})
-        except MissingError:
-            return None
+        """Return the account as it is; its secret key is known from its creation alone.
+
+        Raises:
+            ProviderError: it is gone, or its user is; the refresh fails.
+        """
+        return identity, await self._state(account, identity, state)
 
     @override
     async def update(self, account: Storage, identity: str, old: Plain, new: Plain) -> Plain:
-        """Change status, policy, and the secret key where `updateSecret` says so."""
-        status = "off" if new.get("disableUser") else "on"
-        policy = json.loads(new["policy"]) if new.get("policy") else dict(_NO_POLICY)
-        known = {**new, "secretKey": old.get("secretKey", "")}
-        changed: Plain = {"status": status, "policy": policy}
-        if new.get("updateSecret"):
-            changed["secret_key"] = known["secretKey"] = secrets.token_urlsafe(30)
-        await self._change(account, identity, **changed)
+        """Change the policy, and turn it on again."""
+        what, change = f"service account {identity}", account.admin.update_service_account
+        policy = json.loads(new["policy"])
+        await account.call(what, change, access_key=identity, status="on", policy=policy)
+        known = {"secretKey": old["secretKey"]} if "secretKey" in old else {}
         return await self._state(account, identity, known)
 
     @override
     async def delete(self, account: Storage, identity: str, state: Plain) -> None:
-        """Delete the account."""
+        """Delete the account; one that is gone is no error while its user is there."""
         what = f"service account {identity}"
         try:
             await account.call(what, account.admin.delete_service_account, identity)
         except MissingError:
-            return
+            await account.call(what, account.admin.user_info, state["targetUser"])

@@ -11,7 +11,7 @@ from minio.crypto import decrypt, encrypt
 from minio.error import MinioAdminException, S3Error
 from minio.minioadmin import _COMMAND, MinioAdmin
 
-from rehearsal.standins.failure import OperationError
+from pulumi_kit.failures import ProviderError
 
 T = TypeVar("T")
 
@@ -54,7 +54,7 @@ class Storage:
 
         Raises:
             MissingError: the server knows no such thing.
-            OperationError: the server refused, or was not reached; `what` begins the message.
+            ProviderError: the server refused, or was not reached; `what` begins the message.
         """
         try:
             return await asyncio.to_thread(function, *arguments, **named)
@@ -63,12 +63,12 @@ class Storage:
         except MinioAdminException as error:
             code, words = _admin_words(error)
         except urllib3.exceptions.HTTPError as error:
-            raise OperationError(f"{what}: {error}") from None
-        refusal = MissingError if code in _MISSING else OperationError
+            raise ProviderError(f"{what}: {error}") from None
+        refusal = MissingError if code in _MISSING else ProviderError
         raise refusal(f"{what}: {words} ({code})") from None
 
 
-class MissingError(OperationError):
+class MissingError(ProviderError):
     """The server knows no such thing."""
 
 

@@ -6,28 +6,13 @@ The source is read, not imported: importing `pulumi_cloudflare` alone takes seco
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from rehearsal.standins.values import Plain, Unknown
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Names that an object of inputs may have, must have, and what the nested ones look like.
-
-    Attributes:
-        names: Every input property, in camel case.
-        required: Those that must be given.
-        nested: Shape of the properties that are objects, or lists of objects.
-    """
-
-    names: frozenset[str]
-    required: frozenset[str]
-    nested: Mapping[str, "Shape"]
+from pulumi_kit.checking import Shape
 
 
 @dataclass(frozen=True)
@@ -126,29 +111,3 @@ def of(place: str) -> Schema:
 def of_provider(package: str) -> Shape:
     """Return the shape of a provider's configuration, given the SDK's package."""
     return _shape(f"{package}.provider", "ProviderArgs")
-
-
-def mistakes(
-    inputs: Plain, shape: Shape, computed: frozenset[str] = frozenset(), path: str = ""
-) -> Iterator[tuple[str, str]]:
-    """Yield (path, reason) of each input that the plugin would refuse by its schema."""
-    for name, value in inputs.items():
-        place = f"{path}.{name}" if path else name
-        if name in computed:
-            yield place, "is computed by the provider and cannot be set"
-        elif name not in shape.names:
-            yield place, "is no property here"
-        elif name in shape.nested:
-            yield from _nested_mistakes(value, shape.nested[name], place)
-    for name in sorted(shape.required - inputs.keys()):
-        yield (f"{path}.{name}" if path else name), "is required"
-
-
-def _nested_mistakes(value: object, shape: Shape, place: str) -> Iterator[tuple[str, str]]:
-    if isinstance(value, Mapping):
-        yield from mistakes(dict(value), shape, path=place)
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _nested_mistakes(item, shape, f"{place}[{index}]")
-    elif value is not None and not isinstance(value, Unknown):
-        yield place, "must be an object"

@@ -27,6 +27,7 @@ class Registration:
         inputs: Inputs as plain values, seals removed.
         raw: Inputs as the protocol carries them, seals included.
         after: Names of the resources that it waits for.
+        ignored: Inputs whose change is ignored.
     """
 
     type: str
@@ -34,6 +35,7 @@ class Registration:
     inputs: dict[str, Any]
     raw: dict[str, Any]
     after: frozenset[str]
+    ignored: frozenset[str]
 
 
 class _Outputs(mocks.Mocks):
@@ -68,6 +70,7 @@ class _Monitor(mocks.MockMonitor):
             inputs=_unsealed(raw),
             raw=raw,
             after=frozenset(urn.rpartition("::")[2] for urn in request.dependencies),
+            ignored=frozenset(request.ignoreChanges),
         )
         answer: Any = super().RegisterResource(request)  # type: ignore[no-untyped-call] # the SDK's
         return answer

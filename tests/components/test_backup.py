@@ -51,6 +51,15 @@ def test_the_user_can_do_nothing_outside_its_bucket_and_delete_no_version() -> N
             assert not action.startswith("s3:PutBucket")
 
 
+def test_the_user_is_never_updated_as_the_plugin_would_delete_it(
+    found: dict[str, Registration],
+) -> None:
+    user = found["backup-user"]
+
+    assert set(user.inputs) == {"name"}
+    assert user.ignored >= {"forceDestroy", "disableUser", "updateSecret"}
+
+
 def test_the_key_has_a_policy_of_its_own_and_reaches_the_host_as_a_secret(
     found: dict[str, Registration],
 ) -> None:

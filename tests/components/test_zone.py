@@ -166,12 +166,13 @@ def test_names_and_targets_are_written_in_lower_case() -> None:
     )
 
 
-def test_a_service_record_keeps_its_priority_inside_its_data() -> None:
+def test_a_service_record_says_its_priority_where_the_api_answers_it_in_its_data_and_beside() -> (
+    None
+):
     shape = cloudflare_shape(Record("x", "_a._tcp.b.c", RecordType.SRV, Srv(0, 1, 443, "d"), ""))
 
-    assert "priority" not in shape
     assert "content" not in shape
-    assert shape["data"].priority == 0
+    assert (shape["data"].priority, shape["priority"]) == (0, 0)
 
 
 # The component

@@ -1,6 +1,6 @@
 """The circle that every resource type of a stand-in goes through, driven as an engine would."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ from pulumi.provider.experimental.provider import (
     UpdateRequest,
 )
 
-from rehearsal.standins.values import Plain, Properties, plain_map, wrapped
+from pulumi_kit.values import Plain, Properties, plain_map, wrapped
 
 
 def properties(values: Mapping[str, object]) -> Properties:
@@ -29,7 +29,7 @@ def properties(values: Mapping[str, object]) -> Properties:
 
 def secret(value: object) -> PropertyValue:
     """A value marked as secret."""
-    return wrapped(value).with_secret(is_secret=True)
+    return wrapped(value, secret=True)
 
 
 async def configured(provider: Provider, values: Mapping[str, object]) -> Provider:
@@ -67,7 +67,9 @@ class Deployed:
 
     async def failures(self, values: Mapping[str, object]) -> dict[str, str]:
         """Reasons of refused inputs by path."""
-        return {one.property: one.reason for one in (await self.check(values))[1]}
+        _, failures = await self.check(values)
+        # The engine would print the value of a secret property that a failure names.
+        return {it.property or it.reason.split()[0]: it.reason for it in failures}
 
     async def create(self, values: Mapping[str, object], *, preview: bool = False) -> "Deployed":
         inputs, failures = await self.check(values)
@@ -77,10 +79,12 @@ class Deployed:
         self.identity = response.resource_id or ""
         return self
 
-    async def diff(self, values: Mapping[str, object]) -> DiffResponse:
-        inputs, failures = await self.check(values)
+    async def diff(self, values: Mapping[str, object], ignore: Iterable[str] = ()) -> DiffResponse:
+        """Compare; for an ignored input the engine gives back what it had before."""
+        ignored = {name: self.inputs[name] for name in ignore if name in self.inputs}
+        inputs, failures = await self.check({**values, **ignored})
         assert not failures, [(one.property, one.reason) for one in failures]
-        request = DiffRequest(self.urn, self.identity, self.state, inputs, [])
+        request = DiffRequest(self.urn, self.identity, self.state, inputs, list(ignore))
         return await self.provider.diff(request)
 
     async def update(self, values: Mapping[str, object], *, preview: bool = False) -> None:

@@ -1,8 +1,7 @@
-"""A genuine MinIO server on loopback, where one is installed."""
+"""A genuine MinIO server on loopback."""
 
 import asyncio
 import os
-import shutil
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import urllib3
+
+from rehearsal.parts import need
 
 USER, PASSWORD = "administrator", "password-planted-in-this-test"
 
@@ -21,14 +22,6 @@ class Address:
     server: str
     user: str = USER
     password: str = PASSWORD
-    takes_empty_policies: bool = True
-
-
-def binary() -> str | None:
-    """The server's binary: from the cache folder, or from PATH."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    cached = cache / "po-mail" / "bin" / "minio"
-    return str(cached) if cached.is_file() else shutil.which("minio")
 
 
 def _free_port() -> int:
@@ -47,8 +40,7 @@ def _wait_until_ready(server: str) -> None:
 @asynccontextmanager
 async def genuine(folder: Path) -> AsyncIterator[Address]:
     """Run the server on a free port until the block ends."""
-    program = binary()
-    assert program is not None
+    program = need("minio")
     server = f"127.0.0.1:{_free_port()}"
     environment = {
         "MINIO_ROOT_USER": USER, "MINIO_ROOT_PASSWORD": PASSWORD, "MINIO_BROWSER": "off",

@@ -111,7 +111,7 @@ class Identities:
         user = self.users.get(name)
         if not secret and user:
             secret = user["secretKey"]
-        if not 8 <= len(secret) <= 40:
+        if len(secret) < 8:
             raise RefusalError(400, "XMinioAdminInvalidSecretKey", "The secret key is invalid.")
         self.users[name] = {
             "secretKey": secret, "status": "disabled" if status == "disabled" else "enabled",
@@ -213,7 +213,7 @@ class Identities:
             )
         if not 3 <= len(access) <= 20:
             raise RefusalError(400, "XMinioAdminInvalidAccessKey", "The access key is invalid.")
-        if not 8 <= len(secret) <= 40:
+        if len(secret) < 8:
             raise RefusalError(400, "XMinioAdminInvalidSecretKey", "The secret key is invalid.")
         self.accounts[access] = {
             "secretKey": secret, "parent": parent, "status": "on",

@@ -21,7 +21,6 @@ from tests.engine.stage import ProgramInThread
 
 T = TypeVar("T")
 INTENDED = {
-    "backup-user": {"forceDestroy"},
     "mailbox-info": {"quota"},
     "webmail-a": {"ttl"},
 }
