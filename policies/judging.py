@@ -28,7 +28,6 @@ def stack_of(
     *,
     today: date | None = None,
     snapshot: Snapshot | None = None,
-    sees_secrets: bool = True,
     previous: Sequence[Resource] | None = None,
     evidence: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Stack:
@@ -39,7 +38,6 @@ def stack_of(
         resources: Every resource that the program registers.
         today: The day to judge dates by; today in UTC when absent.
         snapshot: SPF records of other domains; the stored ones when absent.
-        sees_secrets: Whether the resources still tell what is secret.
         previous: Resources of the state before this deployment, if one is at hand.
         evidence: What operations have found out, by subject; what is kept for the stack when
             absent.
@@ -47,7 +45,7 @@ def stack_of(
     if evidence is None:
         evidence = kept.read_all(_stack_name(resources))
     day = today or datetime.now(UTC).date()
-    return Stack(declaration, resources, day, snapshot or load(), sees_secrets, previous, evidence)
+    return Stack(declaration, resources, day, snapshot or load(), previous, evidence)
 
 
 def _stack_name(resources: Sequence[Resource]) -> str:
@@ -61,13 +59,10 @@ def judge(
     resources: Sequence[Resource],
     *,
     today: date | None = None,
-    sees_secrets: bool = True,
     previous: Sequence[Resource] | None = None,
 ) -> Judgement:
     """Judge a declaration and its resources by every rule; `stack_of` says what is what."""
-    return judge_stack(
-        stack_of(declaration, resources, today=today, sees_secrets=sees_secrets, previous=previous)
-    )
+    return judge_stack(stack_of(declaration, resources, today=today, previous=previous))
 
 
 def judge_stack(stack: Stack, chosen: Iterable[Rule] | None = None) -> Judgement:

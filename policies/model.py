@@ -106,6 +106,8 @@ class Resource:
         provider: Name of the explicit provider, or empty where none is known.
         dependencies: URNs of the resources that it waits for.
         protect: Whether it is protected from deletion.
+        known: False where a preview shows nothing of it at all; its properties are empty then, and
+            that is no fact.
     """
 
     urn: str
@@ -116,6 +118,7 @@ class Resource:
     provider: str = ""
     dependencies: tuple[str, ...] = ()
     protect: bool = False
+    known: bool = True
 
     @property
     def is_provider(self) -> bool:

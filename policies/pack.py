@@ -1,16 +1,26 @@
 """The rules as a policy pack for the genuine engine.
 
-Every rule is a mandatory policy on the whole stack. The engine tells the pack the configuration in
-`PULUMI_CONFIG`, secrets included; only what belongs to the declaration is read from it.
+Every rule is a mandatory policy on the whole stack. The engine tells the pack the configuration,
+secrets included; only what belongs to the declaration is read from it.
+
+What the engine shows at the end of a preview are the *outputs* of resources. While the
+configuration of a provider is not known yet (the key of Mailcow's API is made on the host), those
+of its resources are empty, and of others a value may be missing whole in which something is not
+known (pulumi/pulumi#7854). Nothing of that is a fact. So the pack notes what the program asks for,
+which the engine shows before each step, and judges a preview by that; what neither tells is
+unknown, and judged on `up`.
 """
 
-import importlib
 import json
 import os
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
+import pulumi_policy.policy
+from google.protobuf import json_format
+from pulumi.runtime import proto
 from pulumi_policy import (
     EnforcementLevel,
     Policy,
@@ -20,8 +30,11 @@ from pulumi_policy import (
     StackValidationArgs,
     StackValidationPolicy,
 )
+from pulumi_policy.deserialize import SPECIAL_SECRET_SIG, SPECIAL_SIG_KEY
+from pulumi_policy.policy import (
+    _PolicyAnalyzerServicer as PolicyServicer,  # the one place where a pack meets the engine
+)
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, UnknownValueError
-from pulumi_policy.secret import Secret as PackSecret
 
 from components import secrets
 from components.declaration import Declaration, read
@@ -29,7 +42,8 @@ from components.mistakes import PREFIX, DeclarationError
 from policies.judging import judge_stack, stack_of
 from policies.model import UNKNOWN, Deferred, Resource, Rule, Secret
 from policies.registry import rules
-from policies.views import SENTINELS, name_of
+from policies.stack import Stack
+from policies.views import name_of, plain
 
 NAME = "mail"
 _LEVELS = {
@@ -38,104 +52,164 @@ _LEVELS = {
     "medium": Severity.MEDIUM,
     "low": Severity.LOW,
 }
-_HIDDEN = "__target"
-"""Under this key the proxies of pulumi_policy hand out what they stand for."""
+_COMPONENTS = f"{PREFIX}components:"
+"""Type prefix of our components: they group resources, and have no properties."""
 
 
-def declaration_of(environment: Mapping[str, str]) -> Declaration:
-    """Return the declaration that the engine tells an analyzer.
+@dataclass(frozen=True)
+class Surroundings:
+    """What the engine tells a pack of the deployment.
 
-    Raises:
-        DeclarationError: it has mistakes. No secret is read, so none can be in the message.
+    Attributes:
+        stack: Name of the stack.
+        config: Configuration by full key, secrets included.
+        secret_keys: Full keys that are secret, as far as the engine says.
+        preview: Whether nothing is deployed.
     """
-    return _read(
-        environment.get("PULUMI_CONFIG") or "{}",
-        environment.get("PULUMI_CONFIG_SECRET_KEYS") or "[]",
-        environment.get("PULUMI_STACK", "<stack>"),
-    )
+
+    stack: str
+    config: Mapping[str, str]
+    secret_keys: frozenset[str] = frozenset()
+    preview: bool = False
+
+    @classmethod
+    def of_environment(cls, environment: Mapping[str, str]) -> "Surroundings":
+        """Return what a language host says in the environment of the pack's process."""
+        return cls(
+            environment.get("PULUMI_STACK", "<stack>"),
+            json.loads(environment.get("PULUMI_CONFIG") or "{}"),
+            frozenset(json.loads(environment.get("PULUMI_CONFIG_SECRET_KEYS") or "[]")),
+            environment.get("PULUMI_DRY_RUN") == "true",
+        )
+
+    @classmethod
+    def of_request(cls, request: proto.AnalyzerStackConfigureRequest) -> "Surroundings":
+        """Return what the engine says to a pack that runs already (from 3.276)."""
+        return cls(
+            request.stack, dict(request.config), frozenset(request.config_secret_keys),
+            request.dry_run,
+        )  # fmt: skip
+
+    @cached_property
+    def declaration(self) -> Declaration:
+        """The declaration.
+
+        Raises:
+            DeclarationError: it has mistakes. No secret is read, so none can be in the message.
+        """
+        hidden = {key.removeprefix(PREFIX) for key in self.secret_keys}
+        settings = {
+            key.removeprefix(PREFIX): value
+            for key, value in self.config.items()
+            if key.startswith(PREFIX)
+        }
+        public = {
+            key: value
+            for key, value in settings.items()
+            if not secrets.names_secret(key) and key not in hidden
+        }
+        return read(public, source=f"Pulumi.{self.stack}.yaml")
 
 
-@lru_cache(maxsize=1)
-def _read(config: str, secret_keys: str, stack: str) -> Declaration:
-    """Read the declaration once for all rules."""
-    given = json.loads(config)
-    hidden = {str(one).removeprefix(PREFIX) for one in json.loads(secret_keys)}
-    plain = {
-        key.removeprefix(PREFIX): value
-        for key, value in given.items()
-        if key.startswith(PREFIX)
-        and not secrets.names_secret(key.removeprefix(PREFIX))
-        and key.removeprefix(PREFIX) not in hidden
-    }
-    return read(plain, source=f"Pulumi.{stack}.yaml")
+def properties_of(struct: Any) -> dict[str, Any]:
+    """Return properties of Pulumi's protocol, with our own marks for secret and unknown values."""
+    properties: dict[str, Any] = plain(_sealed(json_format.MessageToDict(struct)))
+    return properties
 
 
-def keep_secrets() -> bool:
-    """Let secrets keep their mark on the way to a policy; return whether that succeeded.
-
-    pulumi_policy unwraps them before a stack policy sees them, although the engine says which they
-    are. It can keep them, and does so for remediations; here it is told to do so always. The place
-    is not part of its interface, so a version without it is worked with as it is: rules about
-    secrecy are then said to be judged elsewhere.
-    """
-    try:
-        module = importlib.import_module("pulumi_policy.policy")
-        deserialize = importlib.import_module("pulumi_policy.deserialize")
-        unwrapped: Callable[[Any, bool], Any] = deserialize._deserialize_property  # noqa: SLF001 - see above
-        if not callable(module.deserialize_properties):
-            return False
-    except (ImportError, AttributeError):
-        return False
-
-    original = module.deserialize_properties
-
-    def marked(properties: Mapping[str, Any], proxy_secrets: bool = False) -> Any:  # noqa: FBT001, FBT002 - its signature
-        if proxy_secrets:  # a remediation; the pack has none
-            return original(properties, proxy_secrets)
-        return {key: _plain(unwrapped(value, True)) for key, value in properties.items()}  # noqa: FBT003 - its signature
-
-    setattr(module, "deserialize_properties", marked)  # noqa: B010 - mypy knows it is not exported
-    return True
-
-
-def _plain(value: Any) -> Any:
-    """Return a value without pulumi_policy's proxies, with our own marks."""
-    if isinstance(value, PackSecret):
-        return Secret(_plain(value.value))
-    if isinstance(value, Secret) or value is UNKNOWN:
-        return value
-    if isinstance(value, str):
-        return UNKNOWN if value in SENTINELS else value
-    if type(value).__name__ in (
-        "_DictProxy",
-        "_ListProxy",
-        "_DictSecretsProxy",
-        "_ListSecretsProxy",
-    ):
-        value = value[_HIDDEN]
+def _sealed(value: Any) -> Any:
+    """Mark secrets. Assets and archives stay what they are on the wire: no rule reads them."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        if value.get(SPECIAL_SIG_KEY) == SPECIAL_SECRET_SIG:
+            return Secret(plain(_sealed(value.get("value"))))
+        return {key: _sealed(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_sealed(inner) for inner in value]
     return value
 
 
-def resources_of(args: StackValidationArgs) -> list[Resource]:
-    """Return the resources that the engine shows a stack policy."""
-    return [
-        Resource(
-            urn=one.urn,
-            type=one.resource_type,
-            name=one.name,
-            properties=_plain(one.props),
-            parent=name_of(one.parent.urn) if one.parent else "",
-            provider=one.provider.name if one.provider else "",
-            dependencies=tuple(other.urn for other in one.dependencies),
-            protect=bool(one.opts.protect),
+@dataclass
+class Analysis:
+    """What the engine has shown so far of one deployment.
+
+    Attributes:
+        surroundings: What it told of the deployment.
+        asked: What the program asks for, by URN; noted from `Analyze`.
+        resources: The resources at the end.
+    """
+
+    surroundings: Surroundings
+    asked: dict[str, dict[str, Any]] = field(default_factory=dict)
+    resources: list[Resource] = field(default_factory=list)
+
+    @cached_property
+    def stack(self) -> Stack:
+        """The stack to judge, once for all rules.
+
+        Raises:
+            DeclarationError: the declaration has mistakes.
+        """
+        return stack_of(self.surroundings.declaration, self.resources)
+
+    def end(self, shown: Iterable[proto.AnalyzerResource]) -> None:
+        """Take the resources that the engine shows at the end."""
+        self.resources = [
+            self._resource(resource) for resource in shown if resource.type != "pulumi:pulumi:Stack"
+        ]
+        self.__dict__.pop("stack", None)
+
+    def _resource(self, shown: proto.AnalyzerResource) -> Resource:
+        properties = properties_of(shown.properties)
+        known = True
+        if self.surroundings.preview:
+            asked = self.asked.get(shown.urn)
+            known = bool(properties) or asked is not None or shown.type.startswith(_COMPONENTS)
+            # A value that follows from another resource, and is not there, was dropped whole.
+            dropped = dict.fromkeys(shown.propertyDependencies, UNKNOWN) if known else {}
+            properties = {**dropped, **properties, **(asked or {})}
+        return Resource(
+            urn=shown.urn,
+            type=shown.type,
+            name=shown.name,
+            properties=properties,
+            parent=name_of(shown.parent),
+            provider=shown.provider.name,
+            dependencies=tuple(shown.dependencies),
+            protect=shown.options.protect,
+            known=known,
         )
-        for one in args.resources
-        if one.resource_type != "pulumi:pulumi:Stack"
-    ]
+
+
+class Analyzer(PolicyServicer):
+    """pulumi_policy's server, which also notes what it shows no policy.
+
+    A policy on the whole stack is given no inputs, and its secrets have lost their seal.
+    """
+
+    analysis: Analysis
+
+    @classmethod
+    def serving(cls, analysis: Analysis) -> "type[Analyzer]":
+        """Return a server that notes in `analysis`; `PolicyPack` makes the instance."""
+        return type("Analyzer", (cls,), {"analysis": analysis})
+
+    def ConfigureStack(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
+        """Take the configuration from an engine that says it after the pack has started."""
+        self.analysis.surroundings = Surroundings.of_request(request)
+        return super().ConfigureStack(request, context)
+
+    def Analyze(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
+        """Note what the program asks for."""
+        self.analysis.asked[request.urn] = properties_of(request.properties)
+        server: Any = super()  # without types
+        return server.Analyze(request, context)
+
+    def AnalyzeStack(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's name
+        """Judge the whole stack by every policy."""
+        self.analysis.end(request.resources)
+        # The policies ask the analysis: pulumi_policy need not decode everything for each of them.
+        server: Any = super()
+        return server.AnalyzeStack(proto.AnalyzeStackRequest(), context)
 
 
 class NotYetKnownError(UnknownValueError):
@@ -147,50 +221,44 @@ class NotYetKnownError(UnknownValueError):
 
 
 def _validate(
-    rule: Rule, *, sees_secrets: bool
+    rule: Rule, analysis: Analysis
 ) -> Callable[[StackValidationArgs, ReportViolation], None]:
-    def validate(args: StackValidationArgs, report_violation: ReportViolation) -> None:
+    def validate(_: StackValidationArgs, report_violation: ReportViolation) -> None:
         try:
-            declaration = declaration_of(os.environ)
+            judgement = judge_stack(analysis.stack, [rule])
         except DeclarationError as error:
             report_violation(str(error), None)
             return
-        stack = stack_of(declaration, resources_of(args), sees_secrets=sees_secrets)
-        judgement = judge_stack(stack, [rule])
-        for one in judgement.violations:
-            shown = f" ({one.resource})" if one.urn else ""
-            report_violation(f"{one.key}: {one.message}{shown}; {one.remedy}", one.urn or None)
+        for violation in judgement.violations:
+            shown = f" ({violation.resource})" if violation.urn else ""
+            text = f"{violation.key}: {violation.message}{shown}; {violation.remedy}"
+            report_violation(text, violation.urn or None)
         if judgement.deferred:
             raise NotYetKnownError(judgement.deferred[0])
 
     return validate
 
 
-def policies(*, sees_secrets: bool) -> list[Policy]:
-    """Return every rule as a mandatory policy.
-
-    Args:
-        sees_secrets: Whether secrets keep their mark.
-    """
+def policies(analysis: Analysis) -> list[Policy]:
+    """Return every rule as a mandatory policy that judges what an analysis has noted."""
     return [
         StackValidationPolicy(
-            name=one.id,
-            description=one.protects,
-            validate=_validate(one, sees_secrets=sees_secrets),
+            name=rule.id,
+            description=rule.protects,
+            validate=_validate(rule, analysis),
             enforcement_level=EnforcementLevel.MANDATORY,
-            severity=_LEVELS[one.severity.value],
-            remediation_steps=one.remedy,
-            url=one.source if one.source.startswith("https://") else None,
-            tags=[one.area.value],
+            severity=_LEVELS[rule.severity.value],
+            remediation_steps=rule.remedy,
+            url=rule.source if rule.source.startswith("https://") else None,
+            tags=[rule.area.value],
         )
-        for one in rules()
+        for rule in rules()
     ]
 
 
 def serve() -> None:
     """Serve the pack; returns when the engine is done."""
-    PolicyPack(
-        name=NAME,
-        policies=policies(sees_secrets=keep_secrets()),
-        enforcement_level=EnforcementLevel.MANDATORY,
-    )
+    analysis = Analysis(Surroundings.of_environment(os.environ))
+    # PolicyPack makes its server by this name; there is no other way to hear `Analyze`.
+    setattr(pulumi_policy.policy, PolicyServicer.__name__, Analyzer.serving(analysis))
+    PolicyPack(name=NAME, policies=policies(analysis), enforcement_level=EnforcementLevel.MANDATORY)

@@ -70,7 +70,6 @@ class Stack:
         resources: Every resource, in the order of registration.
         today: The day to judge dates by.
         snapshot: SPF records of other domains.
-        sees_secrets: Whether the resources still tell what is secret.
         previous: Resources as the state holds them, before this deployment; None where no state
             is at hand.
         evidence: What operations have found out about it, by subject (`components.evidence`).
@@ -81,7 +80,6 @@ class Stack:
     resources: Sequence[Resource]
     today: date
     snapshot: Snapshot
-    sees_secrets: bool = True
     previous: Sequence[Resource] | None = None
     evidence: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     met: list[tuple[Resource, str]] = field(default_factory=list)
@@ -90,7 +88,7 @@ class Stack:
     def watched(self) -> "Stack":
         """Return the same stack with a list of its own of what was met unknown."""
         return Stack(
-            self.declaration, self.resources, self.today, self.snapshot, self.sees_secrets,
+            self.declaration, self.resources, self.today, self.snapshot,
             self.previous, self.evidence, [], self._known,
         )  # fmt: skip
 
@@ -124,7 +122,7 @@ class Stack:
 
         What is unknown, at any depth, is noted.
         """
-        value: Any = resource.properties
+        value: Any = resource.properties if resource.known else UNKNOWN
         for step in path:
             value = value.value if isinstance(value, Secret) else value
             value = value.get(step) if isinstance(value, Mapping) else value
@@ -140,13 +138,27 @@ class Stack:
         value = self.get(resource, *path)
         return "" if value is None else str(value)
 
+    def properties(self, resource: Resource) -> Mapping[str, Any]:
+        """Return all properties, sealed as they are; none of a resource that is not known yet.
+
+        Such a resource is noted.
+        """
+        if not resource.known:
+            self.met.append((resource, "everything"))
+        return resource.properties
+
     def sealed(self, resource: Resource, *path: str) -> bool:
-        """Tell whether a property, or one in which it lies, is secret."""
-        value: Any = resource.properties
+        """Tell whether a property, or one in which it lies, is secret.
+
+        What is unknown, and not said to be secret, is noted.
+        """
+        value: Any = resource.properties if resource.known else UNKNOWN
         for step in path:
-            if isinstance(value, Secret):
-                return True
+            if isinstance(value, Secret) or value is UNKNOWN:
+                break
             value = value.get(step) if isinstance(value, Mapping) else None
+        if value is UNKNOWN:
+            self.met.append((resource, ".".join(path)))
         return isinstance(value, Secret)
 
     # The zone

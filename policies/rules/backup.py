@@ -172,7 +172,7 @@ def _confined(stack: Stack) -> Iterator[Finding]:
         given = stack.text(one, "policyName")
         if given and given not in own:
             message = f"{one.name} gives the user the policy {given}"
-            yield Finding(message, "mail:backup.user", one, given)
+            yield Finding(message, "mail:backup.user", one, given, absent=True)
     for one in stack.of_type(SERVICE_ACCOUNT):
         if not stack.text(one, "policy") and not stack.of_type(ATTACHMENT):
             yield Finding(f"{one.name} has no policy", "mail:backup.user", one)
@@ -273,11 +273,12 @@ def _retention(stack: Stack) -> Iterator[Finding]:
 
 
 def _timer(stack: Stack) -> list[tuple[Resource, str]]:
+    files = (stack.file(path) for path in stack.files if path.endswith("/po-mail-backup.timer"))
     return [
         (file.resource, calendar)
-        for path, file in stack.files.items()
-        if path.endswith("/po-mail-backup.timer")
-        for calendar in re.findall(r"^OnCalendar=(.*)$", file.text or "", re.MULTILINE) or [""]
+        for file in files
+        if file and file.text is not None
+        for calendar in re.findall(r"^OnCalendar=(.*)$", file.text, re.MULTILINE) or [""]
     ]
 
 

@@ -51,8 +51,8 @@ _ENVIRONMENT = re.compile(
 def _plain(stack: Stack) -> Iterator[Finding]:
     public = (stack.declaration.host_key.split() or [""])[-1]
     dkim = stack.declaration.dkim_public_key
-    for one in stack.resources if stack.sees_secrets else ():
-        for name, value in one.properties.items():
+    for one in stack.resources:
+        for name, value in stack.properties(one).items():
             # What `secrets-sealed` judges by its name is not judged by its looks too.
             if name in _PUBLIC or name in _sealed_names(one):
                 continue
@@ -93,26 +93,24 @@ def _suspicious(text: str, resource: Resource, name: str, dkim: str) -> bool:
     remedy="keep the value an Output to its end, and hand it over on standard input or in a file",
 )
 def _repeated(stack: Stack) -> Iterator[Finding]:
-    if not stack.sees_secrets:
-        return
     secrets = {
         word
         for one in stack.resources
-        for text in _whole_secrets(one)
+        for text in _whole_secrets(stack, one)
         for word in {text.strip()}
         if len(word) >= 12
     }
     for one in stack.resources:
         # An id is the provider's choice and never sealed: of a service account, its access key.
-        shown = {name: value for name, value in one.properties.items() if name != "id"}
+        shown = {name: value for name, value in stack.properties(one).items() if name != "id"}
         words = {word for text in plain_texts(shown) for word in _WORDS.findall(text)}
         if words & secrets:
             yield Finding(f"{one.name} repeats a secret in clear", "mail", one)
 
 
-def _whole_secrets(resource: Resource) -> Iterator[str]:
+def _whole_secrets(stack: Stack, resource: Resource) -> Iterator[str]:
     """Yield secrets that are one word: passwords and keys, not whole files."""
-    for name, value in resource.properties.items():
+    for name, value in stack.properties(resource).items():
         if resource.type == COMMAND and name == "connection":
             continue  # the whole connection is sealed, with public parts such as the address
         for text in secret_texts(value):
@@ -129,16 +127,14 @@ def _whole_secrets(resource: Resource) -> Iterator[str]:
     remedy="pass the secret of the configuration as it is, or wrap it in pulumi.Output.secret",
 )
 def _sealed(stack: Stack) -> Iterator[Finding]:
-    if not stack.sees_secrets:
-        return
     for one in stack.resources:
         for name in _sealed_names(one) if one.type != COMMAND else ():
-            if name in one.properties and not stack.sealed(one, name):
+            if name in stack.properties(one) and not stack.sealed(one, name):
                 yield Finding(f"{name} of {one.name} is not a secret", "mail", one)
         if one.type == COMMAND:
             yield from _command(stack, one)
         if one.type == "docker:index/container:Container":
-            for text in plain_texts(one.properties.get("envs")):
+            for text in plain_texts(stack.properties(one).get("envs")):
                 if _ENVIRONMENT.search(text) and "_FILE=" not in text:
                     yield Finding(
                         f"an environment variable of {one.name} is not a secret", "mail", one
@@ -149,7 +145,7 @@ def _sealed(stack: Stack) -> Iterator[Finding]:
 
 
 def _command(stack: Stack, one: Resource) -> Iterator[Finding]:
-    connection = one.properties.get("connection")
+    connection = stack.properties(one).get("connection")
     if (
         isinstance(connection, Mapping)
         and "privateKey" in connection
@@ -169,11 +165,9 @@ def _command(stack: Stack, one: Resource) -> Iterator[Finding]:
 )
 def _quiet(stack: Stack) -> Iterator[Finding]:
     for one in stack.of_type(COMMAND):
-        if stack.sees_secrets and any(
-            stack.sealed(one, name) for name in ("create", "update", "delete", "environment")
-        ):
+        if any(stack.sealed(one, name) for name in ("create", "update", "delete", "environment")):
             yield Finding(f"{one.name} carries a secret in its words", "mail", one)
-        if one.properties.get("stdin") is None:
+        if stack.properties(one).get("stdin") is None:
             continue
         if stack.text(one, "logging") not in ("none", "stderr"):
             message = f"{one.name} is given a secret and logs its output"
@@ -198,7 +192,7 @@ def _closed(stack: Stack) -> Iterator[Finding]:
             continue  # `relay-credential-sealed` judges it: Postfix reads it as its own group
         if file.path.startswith(f"{stack.declaration.monitoring.prometheus_directory}/"):
             continue  # Prometheus reads it as a user of its own; its token opens the exporter alone
-        holds = stack.sees_secrets and stack.sealed(file.resource, "content")
+        holds = stack.sealed(file.resource, "content")
         if (holds or name in _SECRET_FILES) and file.mode & 0o077:
             message = f"{file.path} holds secrets and has the mode {file.mode:04o}"
             yield Finding(message, "mail", file.resource, f"{file.mode:04o}")

@@ -156,7 +156,7 @@ def _sealed(stack: Stack) -> Iterator[Finding]:
     file = stack.mailcow_file(_LOGIN)
     if file is None:
         return
-    if stack.sees_secrets and not stack.sealed(file.resource, "content"):
+    if not stack.sealed(file.resource, "content"):
         message = "the map with the smarthost's password is not a secret"
         yield Finding(message, "mail:smarthostPassword", file.resource)
     if file.mode & 0o007:
@@ -180,7 +180,7 @@ def _own(stack: Stack) -> Iterator[Finding]:
     for one in stack.resources:
         if one is file.resource or one.type.startswith("pulumi:"):
             continue
-        texts = [text for key in one.properties for text in secret_texts(one.properties[key])]
+        texts = [*secret_texts(stack.properties(one))]
         if any(password in text for text in texts):
             message = f"{one.name} uses the smarthost's credential too"
             yield Finding(message, "mail:smarthostPassword", one)

@@ -1,7 +1,8 @@
 """Every genuine part: what it is for, which stand-in it checks, and where it comes from."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,20 @@ class GoModule:
         package: Path of the main package.
         go: Oldest toolchain that builds it.
         stamp: Variable that the linker sets to the version; none if empty.
+        main: Folder with the go.mod and go.sum of the main module; one is made from the module's
+            own if None.
+        files: Programs that are no Go: by name, the module and the path in it. go.sum holds the
+            module's content.
     """
 
     module: str
     version: str
     checksum: str
     package: str
-    go: tuple[int, int]
+    go: tuple[int, ...]
     stamp: str = ""
+    main: Path | None = None
+    files: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"Go: {self.module} {self.version}"
@@ -62,6 +69,8 @@ class Part:
     source: Debian | GoModule
     programs: tuple[str, ...]
 
+
+_PULUMI = "github.com/pulumi/pulumi"
 
 CATALOGUE: Sequence[Part] = (
     Part(
@@ -185,6 +194,27 @@ CATALOGUE: Sequence[Part] = (
             stamp="github.com/docker/compose/v2/internal.Version",
         ),
         ("docker-compose",),
+    ),
+    Part(
+        "pulumi",
+        "deploys as the program's users do: a whole life of a stack, policies included",
+        "rehearsal/engine",
+        GoModule(
+            f"{_PULUMI}/pkg/v3",
+            "v3.276.0",
+            "h1:RKovVWNh+H8qnmbv88QZWirM/HmfBqR28rbnRN3n6FA=",
+            f"{_PULUMI}/pkg/v3/cmd/pulumi",
+            go=(1, 26, 6),
+            stamp=f"{_PULUMI}/sdk/v3/go/common/version.Version",
+            main=Path(__file__).parent / "pulumi",
+            files={
+                "pulumi-language-python-exec": (
+                    f"{_PULUMI}/sdk/v3",
+                    "python/cmd/pulumi-language-python-exec",
+                )
+            },
+        ),
+        ("pulumi",),
     ),
 )
 """Every genuine part, in the order in which they are installed."""

@@ -2,8 +2,9 @@
 
 `go install module@version` refuses a module whose go.mod has `replace` or `exclude` directives, for
 they hold in a main module only. So a small main module is written that requires the wanted one and
-repeats its directives. The module's content is checked against the catalogue's checksum, and what
-it depends on against the checksums that the module itself lists.
+repeats its directives; where they refer to folders, it is kept in the project. The module's content
+is checked against the catalogue's checksum, and what it depends on against the checksums that the
+module itself, or the kept main module, lists.
 """
 
 import json
@@ -29,7 +30,7 @@ TOOLCHAIN = "1.26.6"
 _PATIENCE = 3600.0
 _JOBS = 2
 """Compilers at once; a build is work in the background."""
-_VERSION = re.compile(r"go(\d+)\.(\d+)")
+_VERSION = re.compile(r"go(\d+(?:\.\d+)+)")
 
 
 def built(part: Part) -> str:
@@ -38,7 +39,8 @@ def built(part: Part) -> str:
         note: dict[str, str] = json.loads(_note(part).read_text())
     except (OSError, ValueError):
         return ""
-    there = all(os.access(binaries() / program, os.X_OK) for program in part.programs)
+    files = part.source.files if isinstance(part.source, GoModule) else {}
+    there = all(os.access(binaries() / name, os.X_OK) for name in (*part.programs, *files))
     return note.get("version", "") if there else ""
 
 
@@ -72,7 +74,7 @@ class Builder:
 
     # Toolchain
 
-    def _toolchain(self, oldest: tuple[int, int]) -> Path:
+    def _toolchain(self, oldest: tuple[int, ...]) -> Path:
         on_path = shutil.which("go")
         if on_path and _release(Path(on_path)) >= oldest:
             return Path(on_path)
@@ -107,24 +109,26 @@ class Builder:
         log.unlink(missing_ok=True)
         self._say(f"{part.name} {source.version}: its source")
         module = _downloaded(go, source, environment, folder)
-        directives = _directives(go, Path(module["GoMod"]), environment, folder)
-        (folder / "go.mod").write_text(main_module(source, directives))
-        sums = Path(module["Dir"]) / "go.sum"
-        (folder / "go.sum").write_text(
-            (sums.read_text() if sums.exists() else "")
-            + f"{source.module} {source.version} {source.checksum}\n"
-            + f"{source.module} {source.version}/go.mod {module['GoModSum']}\n"
-        )
+        if source.main is None:
+            _write_main_module(go, source, module, environment, folder)
+        else:
+            for name in ("go.mod", "go.sum"):
+                shutil.copy(source.main / name, folder)
         self._say(f"{part.name} {source.version}: building, some minutes the first time")
         with _laid_beside(binaries() / part.programs[0]) as output:
             run(
-                ["nice", "-n", "10", str(go), "build", "-mod=mod", "-trimpath", "-v",
+                ["nice", "-n", "10", str(go), "build", f"-mod={_mode(source)}", "-trimpath", "-v",
                  f"-p={_JOBS}", f"-ldflags={_linker(source)}", "-o", str(output), source.package],
                 environment=environment, log=log, say=self._say, folder=folder,
                 about=f"{part.name}: building", patience=_PATIENCE,
                 counted=lambda text: sum("/" in line and " " not in line
                                          for line in text.splitlines()),
             )  # fmt: skip
+        for name, (module_path, path) in source.files.items():
+            kept = _answer(go, ["mod", "download", "-json", module_path], environment, folder)
+            with _laid_beside(binaries() / name) as output:
+                shutil.copyfile(Path(kept["Dir"]) / path, output)
+                output.chmod(0o755)
         note = {"module": source.module, "version": source.version, "checksum": source.checksum}
         with _laid_beside(_note(part)) as output:
             output.write_text(json.dumps(note, indent=1) + "\n")
@@ -145,16 +149,21 @@ def _linker(source: GoModule) -> str:
     return f"-s -w{stamp}"
 
 
-def _release(go: Path) -> tuple[int, int]:
+def _mode(source: GoModule) -> str:
+    """A main module that is kept is complete; one that is made here learns sums as it builds."""
+    return "mod" if source.main is None else "readonly"
+
+
+def _release(go: Path) -> tuple[int, ...]:
     try:
         done = subprocess.run(  # noqa: S603 - the toolchain on PATH
             [go, "env", "GOVERSION"], capture_output=True, text=True, check=False, timeout=60,
             env={**os.environ, "GOTOOLCHAIN": "local"},
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
-        return 0, 0
-    found = _VERSION.match(done.stdout)
-    return (int(found[1]), int(found[2])) if found else (0, 0)
+        return ()
+    version = _VERSION.match(done.stdout)
+    return tuple(map(int, version[1].split("."))) if version else ()
 
 
 def _answer(go: Path, arguments: list[str], environment: Mapping[str, str], folder: Path) -> Any:
@@ -194,6 +203,23 @@ def _directives(
         go, ["mod", "edit", "-json", str(file)], environment, folder
     )
     return described
+
+
+def _write_main_module(
+    go: Path,
+    source: GoModule,
+    module: Mapping[str, str],
+    environment: Mapping[str, str],
+    folder: Path,
+) -> None:
+    directives = _directives(go, Path(module["GoMod"]), environment, folder)
+    (folder / "go.mod").write_text(main_module(source, directives))
+    sums = Path(module["Dir"]) / "go.sum"
+    (folder / "go.sum").write_text(
+        (sums.read_text() if sums.exists() else "")
+        + f"{source.module} {source.version} {source.checksum}\n"
+        + f"{source.module} {source.version}/go.mod {module['GoModSum']}\n"
+    )
 
 
 def main_module(source: GoModule, described: Mapping[str, Any]) -> str:

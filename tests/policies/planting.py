@@ -25,7 +25,6 @@ def rebuilt(stack: Stack, resources: Sequence[Resource] | None = None, **changes
         stack.resources if resources is None else resources,
         today=changes.get("today", stack.today),
         snapshot=changes.get("snapshot", stack.snapshot),
-        sees_secrets=changes.get("sees_secrets", stack.sees_secrets),
         previous=changes.get("previous", stack.previous),
         evidence=changes.get("evidence", stack.evidence),
     )

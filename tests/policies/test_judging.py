@@ -109,12 +109,6 @@ def test_a_secret_shows_nothing_of_itself() -> None:
     assert opened([secret]) == [{"password": "marker-7f3a"}]
 
 
-def test_without_sight_of_secrets_nobody_is_accused_of_showing_them(good: Stack) -> None:
-    blind = Stack(good.declaration, good.resources, good.today, good.snapshot, sees_secrets=False)
-
-    assert judge_stack(blind).violations == ()
-
-
 def test_an_unsealed_secret_is_seen_where_secrets_are(good: Stack) -> None:
     assert messages("secrets-sealed", unsealed("host", "privateKey")(good))
 
