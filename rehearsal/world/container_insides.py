@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from rehearsal.world.docker_containers import SERVICE_LABEL
 from rehearsal.world.mail.imap import ImapListener
 from rehearsal.world.mail.store import MailStore
-from rehearsal.world.mailcow_api import passwords
+from pulumi_mailcow.testing import passwords
 
 _KEYS = "/mail_crypt"
 _CONFIGURATION = re.compile(r"/[\w./-]+/dovecot\.conf")

@@ -9,8 +9,8 @@ import aiohttp
 import bcrypt
 import pytest
 
-from rehearsal.world.mailcow_api import MailcowApi, access
-from rehearsal.world.mailcow_api.call import ROUTES
+from pulumi_mailcow.testing import access
+from rehearsal.world.mailcow_api import MailcowApi
 from rehearsal.world.service import Service, Surroundings
 from rehearsal.world.world import World
 
@@ -135,141 +135,6 @@ def code(answer: Any) -> Any:
     return message if isinstance(message, str) else message[0]
 
 
-def test_quotas_are_written_in_mib_and_read_in_bytes(tmp_path: Path) -> None:
-    async def scenario(client: Client) -> None:
-        await client.add(
-            "domain", domain="Example.com", defquota=1024, maxquota=2048, quota=8192, key_size=0
-        )
-        domain = await client.get("domain/example.com")
-        assert domain["domain_name"] == "example.com"
-        assert domain["def_quota_for_mbox"] == 1024 * MIB
-        assert domain["max_quota_for_mbox"] == 2048 * MIB
-        assert domain["max_quota_for_domain"] == 8192 * MIB
-        assert domain["relayhost"] == "0"
-        await client.mailbox("Info", quota=512, name="Info Desk")
-        mailbox = await client.get("mailbox/info@example.com")
-        assert (mailbox["quota"], mailbox["local_part"]) == (512 * MIB, "info")
-        assert mailbox["attributes"]["sogo_access"] == "1"
-        assert "Secret-word-1" not in str(mailbox)
-
-    with_client(tmp_path, scenario)
-
-
-def test_a_domain_makes_a_key_unless_told_not_to_and_the_key_outlives_it(tmp_path: Path) -> None:
-    async def scenario(client: Client) -> None:
-        answer = await client.add("domain", domain="example.com", key_size=1024)
-        assert [code([one]) for one in answer] == ["dkim_added", "domain_added"]
-        key = await client.get("dkim/example.com")
-        assert key["privkey"] == ""
-        assert key["length"] == "1024"
-        assert types(await client.delete("domain", "example.com")) == ["success"]
-        assert await client.get("dkim/example.com") == key
-        assert types(await client.delete("dkim", "example.com")) == ["success"]
-        await client.add("domain", domain="example.com", key_size=0)
-        assert await client.get("dkim/example.com") == {}
-
-    with_client(tmp_path, scenario)
-
-
-def test_what_a_domain_cannot_do_is_refused(tmp_path: Path) -> None:
-    async def scenario(client: Client) -> None:
-        assert code(await client.add("domain", domain="mx.example.com")) == (
-            "domain_cannot_match_hostname"
-        )
-        await client.with_mailbox()
-        again = await client.add("domain", domain="example.com")
-        assert again[0]["msg"] == ["domain_exists", "example.com"]
-        assert code(await client.delete("domain", "example.com")) == "domain_not_empty"
-        assert code(await client.edit("domain", "example.com", quota=1)) == (
-            "mailbox_quota_exceeds_domain_quota"
-        )
-        assert code(await client.edit("domain", "other.com", quota=1)) == "domain_invalid"
-
-    with_client(tmp_path, scenario)
-
-
-def test_a_domains_description_and_aliases_cannot_be_cleared(tmp_path: Path) -> None:
-    async def scenario(client: Client) -> None:
-        await client.add("domain", domain="example.com", description="Mail", key_size=0)
-        await client.edit("domain", "example.com", description="", aliases=0, mailboxes=0)
-        domain = await client.get("domain/example.com")
-        assert domain["description"] == "Mail"
-        assert domain["max_num_aliases_for_domain"] == 400
-        assert domain["max_num_mboxes_for_domain"] == 0
-
-    with_client(tmp_path, scenario)
-
-
-def test_an_edit_without_items_does_nothing_and_calls_it_success(tmp_path: Path) -> None:
-    async def scenario(client: Client) -> None:
-        answer = await client.ask("POST", "edit/domain", {"attr": {"active": 0}})
-        assert answer == {"type": "success", "msg": "Task completed"}
-
-    with_client(tmp_path, scenario)
-
-
-def test_repeating_a_domain_tag_answers_nothing_and_keeps_the_other_changes(
-    tmp_path: Path,
-) -> None:
-    async def scenario(client: Client) -> None:
-        await client.add("domain", domain="example.com", tags=["a"], key_size=0)
-        body = {"items": ["example.com"], "attr": {"description": "New", "tags": ["a", "b"]}}
-        assert await client.raw("POST", "edit/domain", body) == (200, "")
-        domain = await client.get("domain/example.com")
-        assert (domain["description"], domain["tags"]) == ("New", ["a"])
-        assert types(await client.delete("domain/tag/example.com", "a")) == ["success"]
-        assert "tags" not in await client.get("domain/example.com")
-
-    with_client(tmp_path, scenario)
-
-
-def test_repeating_a_mailbox_tag_does_no_harm(tmp_path: Path) -> None:
-    async def scenario(client: Client) -> None:
-        await client.with_mailbox(tags=["a"])
-        await client.edit("mailbox", "info@example.com", tags=["a", "b"])
-        mailbox = await client.get("mailbox/info@example.com")
-        assert mailbox["tags"] == ["a", "b"]
-        assert [one["username"] for one in await client.get("mailbox/all?tags=b")] == [
-            "info@example.com"
-        ]
-
-    with_client(tmp_path, scenario)
-
-
-def test_a_missing_object_is_an_empty_object_and_an_empty_quarantine_a_list(
-    tmp_path: Path,
-) -> None:
-    async def scenario(client: Client) -> None:
-        for path in ("domain/none.com", "domain/all", "mailbox/a@none.com", "mailbox/all",
-                     "alias/7", "alias/all", "relayhost/7", "transport/all", "dkim/none.com",
-                     "app-passwd/all/a@none.com", "resource/all", "bcc/all", "rl-domain/none.com",
-                     "tls-policy-map/7", "fwdhost/all", "syncjobs/all/no_log"):  # fmt: skip
-            assert await client.get(path) == {}, path
-        assert await client.get("quarantine/all") == []
-        assert await client.get("mailbox/none.com") == []
-
-    with_client(tmp_path, scenario)
-
-
-def test_an_edit_ignores_what_has_an_address_of_its_own(tmp_path: Path) -> None:
-    async def scenario(client: Client) -> None:
-        await client.with_mailbox()
-        name = "info@example.com"
-        await client.edit(
-            "mailbox", name, tls_enforce_out=1, quarantine_notification="never", name=""
-        )
-        attributes = (await client.get(f"mailbox/{name}"))["attributes"]
-        assert attributes["tls_enforce_out"] == "0"
-        assert attributes["quarantine_notification"] == "hourly"
-        await client.edit("tls_policy", name, tls_enforce_out=1)
-        await client.edit("quarantine_notification", name, quarantine_notification="never")
-        attributes = (await client.get(f"mailbox/{name}"))["attributes"]
-        assert attributes["tls_enforce_out"] == "1"
-        assert attributes["quarantine_notification"] == "never"
-
-    with_client(tmp_path, scenario)
-
-
 def test_a_password_changes_only_when_given_twice_and_hashes_are_taken(tmp_path: Path) -> None:
     async def scenario(client: Client) -> None:
         name = "info@example.com"
@@ -302,7 +167,6 @@ def test_an_app_password_opens_its_mailbox(tmp_path: Path) -> None:
         )  # fmt: skip
         (shown,) = await client.get(f"app-passwd/all/{name}")
         assert (shown["name"], shown["imap_access"], shown["smtp_access"]) == ("Phone", 1, 0)
-        assert await client.get(f"app-passwd/{shown['id']}") == {}
         assert client.service.check_password(name, "App-word-1")
         # An edit that forgets whose password it is means the API's own: the table refuses.
         body = {"items": [shown["id"]], "attr": {"active": 0}}
@@ -330,36 +194,6 @@ def test_people_outlive_the_world(tmp_path: Path) -> None:
 
     with_client(tmp_path, first)
     with_client(tmp_path, second)
-
-
-def test_an_alias_with_one_bad_target_is_still_created(tmp_path: Path) -> None:
-    async def scenario(client: Client) -> None:
-        await client.with_mailbox()
-        answer = await client.add(
-            "alias", address="Hello@Example.com", goto="info@example.com,nonsense", active=1
-        )
-        assert types(answer) == ["danger", "success"]
-        key = answer[1]["msg"][2]
-        alias = await client.get(f"alias/{key}")
-        assert alias["address"] == "Hello@example.com"
-        assert alias["goto"] == "info@example.com"
-        assert (alias["sogo_visible"], alias["sender_allowed"]) == (0, 0)
-        assert (await client.get("alias/hello@EXAMPLE.com"))["id"] == int(key)
-
-    with_client(tmp_path, scenario)
-
-
-def test_what_an_alias_omits_is_off_and_its_sink_is_forgotten_by_an_edit(tmp_path: Path) -> None:
-    async def scenario(client: Client) -> None:
-        await client.with_mailbox()
-        await client.add("alias", address="void@example.com", goto_null=1)
-        alias = await client.get("alias/void@example.com")
-        assert (alias["goto"], alias["active"]) == ("null@localhost", 0)
-        answer = await client.edit("alias", "void@example.com", active=1)
-        assert types(answer) == ["success"]
-        assert (await client.get("alias/void@example.com"))["active"] == 1
-
-    with_client(tmp_path, scenario)
 
 
 def test_deleting_a_mailbox_takes_it_out_of_every_alias(tmp_path: Path) -> None:
@@ -441,35 +275,6 @@ def test_a_relayhost_has_no_id_in_the_answer_and_echoes_its_password(tmp_path: P
     with_client(tmp_path, scenario)
 
 
-def test_transports_of_one_nexthop_share_their_login(tmp_path: Path) -> None:
-    async def scenario(client: Client) -> None:
-        nexthop = {"nexthop": "[smtp.resend.com]:587", "username": "resend", "active": 1}
-        await client.add("transport", destination="a.com", password="old", **nexthop)
-        await client.add("transport", destination="b.com", password="new", **nexthop)
-        assert [one["password"] for one in await client.get("transport/all")] == ["new", "new"]
-        again = await client.add("transport", destination="a.com", password="new", **nexthop)
-        assert again[0]["msg"] == ["transport_dest_exists", "a.com"]
-        other = {**nexthop, "username": "other"}
-        refused = await client.add("transport", destination="c.com", password="x", **other)
-        assert code(refused) == "invalid_nexthop_authenticated"
-
-    with_client(tmp_path, scenario)
-
-
-def test_a_policy_that_the_database_does_not_know_answers_nothing(tmp_path: Path) -> None:
-    async def scenario(client: Client) -> None:
-        destination = "[smtp.resend.com]:587"
-        body = {"dest": destination, "policy": "strict", "active": 1}
-        assert await client.raw("POST", "add/tls-policy-map", body) == (200, "")
-        await client.add("tls-policy-map", dest=destination, policy="secure", active=1)
-        again = await client.add("tls-policy-map", dest=destination, policy="may", active=1)
-        assert code(again) == "tls_policy_map_entry_exists"
-        (shown,) = await client.get("tls-policy-map/all")
-        assert (shown["dest"], shown["policy"]) == (destination, "secure")
-
-    with_client(tmp_path, scenario)
-
-
 def test_an_mta_sts_policy_is_served_and_not_read_back(tmp_path: Path) -> None:
     async def scenario(client: Client) -> None:
         await client.add("domain", domain="example.com", key_size=0)
@@ -485,49 +290,6 @@ def test_an_mta_sts_policy_is_served_and_not_read_back(tmp_path: Path) -> None:
             url, headers={"Host": "mta-sts.example.com"}, ssl=False
         ) as answer:
             assert "mode: enforce" in await answer.text()
-
-    with_client(tmp_path, scenario)
-
-
-def test_the_smaller_objects_come_and_go(tmp_path: Path) -> None:
-    async def scenario(client: Client) -> None:
-        name = "info@example.com"
-        await client.with_mailbox()
-        await client.edit("rl-domain", "example.com", rl_value=10, rl_frame="h")
-        assert await client.get("rl-domain/example.com") == {"value": "10", "frame": "h"}
-        await client.add("bcc", local_dest="example.com", bcc_dest="a@b.org", type="rcpt", active=1)
-        (bcc,) = await client.get("bcc/all")
-        assert bcc["local_dest"] == "@example.com"
-        await client.add("recipient_map", recipient_map_old=name, recipient_map_new="x@b.org")
-        (rewritten,) = await client.get("recipient_map/all")
-        assert rewritten["recipient_map_old"] == name
-        await client.add("domain-policy", domain="example.com", object_list="wl",
-                         object_from="*@b.org")  # fmt: skip
-        (allowed,) = await client.get("policy_wl_domain/example.com")
-        assert types(await client.delete("domain-policy", allowed["prefid"])) == ["success"]
-        await client.edit("spam-score", name, spam_score="4,9")
-        assert await client.get(f"spam-score/{name}") == {"score": "4,9"}
-        assert await client.get("spam-score/default") == {"score": "8,15"}
-        room = {"description": "Room 1", "domain": "example.com", "kind": "location", "active": 1}
-        await client.add("resource", **room)
-        assert (await client.get("resource/all"))[0]["name"] == "Room1@example.com"
-        await client.add("fwdhost", hostname="smtp.resend.com")
-        (host,) = await client.get("fwdhost/all")
-        assert (host["host"], host["source"]) == ("198.51.100.25", "smtp.resend.com")
-        job = {"username": name, "host1": "imap.b.org", "port1": 993, "user1": "u", "enc1": "SSL",
-               "password1": "p", "mins_interval": 20, "active": 1,
-               "exclude": "(?i)spam|(?i)junk"}  # fmt: skip
-        await client.add("syncjob", **job)
-        (shown,) = await client.get(f"syncjobs/{name}")
-        assert "password1" not in shown
-        (shown,) = await client.get(f"syncjobs/{name}/with_password")
-        assert shown["password1"] == "p"
-        both = {"password": "Secret-word-1", "password2": "Secret-word-1"}
-        await client.add("domain-admin", username="Admin1", domains=["example.com"], **both)
-        admin = await client.get("domain-admin/admin1")
-        assert admin["selected_domains"] == ["example.com"]
-        assert types(await client.delete("domain-admin", "admin1")) == ["success"]
-        assert (await client.get("status/containers"))["nginx-mailcow"]["state"] == "running"
 
     with_client(tmp_path, scenario)
 
@@ -599,22 +361,8 @@ def test_ten_wrong_keys_ban_the_address(tmp_path: Path) -> None:
             assert (await client.raw("GET", "get/domain/all", key="wrong"))[0] == 401
         with pytest.raises(aiohttp.ClientError):
             await client.raw("GET", "get/domain/all")
-        client.service._gate.banned.clear()
+        client.service.api.gate.banned.clear()
         assert (await client.raw("GET", "get/domain/all"))[0] == 200
-
-    with_client(tmp_path, scenario)
-
-
-def test_bad_json_unknown_routes_and_wrong_methods_are_told_apart(tmp_path: Path) -> None:
-    async def scenario(client: Client) -> None:
-        url = f"https://127.0.0.1:{client.service.port}/api/v1/add/domain"
-        headers = {"X-API-Key": KEY, "Content-Type": "application/json"}
-        async with client._session.post(url, data="{", headers=headers, ssl=False) as answer:
-            assert answer.status == 400
-        assert (await client.raw("POST", "add/nonsense", {}))[0] == 404
-        assert (await client.raw("GET", "get/nonsense"))[0] == 404
-        assert (await client.raw("POST", "nonsense", {}))[0] == 404
-        assert (await client.raw("POST", "get/domain/all", {}))[0] == 405
 
     with_client(tmp_path, scenario)
 
@@ -697,13 +445,3 @@ def test_a_fault_strikes_before_or_after_the_deed(
         assert not client.service.faults
 
     with_client(tmp_path, scenario)
-
-
-def test_every_object_that_is_written_registers_its_routes() -> None:
-    routes = ROUTES
-    for category in ("domain", "mailbox", "alias", "relayhost", "transport", "tls-policy-map",
-                     "app-passwd", "resource", "bcc", "recipient_map", "domain-admin", "fwdhost",
-                     "syncjob", "alias-domain"):  # fmt: skip
-        assert {action for action, name in routes if name == category} >= {
-            "add", "edit", "delete",
-        }, category  # fmt: skip

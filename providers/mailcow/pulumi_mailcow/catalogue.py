@@ -9,7 +9,7 @@ from typing import Any
 
 from pulumi_mailcow.client import Client
 from pulumi_mailcow.describe import address
-from pulumi_mailcow.errors import UnreadableError
+from pulumi_mailcow.errors import RemnantError, UnreadableError
 
 Row = dict[str, Any]
 """One object as Mailcow's API shows it."""
@@ -64,10 +64,14 @@ class Catalogue:
         self._shelves: dict[tuple[str, str], Shelf] = {}
         self._clock = 0
 
-    async def find(self, listing: Listing, key: str) -> Row | None:
+    async def find(self, listing: Listing, key: str, *, listed: bool = False) -> Row | None:
         """Return the object with this key, or None if there is none.
 
+        A list leaves out what is there by halves, so that something is gone is told by its name
+        alone; unless `listed` says that a list is enough, because a write will tell the rest.
+
         Raises:
+            RemnantError: half of it is there.
             UnreadableError: Mailcow gives no usable answer.
         """
         key = address(key)
@@ -87,7 +91,9 @@ class Catalogue:
             if not self._fresh(shelf) and shelf.asked > FEW and key not in shelf.touched:
                 await self._load(listing, group, shelf)
             if self._fresh(shelf) and key not in shelf.touched:
-                return (shelf.rows or {}).get(key)
+                row = (shelf.rows or {}).get(key)
+                if row is not None or listed:
+                    return row
         return await self._single(listing, key, shelf)
 
     async def all(self, listing: Listing, group: str = "") -> list[Row]:
@@ -135,6 +141,12 @@ class Catalogue:
         path = listing.single(key)
         answer = await self._client.get(path)
         row = listing.shape(answer, key) if listing.shape else _item(answer, path)
+        if row is not None and not listing.key(row):
+            msg = (
+                f"{listing.name} {key} is there by halves: Mailcow answers nulls for it and leaves "
+                "it out of its lists"
+            )
+            raise RemnantError(msg)
         if row is not None and address(listing.key(row)) != key:
             # Another object: an alias domain answers its target, an address that begins with
             # digits may answer the alias of that number.

@@ -31,6 +31,8 @@ CONNECT_SECONDS = 10.0
 READ_ATTEMPTS = 3
 """How often a question is asked before giving up. Writes are never repeated."""
 BACKOFF_SECONDS = 0.3
+WRITES_AT_A_TIME = 4
+"""More run into deadlocks between Mailcow's own statements, which leave things done by halves."""
 REFUSALS = frozenset({"danger", "error"})
 """Kinds of entries that say no."""
 CODE = re.compile(r"[a-z][a-z0-9_]{2,60}")
@@ -93,6 +95,7 @@ class Client:
         self.count = Count()
         self._scrubber = Scrubber([settings.api_key])
         self._gate = asyncio.Semaphore(settings.concurrency)
+        self._writing = asyncio.Semaphore(min(WRITES_AT_A_TIME, settings.concurrency))
         self._unauthorized: str | None = None
         self._base, self._headers, self._extensions = _address(settings)
         self._http = httpx.AsyncClient(
@@ -202,13 +205,18 @@ class Client:
         self._scrubber.learn(secrets_in(body))
         what = path.split("/tag/", maxsplit=1)[0]
         try:
-            response = await self._request("POST", path, body)
+            async with self._writing:
+                response = await self._request("POST", path, body)
         except httpx.HTTPError as error:
             if _never_sent(error):
                 raise UnreachableError(self._no_connection(error)) from None
             msg = f"{what}: {_what(error)}; whether it was carried out is not known"
             pending = isinstance(error, httpx.TimeoutException)
             raise UncertainError(msg, pending=pending) from None
+        if response.status_code == httpx.codes.METHOD_NOT_ALLOWED:
+            # nginx, whose error page takes no POST: php-fpm is away, or died in the middle of it.
+            msg = f"{what}: answered 405, php-fpm is away; whether it was carried out is not known"
+            raise UncertainError(msg)
         self._refuse_status(response)
         entries = self._entries(_decoded(response))
         if not entries:
@@ -247,7 +255,7 @@ class Client:
         if response.status_code == httpx.codes.FORBIDDEN:
             msg = f"Mailcow answers 403 ({said}): the API key may only read"
             raise DeniedError(msg)
-        if response.status_code in {400, 404, 405} or response.is_redirect:
+        if response.status_code in {400, 404} or response.is_redirect:
             msg = (
                 f"Mailcow answers {response.status_code} ({said}) at {response.url.path}: "
                 "not its API, or a release without this part of it"

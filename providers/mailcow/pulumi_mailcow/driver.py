@@ -1,6 +1,7 @@
 """Create, read, change and remove any object, believing nothing until it was read back."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from pulumi_mailcow.errors import (
     MissingError,
     PartlyDoneError,
     RefusedError,
+    RemnantError,
     UncertainError,
     UnconfirmedError,
 )
@@ -23,6 +25,9 @@ from pulumi_mailcow.version import PACKAGE
 UNRESOLVED = "unresolved:"
 """An id that begins so stands for an object whose number could not be learnt. What follows is its
 group, and the ids that were there before it."""
+REMOVALS = 3
+"""How often a deletion is tried that leaves half of the object behind."""
+_log = logging.getLogger(__name__)
 LOOKS = (0.0, 0.3, 1.0, 2.0)
 """Seconds to wait before each look for a write whose answer was lost."""
 
@@ -57,7 +62,7 @@ class Driver:
         if item.numbered:
             return await self._create_numbered(item, values)
         identity = item.identity(values)
-        found = await item.find(self._session, identity)
+        found = await item.find(self._session, identity, listed=True)
         if found is not None and await item.stands(self._session, found):
             raise _already(item, identity, name)
         trouble = await self._attempt(lambda: item.add(self._session, values))
@@ -112,20 +117,49 @@ class Driver:
         if identity.startswith(UNRESOLVED):
             row = await self._resolve(item, identity, remembered)
         else:
-            row = await item.find(self._session, identity)
+            row = await self._find_or_half(item, identity)
         if row is None:
             return
         obstacles = list(await item.obstacles(self._session, row))
         if obstacles:
             msg = f"{item.noun} {item.identity_of(row)} is not deleted: {'; '.join(obstacles)}"
             raise InUseError(msg)
-        trouble = await self._attempt(lambda: item.remove(self._session, row))
-        left = await self._look(item, item.identity_of(row), lambda found: found is None, trouble)
+        trouble, left = await self._remove(item, row)
         if left is None:
             return
         if not await item.stands(self._session, left) and not isinstance(trouble, UncertainError):
             return
         raise trouble or _unconfirmed(item, item.identity_of(row), "it is still there")
+
+    async def _remove(
+        self, item: MailcowObject, row: Row
+    ) -> tuple[MailcowError | None, Row | None]:
+        """Remove an object, again where half of it is left; return what went wrong and is left.
+
+        Raises:
+            RemnantError: half of it is left whatever was tried.
+        """
+        identity = item.identity_of(row)
+        for attempt in range(REMOVALS):
+            trouble = await self._attempt(lambda: item.remove(self._session, row))
+            try:
+                return trouble, await self._look(item, identity, lambda left: left is None, trouble)
+            except RemnantError as half:
+                _log.warning("%s %s was deleted by halves", item.noun, identity)
+                if attempt + 1 == REMOVALS:
+                    after = f", after {REMOVALS} deletions: " + "; ".join(_reasons(trouble))
+                    raise RemnantError(str(half) + after.rstrip(": ")) from None
+        raise AssertionError  # pragma: no cover - the loop returns or raises
+
+    async def _find_or_half(self, item: MailcowObject, identity: str) -> Row | None:
+        """Return an object, or as much of one that is there by halves as removing it needs."""
+        try:
+            return await item.find(self._session, identity)
+        except RemnantError:
+            stub = item.stub(identity)
+            if stub is None:
+                raise
+            return stub
 
     # --- creating ----------------------------------------------------------------------------
 

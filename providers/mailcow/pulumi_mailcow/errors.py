@@ -60,6 +60,14 @@ class MissingError(MailcowError):
     """The object is not there any more."""
 
 
+class RemnantError(MailcowError):
+    """Half of an object is there: its deletion, or its making, broke off between two statements.
+
+    Asked for it by name, Mailcow answers nulls, and its lists leave it out; but a mailbox of that
+    kind still lets its person log in.
+    """
+
+
 class InUseError(MailcowError):
     """Removing the object would silently break others that point at it."""
 

@@ -1,6 +1,6 @@
-"""Mailcow's API as the rehearsed host answers it, one module an object."""
+"""Mailcow's web address on the rehearsed host: the provider's stand-in behind nginx."""
 
-from rehearsal.world.mailcow_api.people import Person, Relay
+from pulumi_mailcow.testing.people import Person, Relay
 from rehearsal.world.mailcow_api.service import MailcowApi
 
 __all__ = ["MailcowApi", "Person", "Relay"]

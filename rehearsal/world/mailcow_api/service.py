@@ -1,53 +1,42 @@
 """Mailcow's web address: the API, answered only while the containers behind it run."""
 
-import asyncio
-import json
-import logging
-import sqlite3
 import ssl
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from typing import Any, ClassVar, cast
 
 from aiohttp import web
 
+from pulumi_mailcow.testing.access import apply_keys, read_configuration
+from pulumi_mailcow.testing.api import Api, page
+from pulumi_mailcow.testing.call import Installation
+from pulumi_mailcow.testing.faults import Fault, Kind
+from pulumi_mailcow.testing.people import People, Person, Relay
+from pulumi_mailcow.testing.store import Store
 from rehearsal.world.authority import self_signed
 from rehearsal.world.dns import Dns
 from rehearsal.world.faults import due
-from rehearsal.world.mailcow_api import objects, set_up
-from rehearsal.world.mailcow_api.access import Gate, Session, apply_keys, read_configuration
-from rehearsal.world.mailcow_api.call import ROUTES, Call, Installation, Route, begin_log
-from rehearsal.world.mailcow_api.objects import mta_sts
-from rehearsal.world.mailcow_api.people import People, Person, Relay
-from rehearsal.world.mailcow_api.php import UncaughtError, empty, listed
-from rehearsal.world.mailcow_api.store import Store
+from rehearsal.world.mailcow_api import set_up
 from rehearsal.world.service import LOOPBACK, Service, Surroundings
-
-COOKIE = "MCSESSID"
-"""Name of the session cookie."""
 
 _BEHIND = {
     "redis-mailcow": "Connection to Redis failed.",
     "mysql-mailcow": "Connection to database failed.",
     "dockerapi-mailcow": "Connection to dockerapi container failed.",
 }
-_GENERIC = {"add": "Cannot add item", "edit": "Cannot edit item", "delete": "Cannot delete item"}
-_log = logging.getLogger(__name__)
+_FAULTS = {
+    "slow": Fault(Kind.SLOW, seconds=2),
+    "drop": Fault(Kind.DROP),
+    "error": Fault(Kind.STATUS, status=500),
+    "danger": Fault(Kind.DANGER, words="mysql_error"),
+    "slow_after": Fault(Kind.SLOW, seconds=2),
+    "drop_after": Fault(Kind.DROP, after=True),
+    "error_after": Fault(Kind.STATUS, status=500, after=True),
+    "empty": Fault(Kind.EMPTY, after=True),
+}
+"""What may be asked of it from outside, in the words of the stand-in."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-def _html(status: int, words: str) -> web.Response:
-    page = f"<html><body><center>{words}</center></body></html>"
-    return web.Response(status=status, text=page, content_type="text/html")
-
-
-def _json(body: object, status: int = 200) -> web.Response:
-    text = body if isinstance(body, str) else json.dumps(body)
-    return web.Response(status=status, text=text, content_type="application/json")
-
-
-def _error(words: str, status: int = 200) -> web.Response:
-    return _json({"type": "error", "msg": words}, status)
 
 
 def _close(request: web.Request) -> None:
@@ -71,11 +60,9 @@ class MailcowApi(Service):
         """Begin with nothing open."""
         super().__init__()
         self.port = 0
-        self.requests = 0
-        self.store: Store
+        self.api: Api
         self._world: Surroundings
         self._people: People
-        self._gate: Gate
         self._runner: web.AppRunner | None = None
         self._applied: object = None
         self._shown: tuple[float, ssl.SSLContext] | None = None
@@ -87,8 +74,9 @@ class MailcowApi(Service):
         self._project = str(self._settings.get("project") or "po-mail")
         directory = str(self._settings.get("directory") or "/opt/po-mail/mailcow")
         self._directory = world.root / directory.lstrip("/")
-        self.store = Store(world.folder / "mailcow" / "mailcow.sqlite")
-        self._people, self._gate = People(self.store), Gate(self.store)
+        store = Store(world.folder / "mailcow" / "mailcow.sqlite")
+        self._people = People(store)
+        self.api = Api(store, self._installation())
         app = web.Application(middlewares=[self._front], client_max_size=64 * 1024**2)
         app.add_routes(
             [
@@ -117,7 +105,7 @@ class MailcowApi(Service):
         """Close the ports and the tables."""
         if self._runner is not None:
             await self._runner.cleanup()
-            self.store.close()
+            self.api.store.close()
 
     def control(self) -> Iterable[web.RouteDef]:
         """Show people, requests and bans; lift the bans."""
@@ -132,10 +120,11 @@ class MailcowApi(Service):
         return web.json_response({"mailboxes": people, "domains": self.domains()})
 
     async def _show_requests(self, _request: web.Request) -> web.Response:
-        return web.json_response({"requests": self.requests, "banned": list(self._gate.banned)})
+        banned = list(self.api.gate.banned)
+        return web.json_response({"requests": self.api.count.asked, "banned": banned})
 
     async def _lift_bans(self, _request: web.Request) -> web.Response:
-        self._gate.banned.clear()
+        self.api.gate.banned.clear()
         return web.json_response({})
 
     # What the mail server asks
@@ -216,23 +205,25 @@ class MailcowApi(Service):
     @web.middleware
     async def _front(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         caller = self._caller(request)
-        banned = self._running("netfilter-mailcow") and self._gate.bans(caller)
+        banned = self._running("netfilter-mailcow") and self.api.gate.bans(caller)
         if not self._running("nginx-mailcow") or banned:
             _close(request)
             return web.Response(status=502)  # never leaves: the connection is closed
         if not request.secure and not request.path.startswith("/.well-known/"):
             raise web.HTTPMovedPermanently(f"https://{request.host}{request.path_qs}")
         if not self._running("php-fpm-mailcow"):
-            return _html(502, "502 Bad Gateway")
+            # Its error page takes no POST.
+            status = 405 if request.method == "POST" else 502
+            return page(status, f"{status} nginx")
         for service, words in _BEHIND.items():
             if not self._running(service):
-                return _html(500, words)
+                return page(500, words)
         return await handler(request)
 
     async def _page(self, request: web.Request) -> web.Response:
         if request.path.startswith("/SOGo") and not self._running("sogo-mailcow"):
-            return _html(502, "502 Bad Gateway")
-        return _html(200, "mailcow UI")
+            return page(502, "502 Bad Gateway")
+        return page(200, "mailcow UI")
 
     def _hostname(self) -> str:
         return read_configuration(self._directory / "mailcow.conf").get("MAILCOW_HOSTNAME", "")
@@ -248,13 +239,7 @@ class MailcowApi(Service):
         return web.Response(text=text, content_type="application/xml")
 
     async def _mta_sts(self, request: web.Request) -> web.Response:
-        host = request.host.partition(":")[0].lower()
-        policy = None
-        if host.startswith("mta-sts."):
-            policy = mta_sts.policy(self.store, host.removeprefix("mta-sts."))
-        if policy is None:
-            raise web.HTTPNotFound
-        return web.Response(text=policy, content_type="text/plain")
+        return self.api.policy(request.host)
 
     # php-fpm
 
@@ -266,11 +251,12 @@ class MailcowApi(Service):
         started = since(self._project, "php-fpm-mailcow") if since else None
         mark = started or (file.stat().st_mtime if file.exists() else None)
         if mark != self._applied:
-            self._configuration = read_configuration(file)
-            apply_keys(self.store, self._configuration)
+            configuration = read_configuration(file)
+            apply_keys(self.api.store, configuration)
+            self.api.installation = self._installation(configuration)
             self._applied = mark
 
-    def _installation(self) -> Installation:
+    def _installation(self, configuration: dict[str, str] | None = None) -> Installation:
         names = list(self._settings.get("services") or ())
         release = dict(self._settings.get("release") or {})
 
@@ -279,7 +265,7 @@ class MailcowApi(Service):
             return [str(one) for one in cast("Dns", dns).resolve(name, kind)] if dns else []
 
         return Installation(
-            hostname=getattr(self, "_configuration", {}).get("MAILCOW_HOSTNAME", ""),
+            hostname=(configuration or {}).get("MAILCOW_HOSTNAME", ""),
             version=str(release.get("tag") or ""),
             containers=lambda: {
                 name: "running" if self._running(name) else "exited" for name in names
@@ -288,151 +274,18 @@ class MailcowApi(Service):
         )
 
     async def _api(self, request: web.Request) -> web.StreamResponse:
-        self.requests += 1
-        if request.headers.get("Sec-Fetch-Dest", "empty") != "empty":
-            return web.Response(status=403)
         self._apply_keys()
-        caller = self._caller(request)
-        cookie = request.cookies.get(COOKIE, "")
-        session = self._gate.sessions.get(cookie) or Session("")
-        key = request.headers.get("X-API-Key")
-        if key:
-            session.access, complaint = self._gate.check(key, caller)
-            if complaint:
-                self._gate.count_failure(caller)
-                return _error(complaint, 401)
-        route = f"{request.method} {request.path}"
-        early = await self._strike(request, route)
-        if early is not None:
-            return early
-        response = await self._answer(request, session)
-        response = await self._strike_after(request, route, response)
-        if session.access and cookie not in self._gate.sessions:
-            cookie = self._gate.open_session(session.access)
-            self._gate.sessions[cookie].said = session.said
-            response.set_cookie(COOKIE, cookie, httponly=True, secure=True)
-        return response
+        self.api.faults.set(*self._due(f"{request.method} {request.path}"))
+        return await self.api.answer(request, self._caller(request))
 
-    async def _strike(self, request: web.Request, route: str) -> web.Response | None:
-        slow = due(self.faults, "slow", route)
-        if slow is not None:
-            await asyncio.sleep(float(slow.get("seconds", 2)))
-        if due(self.faults, "drop", route) is not None:
-            _close(request)
-            return web.Response(status=502)  # never leaves: the connection is closed
-        error = due(self.faults, "error", route)
-        if error is not None:
-            return _html(int(error.get("status", 500)), "Connection to Redis failed.")
-        danger = due(self.faults, "danger", route)
-        if danger is not None:
-            entry = {"type": "danger", "log": [], "msg": danger.get("msg", "mysql_error")}
-            return _json([entry])
-        return None
-
-    async def _strike_after(
-        self, request: web.Request, route: str, response: web.Response
-    ) -> web.Response:
-        slow = due(self.faults, "slow_after", route)
-        if slow is not None:
-            await asyncio.sleep(float(slow.get("seconds", 2)))
-        if due(self.faults, "drop_after", route) is not None:
-            _close(request)
-        error = due(self.faults, "error_after", route)
-        if error is not None:
-            return _html(int(error.get("status", 500)), "Connection to dockerapi container failed.")
-        return _json("") if due(self.faults, "empty", route) is not None else response
-
-    async def _answer(  # noqa: PLR0911 - one return for each refusal, in the genuine order
-        self, request: web.Request, session: Session
-    ) -> web.Response:
-        path: list[str] = request.match_info["query"].split("/")
-        action, category, which, extra = [*path, "", "", ""][:4]
-        if action == "get":
-            return self._get(request, session, category, (which, extra))
-        if action not in _GENERIC:
-            return _error("route not found", 404)
-        sent = await self._sent(request, action)
-        if isinstance(sent, web.Response):
-            return sent
-        denied = session.access == "ro" or (action != "add" and not session.access)
-        if denied:
-            return _error("API read/write access denied", 403)
-        if sent is None:
-            return _error("Cannot find attributes in post data")
-        if request.method != "POST":
-            return _error("only POST method is allowed", 405)
-        route = ROUTES.get((action, category))
-        if route is None:
-            return _error("route not found", 404)
-        data, items = sent
-        call = Call(
-            self.store, self._installation(), data=data, items=items, which=which,
-            extra=extra, admitted=bool(session.access), said=session.said,
-        )  # fmt: skip
-        return self._write(call, route, session, action)
-
-    @staticmethod
-    async def _sent(
-        request: web.Request, action: str
-    ) -> tuple[dict[str, Any], list[Any]] | web.Response | None:
-        """Return attributes and items as they were sent, a refusal, or None if none were."""
-        if "application/json" in request.headers.get("Content-Type", ""):
-            try:
-                body = json.loads(await request.text())
-            except ValueError:
-                return _error("Request body doesn't contain valid json!", 400)
-            if body is None:
-                return _error("Request body doesn't contain valid json!", 400)
-            whole = body if isinstance(body, dict) else {}
-            attributes = whole.get("attr") if action == "edit" else body
-            items = whole.get("items") if action == "edit" else body
-        else:
-            form = await request.post()
-            if ("items" if action == "delete" else "attr") not in form:
-                return None
-            try:
-                attributes = json.loads(str(form.get("attr", "null")))
-                items = json.loads(str(form.get("items", "null")))
-            except ValueError:
-                attributes = items = None
-        data = dict(attributes) if isinstance(attributes, dict) and action != "delete" else {}
-        data.pop("csrf_token", None)
-        return data, listed(items) if action != "add" else []
-
-    def _write(self, call: Call, route: Route, session: Session, action: str) -> web.Response:
-        begin_log(call, route)
-        try:
-            result = route.handler(call)
-        except (sqlite3.Error, UncaughtError) as error:
-            # Nothing catches these in the genuine API: what was said is not sent, and stays in
-            # the session (the list is its own) for whoever comes back with its cookie.
-            _log.warning("uncaught in %s: %s", route.log, error)
-            return _json("")
-        session.said = []
-        if call.said:
-            return _json(call.said)
-        if result is False:
-            return _error(_GENERIC[action])
-        return _json({"type": "success", "msg": "Task completed"})
-
-    def _get(
-        self, request: web.Request, session: Session, category: str, rest: tuple[str, str]
-    ) -> web.Response:
-        if request.method != "GET":
-            return _error("only GET method is allowed", 405)
-        if not session.access:
-            return _json("")
-        route = ROUTES.get(("get", category))
-        if route is None:
-            return _error("route not found", 404)
-        call = Call(
-            self.store, self._installation(), which=rest[0], extra=rest[1],
-            query=dict(request.query),
-        )  # fmt: skip
-        found = route.handler(call)
-        if empty(found):
-            return _json(call.nothing)
-        return _json(json.dumps(found, ensure_ascii=False, indent=4))
-
-
-assert objects  # noqa: S101 - imported so that every object registers its routes
+    def _due(self, route: str) -> Iterable[Fault]:
+        for name, fault in _FAULTS.items():
+            details = due(self.faults, name, route)
+            if details is not None:
+                yield replace(
+                    fault, route="*", times=1,
+                    seconds=float(details.get("seconds", fault.seconds)),
+                    status=int(details.get("status", fault.status)),
+                    words=str(details.get("msg", fault.words)),
+                )  # fmt: skip
+                return

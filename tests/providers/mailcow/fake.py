@@ -67,6 +67,7 @@ class FakeMailcow:
         self.serves_mta_sts = True
         self.delay = 0.0
         self.at_a_time = self.most_at_a_time = 0
+        self.writing = self.most_writes_at_a_time = 0
         self.release = asyncio.Event()
         self.late: list[asyncio.Task[Any]] = []
         self.clock = 0
@@ -146,12 +147,16 @@ class FakeMailcow:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         self.at_a_time += 1
         self.most_at_a_time = max(self.most_at_a_time, self.at_a_time)
+        writing = int(request.method == "POST")
+        self.writing += writing
+        self.most_writes_at_a_time = max(self.most_writes_at_a_time, self.writing)
         try:
             if self.delay:
                 await asyncio.sleep(self.delay)
             return await self._think(request)
         finally:
             self.at_a_time -= 1
+            self.writing -= writing
 
     async def _think(self, request: web.Request) -> web.StreamResponse:
         if request.cookies:
@@ -194,12 +199,18 @@ class FakeMailcow:
             return web.json_response(answer[0], status=answer[1])
         return web.json_response(answer, headers={"Set-Cookie": "PHPSESSID=x"})
 
-    async def _misbehave(
+    async def _misbehave(  # noqa: C901, PLR0911 - one return for each way
         self, kind: str, request: web.Request, path: str, body: Any
     ) -> web.StreamResponse:
         assert request.transport is not None
         if kind.endswith("_after"):
             self._work(path, body)
+        if kind == "half":
+            for username in body:
+                self.mailboxes[username]["half"] = True
+            return web.Response(body=b"")
+        if kind.startswith("405"):
+            return web.Response(status=405, text="<html>no</html>", content_type="text/html")
         if kind.startswith("danger"):
             return self._respond([{"type": "danger", "log": [body], "msg": ["access_denied", "x"]}])
         if kind.startswith("empty"):
@@ -1044,6 +1055,8 @@ class FakeMailcow:
 
     def _mailbox(self, username: str) -> Row:
         row = self.mailboxes[username]
+        if row.get("half"):
+            return {"username": None, "domain": None, "active": None, "attributes": None}
         return {
             "username": username, "max_new_quota": 1, "percent_in_use": 0, "messages": "3",
             **{key: row[key] for key in ("active", "domain", "name", "local_part", "quota",
@@ -1057,7 +1070,7 @@ class FakeMailcow:
             return [
                 self._mailbox(name)
                 for name, row in self.mailboxes.items()
-                if not domain or row["domain"] == domain
+                if not row.get("half") and (not domain or row["domain"] == domain)
             ]
         return self._mailbox(key.lower()) if key.lower() in self.mailboxes else None
 

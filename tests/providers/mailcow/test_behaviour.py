@@ -9,6 +9,7 @@ from pulumi_mailcow.errors import (
     MailcowError,
     MissingError,
     PartlyDoneError,
+    RemnantError,
     UnconfirmedError,
 )
 from tests.providers.mailcow.fake import Fault
@@ -37,6 +38,46 @@ async def test_an_unrelated_change_does_not_reset_a_persons_password() -> None:
         assert fake.check_password("anna@example.org", "Of-the-person-1")
         await stack.up(program_of((DOMAIN,), ("it", BOX, {"quota": 7, "password": "Declared-22"})))
         assert fake.check_password("anna@example.org", "Declared-22")
+
+
+@in_loop
+async def test_a_mailbox_deleted_by_halves_is_deleted_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with standing((DOMAIN,)) as (fake, stack):
+        await stack.up(program_of((DOMAIN,), ("it", BOX, {})))
+        fake.faults = [Fault("half")]
+        await stack.up(program_of((DOMAIN,)))
+        assert not fake.mailboxes
+        assert "anna@example.org was deleted by halves" in caplog.text
+
+
+@in_loop
+async def test_a_mailbox_that_stays_by_halves_is_not_called_deleted() -> None:
+    async with standing((DOMAIN,)) as (fake, stack):
+        await stack.up(program_of((DOMAIN,), ("it", BOX, {})))
+        fake.faults = [Fault("half", times=9)]
+        with pytest.raises(RemnantError, match=r"anna@example\.org is there by halves"):
+            await stack.up(program_of((DOMAIN,)))
+        assert "it" in stack.states
+        await fake.recover()
+        await stack.configure()
+        with pytest.raises(RemnantError):
+            await stack.refresh()
+        await stack.up(program_of((DOMAIN,)))
+        assert not fake.mailboxes
+
+
+@in_loop
+async def test_no_more_than_four_writes_run_at_a_time() -> None:
+    async with standing((DOMAIN,)) as (fake, stack):
+        for number in range(12):
+            box = {**BOX.inputs, "localPart": f"m{number}"}
+            await stack._create("Mailbox", f"m{number}", await stack.check("Mailbox", "it", box))
+        fake.delay = 0.02
+        await asyncio.gather(*(stack._delete(f"m{n}", stack.states[f"m{n}"]) for n in range(12)))
+        assert not fake.mailboxes
+        assert fake.most_writes_at_a_time == 4
 
 
 @in_loop

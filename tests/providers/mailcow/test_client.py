@@ -32,7 +32,7 @@ async def test_a_refusal_in_a_200_is_an_error_with_its_code() -> None:
     await fake.stop()
 
 
-@pytest.mark.parametrize("fault", ["empty", "html500", "dropped"])
+@pytest.mark.parametrize("fault", ["empty", "html500", "405", "dropped"])
 @in_loop
 async def test_a_write_without_a_usable_answer_is_uncertain_and_sent_once(fault: str) -> None:
     fake = FakeMailcow()

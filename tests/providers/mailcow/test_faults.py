@@ -11,7 +11,8 @@ from tests.providers.mailcow.stack import Stack, in_loop, program_of, standing
 
 FAULTS = (
     "danger", "danger_after", "empty", "empty_after", "html500", "html500_after", "dropped",
-    "dropped_after", "timeout", "timeout_after", "timeout_late", "401", "lost", "blind",
+    "dropped_after", "405", "405_after", "timeout", "timeout_after", "timeout_late", "401", "lost",
+    "blind",
 )  # fmt: skip
 """What may happen to a write. `_after` has been carried out, `_late` is carried out once the client
 has given up, `lost` says success and does nothing, `blind` is a good write after which nothing can

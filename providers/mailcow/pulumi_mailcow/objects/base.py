@@ -86,9 +86,13 @@ class MailcowObject(ABC):
     async def remove(self, session: Session, row: Row) -> None:
         """Remove the object."""
 
-    async def find(self, session: Session, identity: str) -> Row | None:
-        """Return the object with this id, or None if there is none."""
-        return await session.catalogue.find(self.listing, identity)
+    async def find(self, session: Session, identity: str, *, listed: bool = False) -> Row | None:
+        """Return the object with this id, or None if there is none; see `Catalogue.find`."""
+        return await session.catalogue.find(self.listing, identity, listed=listed)
+
+    def stub(self, identity: str) -> Row | None:  # noqa: ARG002 - for overriding
+        """Return as much of a row as removing the object by its id needs, if an id is enough."""
+        return None
 
     async def stands(self, session: Session, row: Row) -> bool:  # noqa: ARG002 - for overriding
         """Return whether what was read was put there, and is not merely Mailcow's default."""

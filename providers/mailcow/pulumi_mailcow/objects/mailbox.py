@@ -250,6 +250,10 @@ class Mailbox(MailcowObject):
             return ()
         return ("password: Mailcow says it was changed, but notes no change of it",)
 
+    def stub(self, identity: str) -> Row:
+        """The address is enough."""
+        return {"username": identity}
+
     async def remove(self, session: Session, row: Row) -> None:
         """Delete, with all mail in it. Aliases that pointed at it are edited or deleted too."""
         username = self.identity_of(row)

@@ -92,9 +92,9 @@ class MtaSts(MailcowObject):
         """The domain."""
         return text(row["domain"])
 
-    async def find(self, session: Session, identity: str) -> Row | None:
+    async def find(self, session: Session, identity: str, *, listed: bool = False) -> Row | None:
         """Return the served policy; without one, what is known of it is only that it may be."""
-        if await session.catalogue.find(DOMAINS, identity) is None:
+        if await session.catalogue.find(DOMAINS, identity, listed=listed) is None:
             return None
         page = await session.client.page(f"mta-sts.{identity}", PAGE)
         return {"domain": identity, "served": page is not None, **_policy(page or "")}

@@ -3,9 +3,9 @@
 import re
 from typing import Any
 
-from rehearsal.world.mailcow_api.call import Call, answers
-from rehearsal.world.mailcow_api.php import empty, intval, is_domain, is_email, text, to_ascii
-from rehearsal.world.mailcow_api.store import Row
+from pulumi_mailcow.testing.call import Call, answers
+from pulumi_mailcow.testing.php import empty, intval, is_domain, is_email, text, to_ascii
+from pulumi_mailcow.testing.store import Row
 
 _KINDS = frozenset({"location", "group", "thing"})
 

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from rehearsal.world.mailcow_api.call import Call, answers
-from rehearsal.world.mailcow_api.objects import domain as domains
-from rehearsal.world.mailcow_api.php import (
+from pulumi_mailcow.testing.call import Call, answers
+from pulumi_mailcow.testing.objects import domain as domains
+from pulumi_mailcow.testing.php import (
     address,
     empty,
+    escaped,
     intval,
     is_email,
     listed,
@@ -14,7 +15,7 @@ from rehearsal.world.mailcow_api.php import (
     text,
     to_ascii,
 )
-from rehearsal.world.mailcow_api.store import Row
+from pulumi_mailcow.testing.store import Row
 
 _SINKS = ("goto_null", "goto_spam", "goto_ham")
 _COMMENT_LIMIT = 160
@@ -23,7 +24,10 @@ _COMMENT_LIMIT = 160
 def details(call: Call, key: object) -> Row | None:
     """Return an alias by id or address; a mailbox's own entry is none."""
     row = call.store.row(
-        "SELECT * FROM alias WHERE (id = ? OR address = ?) AND address != goto", key, key
+        # Asked for an address that begins with digits, the database finds that number.
+        "SELECT * FROM alias WHERE (id = ? OR address = ?) AND address != goto ORDER BY id",
+        intval(key),
+        key,
     )
     if row is None or not call.hosts(row["domain"]):
         return None
@@ -64,10 +68,10 @@ def _unique(gotos: list[str]) -> list[str]:
 def _targets(call: Call) -> list[str]:
     kept = []
     for part in filter(None, split(call.data.get("goto"))):
-        goto = address(part) if "@" in part else f"@{part}"
+        goto = address(part) if "@" in part else "@"
         resource = call.store.value("SELECT 1 FROM mailbox WHERE kind != '' AND username = ?", goto)
         if resource or not is_email(goto):
-            call.danger("goto_invalid", goto)
+            call.danger("goto_invalid", escaped(goto))
         else:
             kept.append(goto)
     return _unique(kept)
@@ -111,7 +115,7 @@ def _add_one(call: Call, part: str, values: Row) -> bool:
     if shown and shown["aliases_left"] == 0:
         return call.danger("max_alias_exceeded")
     if _taken(call, full):
-        call.danger("is_alias_or_mailbox", full)
+        call.danger("is_alias_or_mailbox", escaped(full))
     elif not call.hosts(domain):
         call.danger("domain_not_found", domain)
     elif local and not is_email(full):
@@ -216,13 +220,15 @@ def get(call: Call) -> Any:
     """Return one alias by id or address, or all of them."""
     if call.which != "all":
         return details(call, call.which)
-    keys = call.store.rows("SELECT id FROM alias WHERE address != goto ORDER BY domain, id")
+    keys = call.store.rows("SELECT id, domain FROM alias WHERE address != goto ORDER BY domain, id")
+    if call.extra:
+        wanted = [domain.lower() for domain in call.extra.split(",")]
+        keys = [key for key in keys if key["domain"].lower() in wanted]
     return [found for one in keys if (found := details(call, one["id"]))]
 
 
 def gone_with(call: Call, username: str) -> None:
-    """Take a deleted mailbox out of every alias; one that led there alone goes too."""
-    call.store.delete("alias", goto=username)
+    """Take a deleted mailbox out of every alias."""
     like = f"%{username}%"
     for row in call.store.rows("SELECT id, goto FROM alias WHERE goto LIKE ?", like):
         parts = listed(row["goto"].split(","))

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from rehearsal.world.mailcow_api.call import Call, answers
-from rehearsal.world.mailcow_api.php import alphanumeric, is_domain, is_email, numeric, trimmed
+from pulumi_mailcow.testing.call import Call, answers
+from pulumi_mailcow.testing.php import alphanumeric, is_domain, is_email, numeric, trimmed
 
 _LISTS = {"bl": "blacklist_from", "wl": "whitelist_from"}
 

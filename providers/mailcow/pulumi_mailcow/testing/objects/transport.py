@@ -3,9 +3,9 @@
 import re
 from typing import Any
 
-from rehearsal.world.mailcow_api.call import Call, answers
-from rehearsal.world.mailcow_api.objects.relayhost import escaped
-from rehearsal.world.mailcow_api.php import (
+from pulumi_mailcow.testing.call import Call, answers
+from pulumi_mailcow.testing.objects.relayhost import escaped
+from pulumi_mailcow.testing.php import (
     empty,
     intval,
     is_domain,
@@ -14,7 +14,7 @@ from rehearsal.world.mailcow_api.php import (
     split,
     trimmed,
 )
-from rehearsal.world.mailcow_api.store import Row
+from pulumi_mailcow.testing.store import Row
 
 _BRACKETED = re.compile(r"\[(.+)\].*")
 _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]*:[0-9a-fA-F:]+")
@@ -69,7 +69,8 @@ def add(call: Call) -> Any:
     nexthop = _bracketed(trimmed(data.get("nexthop")))
     username, password = escaped(data.get("username")), escaped(data.get("password"))
     if empty(nexthop):
-        return call.danger("invalid_nexthop")
+        call.say("danger", ["invalid_nexthop"])
+        return False
     others = call.store.rows("SELECT * FROM transports")
     for one in others:
         same = one["nexthop"] in {nexthop, _bare(nexthop) or nexthop}

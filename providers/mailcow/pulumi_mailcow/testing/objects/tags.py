@@ -4,8 +4,8 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
-from rehearsal.world.mailcow_api.call import Call
-from rehearsal.world.mailcow_api.php import empty, is_domain, is_email, text
+from pulumi_mailcow.testing.call import Call
+from pulumi_mailcow.testing.php import empty, is_domain, is_email, text
 
 LIMIT = 25
 """Tags of one request beyond which the rest is left out."""

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from rehearsal.world.mailcow_api.call import Call, answers
-from rehearsal.world.mailcow_api.php import (
+from pulumi_mailcow.testing.call import Call, answers
+from pulumi_mailcow.testing.php import (
     empty,
     intval,
     is_domain,
@@ -12,7 +12,7 @@ from rehearsal.world.mailcow_api.php import (
     numeric,
     text,
 )
-from rehearsal.world.mailcow_api.store import Row
+from pulumi_mailcow.testing.store import Row
 
 _FLAGS = (
     "active", "subscribeall", "delete2duplicates", "delete1", "delete2", "skipcrossduplicates",
@@ -20,7 +20,36 @@ _FLAGS = (
 )  # fmt: skip
 _BOUNDED = {"maxage": (32000, 0), "timeout1": (32000, 600), "timeout2": (32000, 600)}
 _KEPT_WHEN_EMPTY = ("user1", "port1", "password1", "host1", "enc1", "mins_interval")
-_TEXTS = ("subfolder2", "exclude", "custom_params")
+_TEXTS = ("subfolder2", "custom_params")
+_WORDS = (
+    "abort authmd51 authmd52 authmech1 authmech2 authuser1 authuser2 debug debugcontent"
+    " debugcrossduplicates debugflags debugfolders debugimap debugimap1 debugimap2 debugmemory"
+    " debugssl delete1emptyfolders delete2folders disarmreadreceipts domain1 domain2 domino1"
+    " domino2 dry errorsmax exchange1 exchange2 exitwhenover expunge1 f1f2 filterbuggyflags folder"
+    " folderfirst folderlast folderrec gmail1 gmail2 idatefromheader include inet4 inet6"
+    " justconnect justfolders justfoldersizes justlogin keepalive1 keepalive2 log logdir logfile"
+    " maxbytesafter maxlinelength maxmessagespersecond maxsize maxsleep minage minsize"
+    " noabletosearch noabletosearch1 noabletosearch2 noexpunge1 noexpunge2 nofoldersizesatend noid"
+    " nolog nomixfolders noresyncflags nossl1 nossl2 nosyncacls notls1 notls2 nouidexpunge2"
+    " nousecache oauthaccesstoken1 oauthaccesstoken2 oauthdirect1 oauthdirect2 office1 office2"
+    " pidfile pidfilelocking prefix1 prefix2 proxyauth1 proxyauth2 resyncflags resynclabels search"
+    " search1 search2 sep1 sep2 showpasswords skipemptyfolders ssl2 sslargs1 sslargs2 subfolder1"
+    " subscribe subscribed syncacls syncduplicates syncinternaldates synclabels tests testslive"
+    " testslive6 tls2 truncmess usecache useheader useuid"
+)
+OPTIONS = frozenset(_WORDS.split())
+"""Options of imapsync that Mailcow lets through."""
+
+
+def _complaint(params: str) -> str | None:
+    """Return what is said against options of imapsync: they are cut at every hyphen."""
+    for part in filter(None, params.split("-")):
+        name = part.partition("=")[0] if "=" in part else part.rstrip(" ")
+        if " " in name:
+            return "bad character SPACE"
+        if name.lower() not in OPTIONS:
+            return f"bad option {name}"
+    return None
 
 
 def _within(value: object, most: int) -> bool:
@@ -46,7 +75,7 @@ def _bound(values: Row) -> None:
 
 
 @answers("add", "syncjob", log=("mailbox", "add", "syncjob"), masked=("password", "password2"))
-def add(call: Call) -> Any:
+def add(call: Call) -> Any:  # noqa: PLR0911 - one return for each refusal, in the genuine order
     """Add a job. The answer's log repeats the password."""
     data = call.data
     username = data.get("username")
@@ -61,6 +90,10 @@ def add(call: Call) -> Any:
         values[name] = data.get(name)
     for name in _TEXTS:
         values[name] = text(data.get(name)).strip()
+    values["exclude"] = data.get("exclude")  # left out, it is what the column does not take
+    complaint = _complaint(values["custom_params"])
+    if complaint:
+        return call.danger(complaint)
     values["host1"] = text(values["host1"]).lower()
     if not _sound(values):
         return call.danger("access_denied")
@@ -87,6 +120,10 @@ def edit(call: Call) -> None:
             call.danger("access_denied")
             continue
         values = _edited(call, row)
+        complaint = _complaint(values["custom_params"])
+        if complaint:
+            call.danger(complaint)
+            return
         if not _sound(values) or not is_domain(values["host1"]):
             call.danger("access_denied")
             continue
@@ -103,7 +140,7 @@ def _edited(call: Call, row: Row) -> Row:
     for name in (*_BOUNDED, "maxbytespersecond"):
         sent = call.given(name) and data[name] != ""
         values[name] = data[name] if sent else row[name]
-    for name in _TEXTS:
+    for name in (*_TEXTS, "exclude"):
         values[name] = text(data[name]) if call.given(name) else row[name]
     if call.given("last_run"):
         values["last_run"] = None

@@ -3,12 +3,13 @@
 import json
 from typing import Any
 
-from rehearsal.world.mailcow_api import passwords
-from rehearsal.world.mailcow_api.call import Call, answers, attributes
-from rehearsal.world.mailcow_api.objects import alias, rate_limit, tags
-from rehearsal.world.mailcow_api.objects.domain import MIB
-from rehearsal.world.mailcow_api.php import (
+from pulumi_mailcow.testing import passwords
+from pulumi_mailcow.testing.call import Call, answers, attributes
+from pulumi_mailcow.testing.objects import alias, rate_limit, tags
+from pulumi_mailcow.testing.objects.domain import MIB
+from pulumi_mailcow.testing.php import (
     empty,
+    escaped,
     intval,
     is_domain,
     is_email,
@@ -18,7 +19,7 @@ from rehearsal.world.mailcow_api.php import (
     to_ascii,
     trimmed,
 )
-from rehearsal.world.mailcow_api.store import Row, now
+from pulumi_mailcow.testing.store import Row, TooLongError, now
 
 MASKED = ("password", "password2")
 PROTOCOLS = ("imap", "pop3", "smtp", "sieve", "eas", "dav")
@@ -40,6 +41,8 @@ def details(call: Call, username: object, *, reduced: bool = False) -> Row | Non
     row = call.store.row("SELECT * FROM mailbox WHERE username = ? AND kind = ''", username)
     if row is None or not call.hosts(row["domain"]):
         return None
+    if call.store.value("SELECT 1 FROM quota2 WHERE username = ?", username) is None:
+        return _remnant()
     shown: Row = {
         "username": row["username"],
         "active": row["active"],
@@ -68,6 +71,30 @@ def details(call: Call, username: object, *, reduced: bool = False) -> Row | Non
     if found:
         shown["tags"] = found
     return shown
+
+
+def _remnant() -> Row:
+    """Return what is shown of a mailbox without its row in `quota2`: it has nothing to join."""
+    nulls = ("username", "active", "active_int", "domain", "name", "local_part", "quota",
+             "messages", "attributes", "custom_attributes", "created", "modified",
+             "is_relayed")  # fmt: skip
+    return {
+        **dict.fromkeys(nulls),
+        "quota_used": 0,
+        "percent_in_use": "- ",
+        "authsource": "mailcow",
+        "percent_class": "info",
+        "last_imap_login": 0,
+        "last_smtp_login": 0,
+        "last_pop3_login": 0,
+        "last_sso_login": 0,
+        "max_new_quota": 0,
+        "spam_aliases": 0,
+        "pushover_active": 0,
+        "rl": False,
+        "rl_scope": "domain",
+        "sender_acl": [],
+    }
 
 
 def _context(call: Call, row: Row) -> Row:
@@ -133,9 +160,10 @@ def add(call: Call) -> Any:
         attributes=json.dumps(_new_attributes(call, category)), active=active,
     )  # fmt: skip
     tags.add(call, "tags_mailbox", "username", username, listed(data.get("tags")))
+    call.store.insert("quota2", username=username)
     call.store.insert("alias", address=username, goto=username, domain=domain, active=active)
     _add_rights(call, username)
-    call.success("mailbox_added", username)
+    call.success("mailbox_added", escaped(username))
     return None
 
 
@@ -144,9 +172,9 @@ def _refusal(  # noqa: PLR0911 - one return for each refusal, in the genuine ord
 ) -> tuple[Any, ...] | None:
     store = call.store
     if store.value("SELECT 1 FROM mailbox WHERE username = ?", username):
-        return ("object_exists", username)
+        return ("object_exists", escaped(username))
     if store.value("SELECT 1 FROM alias WHERE address = ?", username):
-        return ("is_alias", username)
+        return ("is_alias", escaped(username))
     limits = store.row("SELECT * FROM domain WHERE domain = ?", domain)
     if limits is None:
         return ("domain_not_found", domain)
@@ -227,11 +255,14 @@ def edit(call: Call) -> Any:
             call.danger("access_denied")
             continue
         _spread_protocols(call)
-        _edit_one(call, shown)
+        try:
+            _edit_one(call, shown, text(item))
+        except TooLongError as error:
+            return call.danger(str(error))
     return None
 
 
-def _edit_one(call: Call, shown: Row) -> None:
+def _edit_one(call: Call, shown: Row, item: str) -> None:
     data, username = call.data, shown["username"]
     sent_quota = data.get("quota") is not None and data["quota"] != ""
     quota = intval(data["quota"]) if sent_quota else shown["quota"] // MIB
@@ -265,7 +296,7 @@ def _edit_one(call: Call, shown: Row) -> None:
     new_tags = data.get("tags")
     if isinstance(new_tags, list):
         tags.add(call, "tags_mailbox", "username", username, new_tags)
-    call.success("mailbox_modified", username)
+    call.success("mailbox_modified", item)
 
 
 def _edited_attributes(call: Call, username: str) -> Row:
@@ -286,13 +317,15 @@ def _edit_senders(call: Call, username: str) -> None:
     """Write whom the mailbox may send as: addresses outside, then addresses of ours."""
     if call.given("extended_sender_acl"):
         call.store.delete("sender_acl", logged_in_as=username, external=1)
+        named = None  # the complaint names the domain of the address before
         for part in filter(None, split(call.data["extended_sender_acl"])):
             bare = part.lstrip("@")
             domain = to_ascii(bare.rpartition("@")[2])
+            named = domain if is_email(bare) else named
             if not is_email(bare) and not is_domain(bare):
-                call.danger("extra_acl_invalid", bare)
+                call.danger("extra_acl_invalid", escaped(bare))
             elif call.hosts(domain):
-                call.danger("extra_acl_invalid_domain", domain)
+                call.danger("extra_acl_invalid_domain", named)
             else:
                 sender = bare if is_email(bare) else f"@{bare}"
                 call.store.insert("sender_acl", logged_in_as=username, send_as=sender, external=1)
@@ -336,11 +369,12 @@ def delete(call: Call) -> Any:
         if not is_email(item) or not call.has_mailbox(item):
             call.danger("access_denied")
             continue
-        alias.gone_with(call, item)
-        for table, key in (("mailbox", "username"), ("sender_acl", "logged_in_as"),
-                           ("sender_acl", "send_as"), ("filterconf", "object"),
-                           ("bcc_maps", "local_dest")):  # fmt: skip
+        call.store.delete("alias", goto=item)
+        for table, key in (("quota2", "username"), ("mailbox", "username"),
+                           ("sender_acl", "logged_in_as"), ("sender_acl", "send_as"),
+                           ("filterconf", "object"), ("bcc_maps", "local_dest")):  # fmt: skip
             call.store.delete(table, **{key: item})
+        alias.gone_with(call, item)
         call.store.hash_drop("RL_VALUE", item)
         call.success("mailbox_removed", item)
     return None
@@ -348,17 +382,24 @@ def delete(call: Call) -> Any:
 
 @answers("get", "mailbox")
 def get(call: Call) -> Any:
-    """Return one mailbox, those of a domain (a list, `[]` if empty), or all (`all`, `reduced`)."""
+    """Return one mailbox, or all (`all`, `reduced`), of the domains that the path names."""
     wanted = [one for one in call.query.get("tags", "").split(",") if one]
     if call.which in {"all", "reduced"}:
-        found = _select(call, call.extra or None, wanted)
+        found = _selected(call, wanted)
         return _all(call, found, reduced=call.which == "reduced")
-    if is_email(call.which):
+    if not wanted:
         return details(call, call.which)
     call.nothing = "[]"
-    if not call.hosts(call.which):
-        return []
     return _all(call, _select(call, call.which, wanted), reduced=False)
+
+
+def _selected(call: Call, wanted: list[str]) -> list[str]:
+    domains = call.extra.split(",") if call.extra else []
+    if not domains:
+        return _select(call, None, wanted)
+    # A domain that is not ours stands for all of them.
+    named = [_select(call, name if call.hosts(name) else None, wanted) for name in domains]
+    return [username for group in named for username in group]
 
 
 def _select(call: Call, domain: str | None, wanted: list[str]) -> list[str]:

@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
-from rehearsal.world.mailcow_api import passwords
-from rehearsal.world.mailcow_api.call import Call, answers, attributes
-from rehearsal.world.mailcow_api.objects import domain as domains
-from rehearsal.world.mailcow_api.php import (
+from pulumi_mailcow.testing import passwords
+from pulumi_mailcow.testing.call import Call, answers, attributes
+from pulumi_mailcow.testing.objects import domain as domains
+from pulumi_mailcow.testing.php import (
     alphanumeric,
     empty,
     intval,
@@ -15,7 +15,7 @@ from rehearsal.world.mailcow_api.php import (
     text,
     trimmed,
 )
-from rehearsal.world.mailcow_api.store import Row, now
+from pulumi_mailcow.testing.store import Row, now
 
 _MASKED = ("password", "password2")
 _DEFAULT_RIGHTS = {
@@ -110,7 +110,7 @@ def _write(call: Call, shown: Row, name: str, wanted: list[Any]) -> bool:
             return call.danger(complaint)
         values["password"] = passwords.hash_password(password)
     call.store.update("admin", {"username": before}, **values)
-    call.success("domain_admin_modified", name)
+    call.success("domain_admin_modified", before)
     return True
 
 

@@ -1,12 +1,12 @@
 """One request to the API, and the registry of what answers which."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from rehearsal.world.mailcow_api.php import is_domain
-from rehearsal.world.mailcow_api.store import Store
+from pulumi_mailcow.testing.php import is_domain
+from pulumi_mailcow.testing.store import Store
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Call:
         which: Third part of the path, such as `all` or `template`.
         extra: Fourth part of the path.
         admitted: Whether a key was given; without one every write is denied.
+        lines: What was asked before, the latest first.
         nothing: Body of a get that finds nothing.
         said: Entries of the answer, in order.
     """
@@ -49,10 +50,11 @@ class Call:
     query: dict[str, str] = field(default_factory=dict)
     admitted: bool = True
     nothing: str = "{}"
+    lines: Iterable[dict[str, Any]] = ()
     log: list[Any] = field(default_factory=list)
     said: list[dict[str, Any]] = field(default_factory=list)
 
-    def say(self, kind: str, message: str, *values: object) -> None:
+    def say(self, kind: str, message: str | list[str], *values: object) -> None:
         """Add an entry to the answer; with values the message is a list, code first."""
         body: object = [message, *values] if values else message
         self.said.append({"type": kind, "log": self.log, "msg": body})

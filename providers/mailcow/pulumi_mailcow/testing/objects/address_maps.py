@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from rehearsal.world.mailcow_api.call import Call, answers
-from rehearsal.world.mailcow_api.php import (
+from pulumi_mailcow.testing.call import Call, answers
+from pulumi_mailcow.testing.php import (
     empty,
     intval,
     is_domain,
@@ -13,7 +13,7 @@ from rehearsal.world.mailcow_api.php import (
     to_ascii,
     trimmed,
 )
-from rehearsal.world.mailcow_api.store import Row
+from pulumi_mailcow.testing.store import Row
 
 
 def _local(call: Call, destination: str) -> tuple[str, str] | None:
@@ -102,7 +102,8 @@ def get_bcc(call: Call) -> Any:
     """Return one or all."""
     if call.which == "all":
         return call.store.rows("SELECT * FROM bcc_maps ORDER BY id")
-    return call.store.row("SELECT * FROM bcc_maps WHERE id = ?", intval(call.which))
+    row = call.store.row("SELECT * FROM bcc_maps WHERE id = ?", intval(call.which))
+    return row and {**row, "0": None}
 
 
 def _sane(given: str) -> str | None:
@@ -183,4 +184,5 @@ def get_recipient_map(call: Call) -> Any:
     )
     if call.which == "all":
         return call.store.rows(f"{columns} ORDER BY id")
-    return call.store.row(f"{columns} WHERE id = ?", intval(call.which))
+    row = call.store.row(f"{columns} WHERE id = ?", intval(call.which))
+    return row and {**row, "0": None}

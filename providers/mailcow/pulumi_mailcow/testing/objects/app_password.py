@@ -1,12 +1,20 @@
 """App passwords: listed by mailbox, never shown, and moved by an edit that forgets whose."""
 
-import html
 from typing import Any
 
-from rehearsal.world.mailcow_api import passwords
-from rehearsal.world.mailcow_api.call import Call, answers
-from rehearsal.world.mailcow_api.php import empty, intval, is_email, listed, text, trimmed
-from rehearsal.world.mailcow_api.store import Row
+from pulumi_mailcow.testing import passwords
+from pulumi_mailcow.testing.call import Call, answers
+from pulumi_mailcow.testing.php import (
+    UncaughtError,
+    empty,
+    escaped,
+    intval,
+    is_email,
+    listed,
+    text,
+    trimmed,
+)
+from pulumi_mailcow.testing.store import Row
 
 _PROTOCOLS = (
     "imap_access", "smtp_access", "dav_access", "eas_access", "pop3_access", "sieve_access",
@@ -34,7 +42,7 @@ def add(call: Call) -> Any:
     complaint = passwords.complaint(password, text(data.get("app_passwd2")))
     if complaint:
         return call.danger(complaint)
-    name = html.escape(trimmed(data.get("app_name")))
+    name = escaped(trimmed(data.get("app_name")))
     if empty(name):
         return call.danger("app_name_empty")
     chosen = listed(data.get("protocols"))
@@ -74,8 +82,9 @@ def edit(call: Call) -> Any:
 
 def _edited(call: Call, row: Row) -> Row:
     data = call.data
-    name = row["name"] if empty(data.get("app_name")) else html.escape(trimmed(data["app_name"]))
-    values: Row = {"name": name}
+    # What is left out is taken from what is shown, and encoded once more.
+    name = escaped(row["name"]) if empty(data.get("app_name")) else trimmed(data["app_name"])
+    values: Row = {"name": escaped(name)}
     chosen = listed(data.get("protocols"))
     for one in _PROTOCOLS:
         values[one] = int(one in chosen) if call.given("protocols") else row[one]
@@ -97,6 +106,7 @@ def delete(call: Call) -> Any:
 def get(call: Call) -> Any:
     """Return all of a mailbox with their hashes; asking by id finds nothing."""
     if call.which != "all":
-        return None
+        raise UncaughtError("the function is asked for a mailbox that nobody named")
     rows = call.store.rows("SELECT * FROM app_passwd WHERE mailbox = ? ORDER BY id", call.extra)
-    return rows if call.has_mailbox(call.extra) else None
+    shown = [{**row, "name": escaped(row["name"])} for row in rows]
+    return shown if call.has_mailbox(call.extra) else None

@@ -6,8 +6,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from rehearsal.world.mailcow_api.call import Call, answers
-from rehearsal.world.mailcow_api.php import alphanumeric, intval, is_domain, split, text, trimmed
+from pulumi_mailcow.testing.call import Call, answers
+from pulumi_mailcow.testing.php import alphanumeric, intval, is_domain, split, text, trimmed
 
 _LENGTHS = ((391, "1024"), (564, "2048"), (736, "3072"), (1416, "4096"))
 _SMALLEST = 512
@@ -89,6 +89,10 @@ def duplicate(call: Call) -> Any:
 def bring_in(call: Call) -> Any:
     """Take over a private key. The answer's log repeats it."""
     pem = trimmed(call.data.get("private_key_file")).replace("\r\n", "\n").replace("\r", "\n")
+    if call.store.key_errors:
+        call.store.key_errors -= 1
+        words = "error:12000079:random number generator::Cannot open file"
+        return call.danger("private_key_error", words)
     try:
         key = serialization.load_pem_private_key(pem.encode(), None)
     except (ValueError, TypeError, UnsupportedAlgorithm):

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from rehearsal.world.mailcow_api.call import Call, answers
-from rehearsal.world.mailcow_api.php import empty, intval, text, trimmed
-from rehearsal.world.mailcow_api.store import Row
+from pulumi_mailcow.testing.call import Call, answers
+from pulumi_mailcow.testing.php import empty, intval, text, trimmed
+from pulumi_mailcow.testing.store import Row, TooLongError
 
 
 def escaped(value: object) -> str:
@@ -20,13 +20,16 @@ def add(call: Call) -> Any:
     hostname = trimmed(call.data.get("hostname"))
     if empty(hostname):
         return call.danger("invalid_host", "")
-    call.store.insert(
-        "relayhosts",
-        hostname=hostname,
-        username=escaped(call.data.get("username")),
-        # Escaped twice over, colons in passwords being broken in the genuine one too.
-        password=escaped(call.data.get("password")).replace(":", r"\:"),
-    )
+    try:
+        call.store.insert(
+            "relayhosts",
+            hostname=hostname,
+            username=escaped(call.data.get("username")),
+            # Escaped twice over, colons in passwords being broken in the genuine one too.
+            password=escaped(call.data.get("password")).replace(":", r"\:"),
+        )
+    except TooLongError as error:
+        return call.danger("mysql_error", {"errorInfo": error.info})
     call.success("relayhost_added", "")
     return None
 
@@ -46,7 +49,11 @@ def edit(call: Call) -> None:
             for name in ("username", "password")
         }
         active = intval(data["active"]) if call.given("active") else row["active"]
-        call.store.update("relayhosts", {"id": key}, hostname=hostname, active=active, **login)
+        try:
+            call.store.update("relayhosts", {"id": key}, hostname=hostname, active=active, **login)
+        except TooLongError as error:
+            call.danger("mysql_error", {"errorInfo": error.info})
+            continue
         call.success("object_modified", "")
 
 

@@ -3,9 +3,9 @@
 import re
 from typing import Any
 
-from rehearsal.world.mailcow_api.call import Call, answers
-from rehearsal.world.mailcow_api.php import intval, text, trimmed
-from rehearsal.world.mailcow_api.store import Row
+from pulumi_mailcow.testing.call import Call, answers
+from pulumi_mailcow.testing.php import intval, text, trimmed
+from pulumi_mailcow.testing.store import Row
 
 
 def _expand(call: Call, host: str) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rehearsal.world.mailcow_api.store import Store
+from pulumi_mailcow.testing.store import Store
 
 ATTEMPTS = 10
 """Wrong keys from one address within `WINDOW` that ban it."""

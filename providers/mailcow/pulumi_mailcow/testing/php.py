@@ -1,11 +1,20 @@
 """How the API's language takes values: what is empty, what a number is, what an address is."""
 
+import html
+import json
 import re
 from typing import Any
+
+import idna
 
 _LABEL = r"[a-z\d](?:-*[a-z\d])*"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.IGNORECASE)
 _LOCAL = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*", re.ASCII)
+_HOST = re.compile(
+    r"(?:(?:xn--)?[a-z0-9]+(?:-+[a-z0-9]+)*\.)+(?:[a-z][a-z0-9]*|xn--[a-z0-9]+)(?:-+[a-z0-9]+)*",
+    re.IGNORECASE,
+)
+_SLASH = re.compile(r"(?<!\\)/")
 _NUMBER = re.compile(r"\s*[+-]?\d+")
 _SEPARATOR = re.compile(r"[ ,;\n]")
 
@@ -67,7 +76,8 @@ def numeric(value: object) -> bool:
     """Return whether `value` is a number or reads as one."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return True
-    return isinstance(value, str) and re.fullmatch(r"\s*[+-]?\d*\.?\d+\s*", value) is not None
+    number = r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*"
+    return isinstance(value, str) and re.fullmatch(number, value) is not None
 
 
 def to_ascii(name: str) -> str:
@@ -76,9 +86,22 @@ def to_ascii(name: str) -> str:
     if name.isascii():
         return name
     try:
-        return name.encode("idna").decode()
+        return idna.encode(name, uts46=True).decode()
     except UnicodeError:
         return ""
+
+
+def to_unicode(name: str) -> str:
+    """Return a domain as people write it."""
+    try:
+        return idna.decode(name)
+    except UnicodeError:
+        return name
+
+
+def escaped(value: object) -> str:
+    """Return `value` as text that HTML takes for text."""
+    return html.escape(text(value)).replace("&#x27;", "&#039;")
 
 
 def is_domain(value: object, *, wildcard: bool = False) -> bool:
@@ -97,17 +120,36 @@ def is_domain(value: object, *, wildcard: bool = False) -> bool:
 
 
 def is_email(value: object) -> bool:
-    """Return whether `value` is an address with a local part and a domain."""
-    if not isinstance(value, str):
+    """Return whether `filter_var` takes `value` for an address: ASCII, a dot in its domain."""
+    if not isinstance(value, str) or len(value) > 254:
         return False
-    local, at, domain = value.rpartition("@")
-    return bool(at) and len(local) <= 64 and bool(_LOCAL.fullmatch(local)) and is_domain(domain)
+    local, _, domain = value.rpartition("@")
+    labels = domain.split(".")
+    return (
+        len(local) <= 64
+        and _LOCAL.fullmatch(local) is not None
+        and _HOST.fullmatch(domain) is not None
+        and all(len(label) <= 63 for label in labels)
+    )
 
 
 def address(value: str) -> str:
     """Return an address with its domain in lower case; the local part is left alone."""
     local, _, domain = value.partition("@")
     return f"{local}@{to_ascii(domain)}"
+
+
+def decoded(text: str) -> Any:
+    """Return what JSON says, None where it is none."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+def encoded(value: object, *, pretty: bool = False) -> str:
+    """Return a value as JSON."""
+    return json.dumps(value, ensure_ascii=not pretty, indent=4 if pretty else None)
 
 
 def alphanumeric(value: str, besides: str) -> bool:
@@ -117,9 +159,15 @@ def alphanumeric(value: str, besides: str) -> bool:
 
 
 def is_pattern(value: str) -> bool:
-    """Return whether `value` is a regular expression; flags may stand anywhere in it."""
+    """Return whether `value` is a regular expression; flags may stand anywhere in it.
+
+    It is put between slashes: after one of its own, nothing but flags may follow.
+    """
+    whole = _SLASH.split(value, maxsplit=1)
+    if len(whole) > 1 and not set(whole[1]) <= set("imsxuADUXJSn"):
+        return False
     try:
-        re.compile(re.sub(r"\(\?[imsx]+\)", "", value))
+        re.compile(re.sub(r"\(\?[imsx]+\)", "", whole[0]))
     except re.error:
         return False
     return True

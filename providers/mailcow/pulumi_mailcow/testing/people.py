@@ -3,8 +3,8 @@
 import json
 from dataclasses import dataclass
 
-from rehearsal.world.mailcow_api import passwords
-from rehearsal.world.mailcow_api.store import Store
+from pulumi_mailcow.testing import passwords
+from pulumi_mailcow.testing.store import Store
 
 _SINKS = frozenset({"null@localhost", "spam@localhost", "ham@localhost"})
 _DEPTH = 10

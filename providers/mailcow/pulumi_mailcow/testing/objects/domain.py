@@ -3,18 +3,19 @@
 from dataclasses import dataclass
 from typing import Any
 
-from rehearsal.world.mailcow_api.call import Call, answers
-from rehearsal.world.mailcow_api.objects import dkim, rate_limit, tags
-from rehearsal.world.mailcow_api.php import (
+from pulumi_mailcow.testing.call import Call, answers
+from pulumi_mailcow.testing.objects import dkim, rate_limit, tags
+from pulumi_mailcow.testing.php import (
     empty,
     intval,
     is_domain,
     listed,
     text,
     to_ascii,
+    to_unicode,
     trimmed,
 )
-from rehearsal.world.mailcow_api.store import Row
+from pulumi_mailcow.testing.store import Row
 
 MIB = 1048576
 _DEFAULTS = {
@@ -73,7 +74,7 @@ def _show(call: Call, row: Row) -> Row:
         "mboxes_in_domain": usage.mailboxes,
         "mboxes_left": row["mailboxes"] - usage.mailboxes,
         "domain_name": name,
-        "domain_h_name": name,
+        "domain_h_name": to_unicode(name),
         "description": row["description"],
         "max_num_aliases_for_domain": row["aliases"],
         "max_num_mboxes_for_domain": row["mailboxes"],
@@ -166,7 +167,11 @@ def edit(call: Call) -> None:
     """Change domains; what is left out or empty stays."""
     for item in call.items:
         name = to_ascii(text(item))
-        row = call.store.row("SELECT * FROM domain WHERE domain = ?", name)
+        # Of an alias domain its target is looked at, and nothing written.
+        target = call.store.value(
+            "SELECT target_domain FROM alias_domain WHERE alias_domain = ?", name
+        )
+        row = call.store.row("SELECT * FROM domain WHERE domain = ?", target or name)
         if row is None or not is_domain(name):
             call.danger("domain_invalid")
             continue
@@ -223,10 +228,10 @@ def delete(call: Call) -> Any:
     if call.which == "tag":
         return tags.delete_from_domain(call)
     for item in call.items:
-        if not is_domain(item):
+        name = to_ascii(text(item))
+        if not is_domain(name):
             call.danger("domain_invalid")
             continue
-        name = to_ascii(item)
         if call.store.value("SELECT 1 FROM mailbox WHERE domain = ?", name):
             call.danger("domain_not_empty", name)
             continue

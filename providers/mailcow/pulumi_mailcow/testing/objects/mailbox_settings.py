@@ -3,13 +3,14 @@
 import json
 from typing import Any
 
-from rehearsal.world.mailcow_api.call import Call, answers, attributes
-from rehearsal.world.mailcow_api.objects.mailbox import ACL, handle_tagged
-from rehearsal.world.mailcow_api.php import intval, is_email, listed, numeric, text
+from pulumi_mailcow.testing.call import Call, answers, attributes
+from pulumi_mailcow.testing.objects.mailbox import ACL, handle_tagged
+from pulumi_mailcow.testing.php import intval, is_email, listed, numeric, text
 
 _DEFAULT_SCORE = "8, 15"
 _REFERENCES = (
-    ("tags_mailbox", "username"), ("app_passwd", "mailbox"), ("user_acl", "username"),
+    ("quota2", "username"), ("tags_mailbox", "username"), ("app_passwd", "mailbox"),
+    ("user_acl", "username"),
     ("alias", "goto"), ("imapsync", "user2"), ("bcc_maps", "local_dest"),
     ("bcc_maps", "bcc_dest"), ("recipient_maps", "old_dest"), ("recipient_maps", "new_dest"),
     ("sender_acl", "logged_in_as"), ("sender_acl", "send_as"),
@@ -152,11 +153,11 @@ def rename(call: Call) -> Any:
 
 def _move(call: Call, before: str, after: str, local: str) -> None:
     store = call.store
-    store.run("PRAGMA foreign_keys=OFF")
+    store.check_references(on=False)
     try:
         store.update("mailbox", {"username": before}, username=after, local_part=local)
         store.update("alias", {"address": before}, address=after, goto=after)
         for table, column in _REFERENCES:
             store.update(table, {column: before}, **{column: after})
     finally:
-        store.run("PRAGMA foreign_keys=ON")
+        store.check_references(on=True)

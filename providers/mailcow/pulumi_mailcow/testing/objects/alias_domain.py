@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from rehearsal.world.mailcow_api.call import Call, answers
-from rehearsal.world.mailcow_api.objects import dkim, rate_limit
-from rehearsal.world.mailcow_api.php import (
+from pulumi_mailcow.testing.call import Call, answers
+from pulumi_mailcow.testing.objects import dkim, rate_limit
+from pulumi_mailcow.testing.php import (
     empty,
     intval,
     is_domain,
@@ -13,7 +13,7 @@ from rehearsal.world.mailcow_api.php import (
     to_ascii,
     trimmed,
 )
-from rehearsal.world.mailcow_api.store import Row
+from pulumi_mailcow.testing.store import Row
 
 
 def _row(call: Call, name: object) -> Row | None:

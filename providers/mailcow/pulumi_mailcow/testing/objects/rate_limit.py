@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from rehearsal.world.mailcow_api.call import Call, answers
-from rehearsal.world.mailcow_api.php import intval
+from pulumi_mailcow.testing.call import Call, answers
+from pulumi_mailcow.testing.php import intval
 
 
 def find(call: Call, name: str) -> dict[str, str] | None:

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pulumi_mailcow.testing.php import UncaughtError
+
 Row = dict[str, Any]
 
 _FLAG = "INTEGER NOT NULL DEFAULT"
@@ -26,6 +28,8 @@ CREATE TABLE IF NOT EXISTS mailbox (
   custom_attributes TEXT NOT NULL DEFAULT '{{}}',
   kind TEXT NOT NULL DEFAULT '', multiple_bookings INTEGER NOT NULL DEFAULT -1,
   authsource TEXT NOT NULL DEFAULT 'mailcow', active {_FLAG} 1, {_DATES});
+CREATE TABLE IF NOT EXISTS quota2 (username {_NAME} PRIMARY KEY, bytes {_FLAG} 0,
+  messages {_FLAG} 0);
 CREATE INDEX IF NOT EXISTS mailbox_domain ON mailbox (domain);
 CREATE TABLE IF NOT EXISTS alias (
   id INTEGER PRIMARY KEY AUTOINCREMENT, address {_NAME} UNIQUE, goto TEXT NOT NULL COLLATE NOCASE,
@@ -103,6 +107,41 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
+class TooLongError(sqlite3.DataError):
+    """A text does not fit its column.
+
+    Attributes:
+        info: What PDO tells of it.
+    """
+
+    def __init__(self, column: str) -> None:
+        words = f"Data too long for column '{column}' at row 1"
+        self.info = ["22001", 1406, words]
+        super().__init__(f"SQLSTATE[22001]: String data, right truncated: 1406 {words}")
+
+
+_TEXT_LIMIT = 255
+_LIMITS = {
+    ("mailbox", "kind"): 100,
+    ("alias", "goto"): 65535,
+    ("alias", "public_comment"): 65535,
+    ("alias", "private_comment"): 65535,
+    ("imapsync", "exclude"): 500,
+    ("imapsync", "custom_params"): 512,
+    ("imapsync", "maxbytespersecond"): 50,
+    ("filterconf", "option"): 50,
+    ("filterconf", "value"): 100,
+}
+_UNLIMITED = frozenset({"attributes", "custom_attributes", "acl", "returned_text"})
+
+
+def _fit(table: str, values: Mapping[str, object]) -> None:
+    for column, value in values.items():
+        most = _LIMITS.get((table, column), _TEXT_LIMIT)
+        if isinstance(value, str) and len(value) > most and column not in _UNLIMITED:
+            raise TooLongError(column)
+
+
 class Store:
     """The tables, each statement committed by itself as Mailcow's are.
 
@@ -110,19 +149,31 @@ class Store:
     from this package alone, never from a request.
     """
 
-    def __init__(self, file: Path) -> None:
-        """Open the file, making it and its tables if they are missing."""
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch(mode=0o600)
-        self._base = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    def __init__(self, file: Path | None = None) -> None:
+        """Open the file, making it and its tables if they are missing; None keeps all in memory."""
+        self.break_at: int | str | None = None
+        self.key_errors = 0
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch(mode=0o600)
+        self._base = sqlite3.connect(
+            file or ":memory:", isolation_level=None, check_same_thread=False
+        )
         self._base.row_factory = sqlite3.Row
         # Lost power may cost a rehearsal its last writes; waiting for the disk costs every one.
         self._base.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;")
+        new = self.value("SELECT 1 FROM sqlite_master WHERE name = 'quota2'") is None
         self._base.executescript("PRAGMA foreign_keys=ON;" + _SCHEMA)
+        if new:  # tables of an earlier rehearsal may know mailboxes
+            self._base.execute("INSERT INTO quota2 (username) SELECT username FROM mailbox")
 
     def close(self) -> None:
         """Close the file."""
         self._base.close()
+
+    def check_references(self, *, on: bool) -> None:
+        """Hold rows to the ones they refer to, or not while these are renamed."""
+        self._base.execute(f"PRAGMA foreign_keys={'ON' if on else 'OFF'}")
 
     def rows(self, query: str, *values: object) -> list[Row]:
         """Return all rows of a query."""
@@ -138,8 +189,23 @@ class Store:
         found = self._base.execute(query, values).fetchone()
         return None if found is None else found[0]
 
+    def _writing(self, table: str) -> None:
+        """Count a statement that writes, and fail where it is the one to break at.
+
+        Raises:
+            UncaughtError: this is it.
+        """
+        if self.break_at is None:
+            return
+        if self.break_at in (0, table):
+            self.break_at = None
+            raise UncaughtError(f"{table}: SQLSTATE[40001]: 1213 Deadlock found")
+        if isinstance(self.break_at, int):
+            self.break_at -= 1
+
     def run(self, statement: str, *values: object) -> int:
         """Run a statement and return how many rows it touched."""
+        self._writing(statement.split()[2])
         return self._base.execute(statement, values).rowcount
 
     def insert(self, table: str, **values: object) -> int:
@@ -148,6 +214,8 @@ class Store:
         Raises:
             sqlite3.Error: the table refuses it.
         """
+        self._writing(table)
+        _fit(table, values)
         if "created" in self._columns(table):
             values.setdefault("created", now())
         names, marks = ", ".join(values), ", ".join("?" * len(values))
@@ -156,6 +224,8 @@ class Store:
 
     def update(self, table: str, key: Mapping[str, object], **values: object) -> None:
         """Change the rows with `key`; the time of change is kept where something does change."""
+        self._writing(table)
+        _fit(table, values)
         where = " AND ".join(f"{name} = ?" for name in key)
         sets = ", ".join(f"{name} = ?" for name in values)
         if "modified" in self._columns(table):
@@ -167,6 +237,7 @@ class Store:
 
     def delete(self, table: str, **key: object) -> int:
         """Delete the rows with `key` and return how many there were."""
+        self._writing(table)
         where = " AND ".join(f"{name} = ?" for name in key)
         statement = f"DELETE FROM {table} WHERE {where}"  # noqa: S608 - own names
         return self._base.execute(statement, tuple(key.values())).rowcount
@@ -182,11 +253,15 @@ class Store:
 
     def hash_set(self, name: str, field: str, value: object) -> None:
         """Set a field of a Redis hash."""
-        self.run("INSERT OR REPLACE INTO redis VALUES (?, ?, ?)", name, field, str(value))
+        self._writing(name)
+        self._base.execute(
+            "INSERT OR REPLACE INTO redis VALUES (?, ?, ?)", (name, field, str(value))
+        )
 
     def hash_drop(self, name: str, field: str) -> None:
         """Remove a field of a Redis hash."""
-        self.run("DELETE FROM redis WHERE hash = ? AND field = ?", name, field)
+        self._writing(name)
+        self._base.execute("DELETE FROM redis WHERE hash = ? AND field = ?", (name, field))
 
     def hash_all(self, name: str) -> dict[str, str]:
         """Return a Redis hash."""

@@ -1,6 +1,6 @@
 """What the API keeps, one module an object; importing them registers what they answer."""
 
-from rehearsal.world.mailcow_api.objects import (
+from pulumi_mailcow.testing.objects import (
     address_maps,
     alias,
     alias_domain,

@@ -3,17 +3,17 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from rehearsal.world.mailcow_api.call import Call, answers
-from rehearsal.world.mailcow_api.php import intval, is_domain, text, to_ascii, trimmed
-from rehearsal.world.mailcow_api.store import Row, Store
+from pulumi_mailcow.testing.call import Call, answers
+from pulumi_mailcow.testing.php import empty, intval, is_domain, text, to_ascii, trimmed
+from pulumi_mailcow.testing.store import Row, Store
 
 _ADD_LIMIT = 31536000
 _EDIT_LIMIT = 31557600
 
 
-def _complaint(domain: str, values: Row, limit: int) -> tuple[str, str] | None:
+def _complaint(domain: str, values: Row, limit: int, named: str) -> tuple[str, str] | None:
     if values["version"] != "stsv1":
-        return ("version_invalid", domain)
+        return ("version_invalid", named)
     if values["mode"] not in {"enforce", "testing", "none"}:
         return ("mode_invalid", domain)
     if not 0 < values["max_age"] <= limit:
@@ -45,11 +45,12 @@ def add(call: Call) -> Any:
     }
     if not call.hosts(domain):
         return call.danger("access_denied")
-    complaint = _complaint(domain, values, _ADD_LIMIT)
+    complaint = _complaint(domain, values, _ADD_LIMIT, domain)
     if complaint:
         return call.danger(*complaint)
     if call.store.value("SELECT 1 FROM mta_sts WHERE domain = ?", domain):
-        return call.danger(f"SQLSTATE[23000]: Duplicate entry '{domain}' for key 'PRIMARY'")
+        words = f"1062 Duplicate entry '{domain}' for key 'PRIMARY'"
+        return call.danger(f"SQLSTATE[23000]: Integrity constraint violation: {words}")
     active = int(intval(data.get("active")) == 1)
     values["max_age"] = str(values["max_age"])
     call.store.insert("mta_sts", id=_stamp(), domain=domain, active=active, **values)
@@ -69,10 +70,10 @@ def edit(call: Call) -> bool:
         values: Row = {
             "version": text(data["version"]).lower() if call.given("version") else "STSv1",
             "mode": text(data["mode"]).lower() if call.given("mode") else row["mode"],
-            "mx": _hosts(data["mx"]) if call.given("mx") else row["mx"],
+            "mx": row["mx"] if empty(data.get("mx")) else _hosts(data["mx"]),
             "max_age": intval(data["max_age"] if call.given("max_age") else row["max_age"]),
         }
-        complaint = _complaint(domain, values, _EDIT_LIMIT)
+        complaint = _complaint(domain, values, _EDIT_LIMIT, values["version"])
         if complaint:
             call.danger(*complaint)
             continue

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from rehearsal.world.mailcow_api.call import Call, answers
-from rehearsal.world.mailcow_api.php import empty, intval, numeric, text, to_ascii, trimmed
+from pulumi_mailcow.testing.call import Call, answers
+from pulumi_mailcow.testing.php import empty, intval, numeric, text, to_ascii, trimmed
 
 
 def _complaint(destination: str, parameters: str) -> str | None:
@@ -86,4 +86,5 @@ def get(call: Call) -> Any:
     columns = "SELECT id, dest, policy, parameters, active, created, modified FROM"
     if call.which == "all":
         return call.store.rows(f"{columns} tls_policy_override ORDER BY id")
-    return call.store.row(f"{columns} tls_policy_override WHERE id = ?", intval(call.which))
+    row = call.store.row(f"{columns} tls_policy_override WHERE id = ?", intval(call.which))
+    return row and {**row, "0": None}
