@@ -50,7 +50,7 @@ class Endpoints(Settings):
     ca_bundle: str | None = None
     """Certificate authorities (PEM) to trust for `web`; otherwise the system's."""
     docker: str | None = None
-    """Docker engine, such as `tcp://127.0.0.1:2375`; otherwise over SSH to the host."""
+    """Docker engine, such as `unix:///run/docker.sock`; otherwise over SSH to the host."""
     storage: str | None = None
     """`address:port` of the object storage; otherwise `backup.server`."""
     storage_tls: bool = True

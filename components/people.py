@@ -42,8 +42,12 @@ class AliasSettings(Settings):
     published: bool = False
     """Whether the address stands on the website, so that it must always exist."""
     outside: bool = False
-    """Must be true when a target lies outside the domain. Danger: forwarded mail fails SPF at its
-    destination, and the data may leave the EU."""
+    """Must be true when a target lies outside the domain. Danger: the data may leave the EU."""
+    own_people_alone: bool = False
+    """Must be true as well when a target lies outside the domain: what a stranger writes to this
+    address never arrives there, and he gets it back. It would leave through the smarthost under
+    his name, and smarthosts take mail of the account's own domain alone (Resend answers 550, Amazon
+    SES 554). Only what people of the domain write is handed on."""
 
 
 def local_target(target: str, domain: str) -> str | None:

@@ -87,6 +87,9 @@ inet_protocols = {"all" if ipv6 else "ipv4"}
 relayhost = {nexthop}
 # Bounces come from this domain, the one that the smarthost signs for.
 myorigin = {mail_host.partition(".")[2]}
+# The smarthost may refuse a notification to a stranger, and Amazon SES refuses every one: it takes
+# no empty envelope sender. Then the postmaster is told, or nobody would know.
+notify_classes = resource, software, 2bounce
 smtp_sasl_auth_enable = yes
 # A refused login is ours to mend: mail waits for it instead of going back to who wrote it.
 smtp_sasl_auth_soft_bounce = yes

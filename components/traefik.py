@@ -1,7 +1,7 @@
 """Traefik's dynamic file: exactly the declared hosts, one backend, the public certificate.
 
-Every router asks for the same certificate: the mail host first, then the web hosts. Traefik does
-not route the mail host, but Postfix and Dovecot answer under its name, so it must be covered.
+Every router asks for the same certificate: the mail host first, then the web hosts. Postfix and
+Dovecot answer under the mail host's name, and Mailcow hands out addresses on it.
 
 Traefik itself puts the client's address, scheme and host into X-Forwarded-For, -Proto and -Host
 and drops what a client sent under those names; nginx believes them from `TRUSTED_PROXIES`. The
@@ -57,6 +57,18 @@ WELL_KNOWN = {
     "mta-sts": "Path(`/.well-known/mta-sts.txt`)",
 }
 """What hosts that serve one purpose answer, by label; nothing may climb out of it."""
+
+
+HANDED_OUT = (
+    r"^/(index\.php|mobileconfig\.php|inc/ajax/qitem_details\.php"
+    r"|qhandler/(release|delete)/[0-9a-f]{64}"
+    r"|(Microsoft-Server-ActiveSync|SOGo|SOGo\.woa|principals|\.well-known/(caldav|carddav)"
+    r"|cache|css|fonts|img|js)(/.*)?)?$"
+)
+"""What the mail host answers: Mailcow builds every address that it gives to people from
+MAILCOW_HOSTNAME (data/web/inc/vars.inc.php, autoconfig.php, templates/quarantine.tpl of 2026-07a).
+ActiveSync, calendars and address books, webmail, the links in quarantine mails, the profile for
+Apple's devices; then the door at which people sign in for them, and what these pages look like."""
 
 
 class Domain(TypedDict):
@@ -141,8 +153,17 @@ class Routes:
     backend: str
 
 
+def mail_host_rule(host: str) -> str:
+    """Return the rule of the mail host: what Mailcow hands out leads somewhere, nothing else does.
+
+    Args:
+        host: Fully qualified name of the mail host.
+    """
+    return f"Host(`{host}`) && PathRegexp(`{HANDED_OUT}`) && !PathRegexp(`{ADMINISTRATION}`)"
+
+
 def rule_for(label: str, host: str, admin_label: str) -> str:
-    """Return the rule of a host: the administration and the API answer on one host alone.
+    """Return the rule of a web host: the administration and the API answer on one host alone.
 
     Args:
         label: Label of the host.
@@ -159,10 +180,10 @@ def routes_of(declaration: "Declaration") -> Routes:
     """Return the routes that a declaration asks for."""
     traefik, mailcow = declaration.traefik, declaration.mailcow
     labels = {host.removesuffix(f".{declaration.domain}"): host for host in declaration.web_hosts}
+    rules = {label: rule_for(label, host, declaration.web.admin) for label, host in labels.items()}
+    rules[declaration.zone.mx_label] = mail_host_rule(declaration.mail_host)
     return Routes(
-        rules={
-            label: rule_for(label, host, declaration.web.admin) for label, host in labels.items()
-        },
+        rules=rules,
         certificate_names=declaration.certificate_names,
         entry_point=traefik.entry_point,
         certificate_resolver=traefik.certificate_resolver,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
 
+import docker
 import pytest
 
 from rehearsal.engine import Op
@@ -130,11 +131,10 @@ def alter_extra_cf(circle: Rehearsed) -> None:
 
 
 def remove_the_exporter(circle: Rehearsed) -> None:
-    base = str(circle.world.overlay["endpoints"]["docker"]).replace("tcp:", "http:")
     (container,) = {one.id for one in circle.resources("container:Container")}
-    request = urllib.request.Request(f"{base}/containers/{container}?force=1", method="DELETE")
-    with urllib.request.urlopen(request, timeout=10) as response:
-        assert response.status == 204
+    engine = docker.DockerClient(base_url=circle.world.overlay["endpoints"]["docker"])
+    with closing(engine):
+        engine.containers.get(container).remove(force=True)
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def _alias_targets(declaration: "Declaration", _today: date) -> Iterator[Finding
                 yield place, f"{target} stands twice; take one out"
             elif local is None:
                 outside += 1
-                yield from _outside_target(place, alias, target)
+                yield from _outside_target(place, alias, target, declaration.domain)
             elif local not in known:
                 near = suggestion(local, known)
                 yield (
@@ -52,16 +52,28 @@ def _alias_targets(declaration: "Declaration", _today: date) -> Iterator[Finding
                 )
         if alias.outside and not outside:
             yield ("aliases", index, "outside"), "every target lies within the domain; say false"
+        if alias.own_people_alone and not outside:
+            message = (
+                "every target lies within the domain, where strangers' mail arrives; say false"
+            )
+            yield ("aliases", index, "ownPeopleAlone"), message
 
 
 def _outside_target(
-    place: tuple[str | int, ...], alias: AliasSettings, target: str
+    place: tuple[str | int, ...], alias: AliasSettings, target: str, own: str
 ) -> Iterator[Finding]:
     domain = target.rpartition("@")[2]
     if target.count("@") != 1 or "." not in domain or any(one.isspace() for one in target):
         yield place, f"{quoted(target)} is not an address"
     elif not alias.outside:
         message = f"{target} lies outside the domain; say outside: true if it is meant to"
+        yield place, message
+    elif not alias.own_people_alone:
+        message = (
+            f"{target} never gets what a stranger writes: the smarthost takes mail of {own} alone, "
+            "so the stranger gets his mail back (550). Name a mailbox of the domain, or say "
+            "ownPeopleAlone: true if it is for mail of your own people"
+        )
         yield place, message
 
 

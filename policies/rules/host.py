@@ -341,7 +341,9 @@ def _one_host(stack: Stack) -> Iterator[Finding]:
             continue
         shut = re.search(r"!\s*Path(?:Regexp|Prefix)\(`[^`]*admin", text)
         narrow = re.search(r"&&\s*Path(?:Regexp|Prefix)?\(", text)
-        if host == declaration.mail_host or not (shut or narrow):
+        # What people are sent to on the mail host includes pages: both bounds are needed there.
+        bound = shut and narrow if host == declaration.mail_host else shut or narrow
+        if not bound:
             message = f"the administration answers on {host} too"
             yield Finding(message, "mail:web.admin", resource, text)
 

@@ -149,8 +149,9 @@ def _published(stack: Stack) -> Iterator[Finding]:
 @rule(
     "hosts-routed",
     Severity.HIGH,
-    protects="Every web host that is published is routed.",
-    reason="A published name without a route answers 404, or whatever else runs behind the proxy.",
+    protects="Every web host that is published is routed, and the mail host.",
+    reason="A published name without a route answers 404, or whatever else runs behind the proxy. "
+    "Mailcow gives people addresses on the mail host: ActiveSync, calendars, quarantine links.",
     source="https://doc.traefik.io/traefik/routing/routers/",
     remedy="route the name, or take its record out",
 )
@@ -160,11 +161,12 @@ def _routed(stack: Stack) -> Iterator[Finding]:
     hosts = routed_hosts(stack)
     mail_host = stack.declaration.mail_host
     for one in stack.zone.records:
-        if one.type not in ("A", "AAAA", "CNAME") or one.name == mail_host:
+        if one.type not in ("A", "AAAA", "CNAME"):
             continue
         own = stack.zone.addresses(one.name) or one.target == mail_host
         if own and one.name not in hosts and not one.name.startswith("_"):
-            message = f"{one.name} is published as a web host and not routed by Traefik"
+            kind = "the mail host" if one.name == mail_host else "published as a web host"
+            message = f"{one.name} is {kind} and not routed by Traefik"
             key = key_of(stack, one.name)
             yield Finding(message, key, one.resource, one.name, absent=True)
 
@@ -304,8 +306,8 @@ def _setup(stack: Stack) -> Iterator[Finding]:
             if one.offered and one.port != 443:
                 message = f"{name} names port {one.port}; web hosts answer on 443"
                 yield Finding(message, "mail:zone.srv", one.resource, str(one.port))
-            elif one.offered and one.target == stack.declaration.mail_host:
-                message = f"{name} points at the mail host, which Traefik does not route"
+            elif service == "autodiscover" and one.target == stack.declaration.mail_host:
+                message = f"{name} points at the mail host, which has no answer to it"
                 yield Finding(message, "mail:zone.srv", one.resource, one.target)
 
 

@@ -60,9 +60,10 @@ def _required(stack: Stack) -> Iterator[Finding]:
     "alias-targets-exist",
     Severity.HIGH,
     protects="Every target of an alias exists, or lies outside on purpose.",
-    reason="Mailcow accepts the alias and bounces its mail; forwarding outside fails SPF there.",
-    source="RFC 5321 section 3.9; RFC 7208 appendix D",
-    remedy="add the target, correct it, or say outside: true",
+    reason="Mailcow accepts the alias and bounces its mail; outside, the smarthost refuses what "
+    "strangers write.",
+    source="RFC 5321 section 3.9; https://resend.com/docs/send-with-smtp",
+    remedy="add the target, correct it, or say outside: true and ownPeopleAlone: true",
 )
 def _targets(stack: Stack) -> Iterator[Finding]:
     domain = stack.declaration.domain

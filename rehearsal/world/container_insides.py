@@ -11,7 +11,7 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from rehearsal.world.docker_containers import SERVICE_LABEL
+from rehearsal.world.docker_containers import SERVICE_LABEL, EngineRefusalError, on_host
 from rehearsal.world.mail.imap import ImapListener
 from rehearsal.world.mail.store import MailStore
 from pulumi_mailcow.testing import passwords
@@ -31,8 +31,8 @@ class Insides:
     async def start(self, container: dict[str, Any]) -> None:
         """Do what this container does at its start."""
         mounts = {
-            one["Destination"].rstrip("/"): self._place(str(one["Source"]))
-            for one in container["Mounts"]
+            mount["Destination"].rstrip("/"): on_host(self._root, str(mount["Source"]))
+            for mount in container["Mounts"]
         }
         service = (container["Config"]["Labels"] or {}).get(SERVICE_LABEL)
         if service == "dovecot-mailcow" and _KEYS in mounts:
@@ -50,17 +50,16 @@ class Insides:
         if listener is not None:
             await listener.stop()
 
-    def _place(self, source: str) -> Path:
-        given = Path(source)
-        return given if given.is_relative_to(self._root) else self._root / source.lstrip("/")
+    def _inside(self, path: str, mounts: dict[str, Path]) -> Path:
+        """Return where a path of the container lies on this machine.
 
-    @staticmethod
-    def _inside(path: str, mounts: dict[str, Path]) -> Path:
-        """Return where a path of the container lies on this machine."""
-        for destination, source in sorted(mounts.items(), key=lambda one: -len(one[0])):
+        Raises:
+            EngineRefusalError: it is on no mount, or leads out of the host.
+        """
+        for destination, source in sorted(mounts.items(), key=lambda mount: -len(mount[0])):
             if path == destination or path.startswith(f"{destination}/"):
-                return source / path[len(destination) :].lstrip("/")
-        return Path(path)
+                return on_host(self._root, str(source / path[len(destination) :].lstrip("/")))
+        raise EngineRefusalError(400, f"{path} is on no mount; a container here has no other files")
 
 
 def make_keys(folder: Path) -> None:

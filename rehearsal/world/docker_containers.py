@@ -42,6 +42,7 @@ _DEFAULT_CONFIG: dict[str, Any] = {
 
 _NAME_RULE = "[a-zA-Z0-9][a-zA-Z0-9_.-]"
 _NAME = re.compile(f"{_NAME_RULE}+")
+_VOLUMES = "/var/lib/docker/volumes"
 
 
 class EngineRefusalError(Exception):
@@ -55,6 +56,23 @@ class EngineRefusalError(Exception):
 def now() -> str:
     """Return the present moment as the engine writes it (RFC 3339, nanoseconds)."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f000Z")
+
+
+def on_host(root: Path, path: str) -> Path:
+    """Return where an absolute path of the host lies on this machine.
+
+    Args:
+        root: The host's scratch root.
+        path: As the host has it, or below `root` already.
+
+    Raises:
+        EngineRefusalError: it leads out of the host, by its words or by a symbolic link.
+    """
+    place = Path(path)
+    place = place if place.is_relative_to(root) else root / path.lstrip("/")
+    if not place.resolve().is_relative_to(root.resolve()):
+        raise EngineRefusalError(400, f"{path} leads out of the rehearsed host")
+    return place
 
 
 def split_reference(reference: str) -> tuple[str, str]:
@@ -224,6 +242,7 @@ class ContainerStore:
             read_write = "ro" not in (mode[0].split(",") if mode else [])
             entry = {"Destination": target, "Mode": "".join(mode), "RW": read_write}
             if source.startswith("/"):
+                on_host(self._root, source)
                 mounts.append(entry | {"Type": "bind", "Source": source, "Propagation": "rprivate"})
             else:
                 volume = self.create_volume({"Name": source})
@@ -237,6 +256,8 @@ class ContainerStore:
             if kind == "volume":
                 volume = self.create_volume({"Name": source} if source else {})
                 entry |= {"Name": volume["Name"], "Source": volume["Mountpoint"], "Driver": "local"}
+            else:
+                on_host(self._root, source)
             mounts.append(entry)
         return mounts
 
@@ -383,9 +404,16 @@ class ContainerStore:
     def create_volume(self, body: dict[str, Any]) -> dict[str, Any]:
         """Create a volume, or return the one that has this name already."""
         name = body.get("Name") or secrets.token_hex(32)
+        if not _NAME.fullmatch(name):
+            message = (
+                f'create {name}: "{name}" includes invalid characters for a local volume name, '
+                f'only "{_NAME_RULE}" are allowed. If you intended to pass a host directory, use '
+                "absolute path"
+            )
+            raise EngineRefusalError(400, message)
         if name not in self.volumes:
-            mount_point = f"/var/lib/docker/volumes/{name}/_data"
-            (self._root / mount_point.removeprefix("/")).mkdir(parents=True, exist_ok=True)
+            mount_point = f"{_VOLUMES}/{name}/_data"
+            on_host(self._root, mount_point).mkdir(parents=True, exist_ok=True)
             self.volumes[name] = {
                 "Name": name, "Driver": body.get("Driver") or "local", "Mountpoint": mount_point,
                 "CreatedAt": now(), "Labels": body.get("Labels") or {}, "Scope": "local",
@@ -400,7 +428,7 @@ class ContainerStore:
             if any(mount.get("Name") == name for mount in container["Mounts"]):
                 identity = container["Id"]
                 raise EngineRefusalError(409, f"remove {name}: volume is in use - [{identity}]")
-        shutil.rmtree(self._root / "var/lib/docker/volumes" / name, ignore_errors=True)
+        shutil.rmtree(on_host(self._root, f"{_VOLUMES}/{name}"), ignore_errors=True)
         del self.volumes[name]
         self.happened("volume", "destroy", name, {"driver": "local"})
 

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
+from pathlib import Path
 from typing import Any, ClassVar
 
 from aiohttp import web
@@ -18,7 +19,8 @@ from rehearsal.world.docker_containers import (
     split_reference,
 )
 from rehearsal.world.mail_exporter import Exporter
-from rehearsal.world.service import LOOPBACK, Service, Surroundings
+from rehearsal.world.service import Service, Surroundings
+from rehearsal.world.socket_folder import leave, socket_folder
 
 API_VERSION = "1.47"
 """Version of the Engine API that is spoken; older ones are accepted."""
@@ -36,7 +38,7 @@ def made_up_digest(repository: str) -> str:
 
 
 class DockerEngine(Service):
-    """The Docker Engine API on loopback.
+    """The Docker Engine API on a Unix socket that its owner alone can reach.
 
     Containers are entries in a store, not processes: what the services in them would do is done
     by the world's other services, which ask `running`. Only the exporter answers for itself.
@@ -55,7 +57,7 @@ class DockerEngine(Service):
         self._exporters: dict[str, Exporter] = {}
         self._published: dict[str, list[tuple[str, int]]] = {}
         self._changed = asyncio.Condition()
-        self.port = 0
+        self._socket: Path | None = None
 
     async def start(self, world: Surroundings) -> None:
         """Read the store and listen; containers that ran go on running."""
@@ -68,8 +70,9 @@ class DockerEngine(Service):
         application.add_routes(self._routes())
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
-        await web.TCPSite(self._runner, LOOPBACK, world.port("docker")).start()
-        self.port = self._runner.addresses[0][1]
+        self._socket = socket_folder(world.folder) / "docker.sock"
+        await web.UnixSite(self._runner, self._socket).start()
+        self._socket.chmod(0o600)
         for container in self.store.containers.values():
             if container["State"]["Running"]:
                 await self._serve(container)
@@ -81,6 +84,9 @@ class DockerEngine(Service):
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+        if self._socket is not None:
+            self._socket.unlink(missing_ok=True)
+            leave(self._socket.parent, self._world.folder)
 
     @property
     def exporter_digest(self) -> str:
@@ -90,7 +96,7 @@ class DockerEngine(Service):
     def overlay(self) -> dict[str, Any]:
         """Tell where the engine listens, and the digest of the exporter."""
         return {
-            "endpoints": {"docker": f"tcp://{LOOPBACK}:{self.port}"},
+            "endpoints": {"docker": f"unix://{self._socket}"},
             "exporterDigest": self.exporter_digest,
         }
 

@@ -5,6 +5,7 @@ DNS, and one verdict is made of their results.
 """
 
 import contextvars
+import functools
 import re
 from dataclasses import asdict, dataclass
 from email.parser import BytesHeaderParser
@@ -16,6 +17,7 @@ import dkim
 import dns.resolver
 import spf
 from authres import DKIMAuthenticationResult, SPFAuthenticationResult
+from publicsuffixlist import PublicSuffixList
 
 from rehearsal.world.names import Names
 
@@ -96,6 +98,25 @@ def _spf_lookup(name: str, qtype: str, _strict: object, timeout: float = 20) -> 
 
 # pyspf looks its lookup function up in its own module; it has no parameter for it.
 spf.DNSLookup = _spf_lookup
+
+
+@functools.cache
+def _suffixes() -> PublicSuffixList:
+    return PublicSuffixList()
+
+
+def organizational_domain(name: str) -> str:
+    """Return the organizational domain of a name (RFC 7489 section 3.2): one label and its suffix.
+
+    A top-level domain that the public suffix list does not hold, such as `.example`, is a suffix
+    by the list's own rule for unknown ones.
+    """
+    return _suffixes().privatesuffix(name.lower()) or name.lower()
+
+
+# That of authheaders reads an old list anew at each call, and leaves out that rule.
+authheaders.get_org_domain = organizational_domain
+authheaders.dmarc_lookup.get_org_domain = organizational_domain
 
 
 def _judge_spf(address: str, sender: str, helo: str) -> tuple[str, str]:

@@ -2,7 +2,8 @@
 
 It takes mail with a login over TLS, signs it, and hands it on under its own envelope domain, as
 Resend does. Amazon SES stands beside it, for a declaration that names it instead. As at the genuine
-ones, several credentials can be valid at once, and another DKIM selector can be taken.
+ones, mail of the verified domain alone is taken, several credentials can be valid at once, and
+another DKIM selector can be taken.
 """
 
 import asyncio
@@ -45,8 +46,12 @@ class House:
     Attributes:
         name: As the declaration's provider table calls it.
         host: Its server; `{region}` stands for the region.
-        user: The login name that its account has.
+        user: The login name that its account has, where it is not the account's own.
         address: Public address from which it sends.
+        unverified: How it refuses mail of a domain that its account has not verified; `{address}`
+            and `{domain}` stand for the sender's, `{region}` for the region.
+        subdomains: Whether a verified domain covers the names below it.
+        null_sender: How it refuses the empty envelope sender, None where it takes it.
         regions: Regions in which it has a server of its own.
     """
 
@@ -54,6 +59,9 @@ class House:
     host: str
     user: str
     address: str
+    unverified: str
+    subdomains: bool = False
+    null_sender: str | None = None
     regions: tuple[str, ...] = ()
 
     @property
@@ -63,14 +71,28 @@ class House:
 
 
 HOUSES = (
-    House("resend", "smtp.resend.com", "resend", ADDRESS),
     House(
-        "ses", "email-smtp.{region}.amazonaws.com", "rehearsed-account", "198.51.100.26",
-        ("eu-west-1", "eu-central-1", "eu-west-3", "eu-north-1", "eu-south-1"),
+        "resend", "smtp.resend.com", "resend", ADDRESS,
+        unverified="550 The {domain} domain is not verified. Please, add and verify your domain on "
+        "https://resend.com/domains",
+    ),
+    House(
+        "ses", "email-smtp.{region}.amazonaws.com", "", "198.51.100.26",
+        unverified="554 Message rejected: Email address is not verified. The following identities "
+        "failed the check in region {region}: {address}",
+        subdomains=True, null_sender="501 Invalid MAIL FROM address provided",
+        regions=("eu-west-1", "eu-central-1", "eu-west-3", "eu-north-1", "eu-south-1"),
     ),
 )  # fmt: skip
 """Both sign with one key: a rehearsal has one account, wherever it is declared to be."""
 
+_MOST_RECIPIENTS = 50
+"""Recipients of one message, at both (Resend: API reference, `to`; SES: service quotas)."""
+_LARGEST = 40 * 1024**2
+"""Bytes of one message, at both (Resend: attachments; SES: service quotas)."""
+
+_NOBODY = "<>"
+"""How aiosmtpd writes the empty envelope sender."""
 _SELECTOR = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _LINE_END = re.compile(rb"\r?\n")
 
@@ -98,10 +120,12 @@ class Smarthost(Service):
         self._world = world
         self._domain = str(world.config["domain"])
         settings = dict(world.config.get("smarthost", {}))
+        self._region = str(settings.get("region", "eu-west-1"))
+        self._user = str(settings.get("user") or "")
         self._envelope_domain = f"{settings.get('envelopeLabel', 'send')}.{self._domain}"
         self._open_account(str(settings.get("selector", "resend")))
         names = cast("Dns", world.services["dns"])
-        for region in {str(settings.get("region", "eu-west-1")), *HOUSES[1].regions}:
+        for region in {self._region, *HOUSES[1].regions}:
             names.add_outside(f"feedback-smtp.{region}.amazonses.com", "A", ADDRESS)
         senders = " ".join(f"ip4:{house.address}" for house in HOUSES)
         names.add_outside("amazonses.com", "TXT", f"v=spf1 {senders} -all")
@@ -240,7 +264,8 @@ class Smarthost(Service):
             return AuthResult(success=False, handled=False)
         # The same rejection for both, as a relay that does not tell which one was wrong.
         credential = _digest(data.password)
-        right = data.login == house.user.encode() and credential in self._credentials
+        user = house.user or self._user
+        right = data.login == user.encode() and credential in self._credentials
         # Which credential it was is remembered with what it sends.
         return AuthResult(success=right, handled=False, auth_data=credential[:12])
 
@@ -253,8 +278,13 @@ class Smarthost(Service):
             return str(self.faults["data"])
         message = bytes(envelope.content)
         sender = parseaddr(str(BytesHeaderParser().parsebytes(message).get("From", "")))[1]
-        if sender.rpartition("@")[2].lower() != self._domain:
-            return f"550 5.7.1 The {sender.rpartition('@')[2]} domain is not verified"
+        if len(message) > _LARGEST:
+            return "552 5.3.4 Message size exceeds fixed limit"
+        enveloped = [] if envelope.mail_from == _NOBODY else [envelope.mail_from]
+        for address in (sender, *enveloped):
+            refusal = self._unverified(house, address)
+            if refusal:
+                return refusal
         identifier = secrets.token_hex(8)
         rewritten = f"{identifier}@{self.faults.get('envelope', self._envelope_domain)}"
         signed = await asyncio.to_thread(self._sign, message)
@@ -273,6 +303,19 @@ class Smarthost(Service):
         outbound = Envelope(rewritten, tuple(envelope.rcpt_tos), signed)
         failure = await self._forward(house, outbound)
         return failure or f"250 2.0.0 Ok: queued as {identifier}"
+
+    def _unverified(self, house: House, address: str) -> str:
+        """Return how a house refuses an address in the envelope or in From; empty if it does not.
+
+        The empty address stands for none in From, too.
+        """
+        domain = address.rpartition("@")[2].lower()
+        covered = domain == self._domain
+        covered |= house.subdomains and domain.endswith(f".{self._domain}")
+        if covered:
+            return ""
+        region = self._region.upper()
+        return house.unverified.format(domain=domain, address=address, region=region)
 
     def _sign(self, message: bytes) -> bytes:
         message = _LINE_END.sub(b"\r\n", message)
@@ -329,6 +372,22 @@ class _Door:
         self, _server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any
     ) -> AuthResult:
         return self._smarthost.authenticate(self._house, data)
+
+    async def handle_MAIL(  # noqa: N802  # aiosmtpd's own name
+        self, _server: Any, _session: Any, envelope: Any, address: str, _options: list[str]
+    ) -> str:
+        if address == _NOBODY and self._house.null_sender:
+            return self._house.null_sender
+        envelope.mail_from = address
+        return "250 2.1.0 Ok"
+
+    async def handle_RCPT(  # noqa: N802  # aiosmtpd's own name
+        self, _server: Any, _session: Any, envelope: Any, address: str, _options: list[str]
+    ) -> str:
+        if len(envelope.rcpt_tos) >= _MOST_RECIPIENTS:
+            return "452 4.5.3 Too many recipients"
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 Ok"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802  # aiosmtpd's own name
         return await self._smarthost.take(self._house, server, session, envelope)

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -56,7 +56,8 @@ class SshHost(Service):
     def __init__(self) -> None:
         super().__init__()
         self._socket: socket.socket | None = None
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._doors: set[asyncio.Task[None]] = set()
+        self._sessions: set[asyncio.Task[None]] = set()
         self._connections: dict[asyncssh.SSHServerConnection, int] = {}
         self.port = 0
 
@@ -81,18 +82,22 @@ class SshHost(Service):
         self._socket.setblocking(False)  # noqa: FBT003  # the standard library's signature
         self.port = self._socket.getsockname()[1]
         world.addresses.publish(*self._public, self.port)
-        self._spawn(self._accept(self._socket))
+        self._spawn(self._doors, self._accept(self._socket))
 
     async def stop(self) -> None:
         """Close the port and every connection; end whatever still runs."""
         if self._socket is None:
             return
         self._world.addresses.withdraw(*self._public)
+        for door in list(self._doors):
+            door.cancel()
+        await asyncio.gather(*self._doors, return_exceptions=True)
         for connection in list(self._connections):
             connection.abort()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        # A session ends by itself once its channel is closed, and takes with it what it started.
+        # Cut short, it would leave its command to nobody.
+        while self._sessions:
+            await asyncio.wait(self._sessions)
         self._socket.close()
         self._socket = None
 
@@ -124,10 +129,11 @@ class SshHost(Service):
 
     # Connections
 
-    def _spawn(self, work: Any) -> None:
+    @staticmethod
+    def _spawn(among: set[asyncio.Task[None]], work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        among.add(task)
+        task.add_done_callback(among.discard)
 
     async def _accept(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -136,14 +142,14 @@ class SshHost(Service):
             if self.faults.get("refuse_connection"):
                 accepted.close()
                 continue
-            self._spawn(self._greet(accepted))
+            self._spawn(self._doors, self._greet(accepted))
 
     async def _greet(self, accepted: socket.socket) -> None:
         key = self._other_key if self.faults.get("wrong_host_key") else self._key
         try:
             await asyncssh.run_server(
                 accepted, server_factory=lambda: _Door(self), server_host_keys=[key],
-                process_factory=self._process, sftp_factory=lambda chan: _Files(self, chan),
+                process_factory=self._begin, sftp_factory=lambda chan: _Files(self, chan),
                 allow_scp=True, encoding=None, login_timeout=30, keepalive_interval=0,
                 agent_forwarding=False, x11_forwarding=False,
             )  # fmt: skip
@@ -188,11 +194,11 @@ class SshHost(Service):
             environment["REHEARSAL_TOOL_FAULTS"] = json.dumps(self.faults["tool_fails"])
         return environment
 
-    async def _process(self, process: Any) -> None:
-        task = asyncio.current_task()
-        if task is not None:
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+    def _begin(self, process: Any) -> None:
+        """Begin a session in a task of our own: asyncssh would cancel one of its own with it."""
+        self._spawn(self._sessions, self._session(process))
+
+    async def _session(self, process: Any) -> None:
         started = time.time()
         status = await self._run(process)
         entry = {

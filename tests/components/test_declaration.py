@@ -343,6 +343,18 @@ MISTAKES: list[tuple[str, Callable[[Values], None], str, str]] = [
         "outside: true",
     ),
     (
+        "alias outside that strangers do not reach",
+        put("aliases.4", {"name": "hello", "to": ["a@example.org"], "outside": True}),
+        "aliases[4].to[0]",
+        "the smarthost takes mail of portugalodyssey.pt alone, so the stranger gets his mail back",
+    ),
+    (
+        "own people alone for nothing",
+        put("aliases.4.ownPeopleAlone", value=True),
+        "aliases[4].ownPeopleAlone",
+        "say false",
+    ),
+    (
         "outside for nothing",
         put("aliases.4.outside", value=True),
         "aliases[4].outside",
@@ -359,7 +371,8 @@ MISTAKES: list[tuple[str, Callable[[Values], None], str, str]] = [
     ("no abuse", put("aliases.0.name", "abusive"), "aliases", "abuse is missing"),
     (
         "abuse goes away",
-        put("aliases.0", {"name": "abuse", "to": ["a@example.org"], "outside": True}),
+        put("aliases.0", {"name": "abuse", "to": ["a@example.org"], "outside": True,
+                          "ownPeopleAlone": True}),
         "aliases[0].to",
         "must end in a mailbox",
     ),

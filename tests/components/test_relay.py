@@ -47,6 +47,11 @@ def test_a_refused_login_makes_mail_wait_instead_of_bouncing() -> None:
     assert written["smtp_sasl_auth_soft_bounce"] == "yes"
 
 
+def test_the_postmaster_is_told_of_notifications_that_the_smarthost_refuses() -> None:
+    written = parameters(render_extra_cf("mx.example.com", RESEND, ipv6=False))
+    assert written["notify_classes"] == "resource, software, 2bounce"
+
+
 def test_extra_cf_survives_the_start_of_postfix() -> None:
     # What the start script does: drop lines with the word, put its own first, strip the end.
     text = render_extra_cf("mx.example.com", RESEND, ipv6=False)

@@ -14,6 +14,8 @@ from components.traefik import (
     render_dynamic_file,
     routes_of,
 )
+from rehearsal.world.traefik_paths import target_of
+from rehearsal.world.traefik_rules import Asked, read_rule
 from tests.components.registrations import registered
 
 
@@ -29,12 +31,13 @@ def hosts(document: Any) -> list[str]:
     return [host for rule in rules for host in re.findall(r"Host\(`([^`]+)`\)", rule)]
 
 
-def test_exactly_the_declared_web_hosts_are_routed(qual: Declaration, document: Any) -> None:
-    assert hosts(document) == list(qual.web_hosts)
+def test_exactly_the_declared_web_hosts_and_the_mail_host_are_routed(
+    qual: Declaration, document: Any
+) -> None:
+    assert hosts(document) == [*qual.web_hosts, "mx.portugalodyssey.pt"]
 
 
-def test_the_mail_host_is_covered_but_not_routed(qual: Declaration, document: Any) -> None:
-    assert "mx.portugalodyssey.pt" not in hosts(document)
+def test_every_routed_host_is_covered(qual: Declaration, document: Any) -> None:
     for router in document["http"]["routers"].values():
         assert router["tls"] == {
             "certResolver": "cloudflare",
@@ -81,6 +84,36 @@ def test_no_way_of_writing_a_path_leads_to_the_administration(qual: Declaration,
     denied = re.search(r"!PathRegexp\(`(.+)`\)", routes_of(qual).rules["webmail"])
     assert denied is not None
     assert re.search(denied[1], path)
+
+
+def answered_by_the_mail_host(declaration: Declaration, path: str) -> bool:
+    rule = read_rule(routes_of(declaration).rules["mx"])
+    return rule.matches(Asked("GET", "mx.portugalodyssey.pt", target_of(path).seen))
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/Microsoft-Server-ActiveSync?Cmd=Options", "/SOGo/", "/SOGo/so/", "/principals/",
+     "/SOGo/dav/info@portugalodyssey.pt/Calendar/personal/a%2Fb.ics", "/.well-known/caldav",
+     "/.well-known/carddav", "/mobileconfig.php?only_email", "/index.php?mobileconfig", "/",
+     f"/qhandler/release/{'0f' * 32}", f"/qhandler/delete/{'0f' * 32}",
+     "/inc/ajax/qitem_details.php?hash=1", "/cache/0f0f.js", "/img/cow_mailcow.svg"],
+)  # fmt: skip
+def test_the_mail_host_answers_what_mailcow_hands_out(qual: Declaration, path: str) -> None:
+    assert answered_by_the_mail_host(qual, path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/admin", "/Admin/dashboard", "/domainadmin", "/api/v1/get/domain/all", "/json_api.php",
+     "/rspamd/", "/SOGo/..%2fadmin", "/SOGo/../admin", "/SOGo%2f..%2fadmin", "/SOGo/%2e%2e/admin",
+     "/SOGo/x/..%2F..%2Fadmin", "/cache/..%2fadmin", "/.well-known/caldav/..%2f..%2fapi",
+     "/index.php/admin", "/index.php%2f..%2fadmin", "/user", "/inc/ajax/dns_diagnostics.php",
+     "/inc/ajax/qitem_details.php/../../admin", "/qhandler/release/..%2f..%2fadmin",
+     "/autodiscover/autodiscover.xml", "/SOGoadmin", "/%61dmin", "//admin", "/.%2fadmin"],
+)  # fmt: skip
+def test_the_mail_host_answers_nothing_else(qual: Declaration, path: str) -> None:
+    assert not answered_by_the_mail_host(qual, path)
 
 
 @pytest.mark.parametrize(

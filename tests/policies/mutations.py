@@ -9,7 +9,7 @@ from components.dmarc_evidence import Evidence, StepTaken
 from components.dmarc_evidence import render as render_evidence
 from components.records import quote_text
 from components.smarthost import SecondSelectorSettings, TransactionalSender
-from components.traefik import ADMINISTRATION
+from components.traefik import ADMINISTRATION, HANDED_OUT
 from policies import Secret
 from tests.policies.keys import rsa_public_key
 from tests.policies.planting import (
@@ -349,9 +349,17 @@ NAMES: dict[str, tuple[str, Mistake]] = {
         "setup-over-https",
         changed("srv-autodiscover", _srv(f"autodiscover.{DOMAIN}", 8443), "data"),
     ),
-    "calendars are looked for at the mail host": (
+    "autodiscover is looked for at the mail host": (
         "setup-over-https",
-        changed("srv-caldavs", _srv(f"mx.{DOMAIN}", 443), "data"),
+        changed("srv-autodiscover", _srv(f"mx.{DOMAIN}", 443), "data"),
+    ),
+    "the mail host, to which Mailcow sends people, is not routed": (
+        "hosts-routed",
+        replaced(ROUTES, f"Host(`mx.{DOMAIN}`)", f"Host(`mail-admin.{DOMAIN}`)"),
+    ),
+    "the mail host answers every page": (
+        "admin-on-one-host",
+        replaced(ROUTES, f"&& PathRegexp(`{HANDED_OUT}`) ", ""),
     ),
     "a service points at a name that is gone": (
         "names-not-dangling",

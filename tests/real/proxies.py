@@ -68,7 +68,8 @@ class Proxy:
             routes_of(declaration), backend=f"https://{LOOPBACK}:{backend.port}"
         )
         self.hosts = {
-            host.removesuffix(f".{declaration.domain}"): host for host in declaration.web_hosts
+            host.removesuffix(f".{declaration.domain}"): host
+            for host in declaration.certificate_names
         }
         self.admin = f"{declaration.web.admin}.{declaration.domain}"
         self.backend = backend

@@ -77,6 +77,9 @@ def odd(house: Proxy, **changes: Any) -> dict[str, Any]:
         ("autodiscover", "/Autodiscover/Autodiscover.xml"),
         ("autodiscover", "/autodiscover/autodiscover.json/v1.0/info@example.org"),
         ("mta-sts", "/.well-known/mta-sts.txt"),
+        ("mx", "/Microsoft-Server-ActiveSync?Cmd=Ping"),
+        ("mx", "/SOGo/dav/anna/a%2Fb.ics"),
+        ("mx", f"/qhandler/release/{'0f' * 32}"),
     ],
 )
 def test_a_web_host_reaches_nginx_with_what_it_is_for(proxy: Proxy, label: str, path: str) -> None:
@@ -101,6 +104,11 @@ def test_a_web_host_reaches_nginx_with_what_it_is_for(proxy: Proxy, label: str, 
         ("webmail", "/api/v1/get/domain/all"),
         ("webmail", "/json_api.php?x=1"),
         ("webmail", "/rspamd/"),
+        ("mx", "/admin"),
+        ("mx", "/user"),
+        ("mx", "/SOGo/..%2fadmin"),
+        ("mx", "/SOGo%2F..%2Fadmin"),
+        ("mx", "/cache/x/..%2f..%2fapi/v1/get/domain/all"),
         ("autoconfig", "/"),
         ("autoconfig", "/mail/config-v1.1.xml/..%2f..%2fadmin"),
         ("autodiscover", "/admin"),
@@ -117,7 +125,7 @@ def test_other_paths_of_a_host_are_not_found(proxy: Proxy, label: str, path: str
 
 @pytest.mark.parametrize(
     "host",
-    ["mx.portugalodyssey.pt", "portugalodyssey.pt", "www.portugalodyssey.pt", "31.97.159.7",
+    ["smtp.portugalodyssey.pt", "portugalodyssey.pt", "www.portugalodyssey.pt", "31.97.159.7",
      "mail-admin.portugalodyssey.pt.evil.example", "x.mail-admin.portugalodyssey.pt"],
 )  # fmt: skip
 def test_other_hosts_do_not_reach_nginx(proxy: Proxy, host: str) -> None:

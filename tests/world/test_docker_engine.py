@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import socket
 import stat
 import threading
 import urllib.error
@@ -13,8 +15,11 @@ from typing import Any
 import docker
 import pytest
 from docker.errors import APIError, ImageNotFound, NotFound
+from docker.types import Mount
 
 from rehearsal.world.docker_engine import DockerEngine
+from rehearsal.world.socket_folder import leave, socket_folder
+from tests.strangers import as_nobody
 from tests.world.host_neighbourhood import Neighbourhood, started
 
 EXPORTER = "ghcr.io/mailcow/prometheus-exporter"
@@ -228,9 +233,115 @@ def test_the_engine_can_be_told_to_fail(
         client.containers.create(exporter_image)
 
 
-def test_no_port_stays_open(tmp_path: Path) -> None:
+def socket_of(engine: DockerEngine) -> Path:
+    return Path(engine.overlay()["endpoints"]["docker"].removeprefix("unix://"))
+
+
+def knock(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as caller:
+        caller.connect(str(path))
+
+
+def test_no_socket_stays_behind(tmp_path: Path) -> None:
     engine = DockerEngine()
     with started(tmp_path, engine):
-        port = engine.port
-    with pytest.raises(OSError, match="refused"):
-        urllib.request.urlopen(f"http://127.0.0.1:{port}/_ping")
+        knock(socket_of(engine))
+    assert not socket_of(engine).exists()
+
+
+@pytest.mark.parametrize("name", ["world", "a" * 120, "mit Leerraum und \xdf"])
+def test_another_user_of_the_machine_does_not_reach_the_engine(tmp_path: Path, name: str) -> None:
+    engine = DockerEngine()
+    with started(tmp_path / name, engine):
+        place = socket_of(engine)
+        assert stat.S_IMODE(place.parent.stat().st_mode) == 0o700
+        assert stat.S_IMODE(place.stat().st_mode) == 0o600
+        assert as_nobody(lambda: knock(place)) == "PermissionError"
+    addresses = []
+    for _ in range(2):
+        again = DockerEngine()
+        with started(tmp_path / name, again):
+            addresses.append(socket_of(again))
+    assert addresses == [place, place]
+    assert not list(place.parent.glob("*.sock"))
+
+
+def test_a_socket_folder_that_somebody_else_made_meanwhile_is_not_used(tmp_path: Path) -> None:
+    world = tmp_path / ("a" * 120)
+    world.mkdir()
+    place = socket_folder(world)
+    leave(place, world)
+    place.symlink_to(tmp_path)
+    try:
+        other = socket_folder(world)
+        assert other != place
+        leave(other, world)
+    finally:
+        place.unlink()
+
+
+@pytest.mark.parametrize("name", ["..", "../..", "../../precious", "a/../../b", ".hidden", "a\n"])
+def test_a_volumes_name_is_no_path(
+    client: Any, neighbourhood: Neighbourhood, engine: DockerEngine, name: str
+) -> None:
+    precious = neighbourhood.world.root / "var/lib/precious"
+    precious.mkdir(parents=True)
+    refused = pytest.raises(APIError, match="invalid characters for a local volume name")
+    with refused:
+        client.volumes.create(name)
+    with refused:
+        client.containers.create(pulled(client), volumes=[f"{name}:/mnt"])
+    for target in ("..%2F..%2Fprecious", "..", "%2e%2e", "..%2F.."):
+        assert status_of(engine, "DELETE", f"/v1.47/volumes/{target}") == 404
+    assert precious.is_dir()
+
+
+def test_nothing_that_a_container_names_lies_outside_the_host(
+    client: Any, neighbourhood: Neighbourhood
+) -> None:
+    world = neighbourhood.world
+    outside = world.folder / "outside"
+    outside.mkdir()
+    (outside / "dovecot.conf").write_text("port = 1\n")
+    (world.root / "srv").mkdir()
+    (world.root / "srv/link").symlink_to(outside)
+    image = pulled(client)
+    for source in ("/../outside", "/srv/link", "/srv/../../outside", f"{world.root}/../outside"):
+        with pytest.raises(APIError, match="leads out of the rehearsed host"):
+            client.containers.create(image, volumes=[f"{source}:/mnt"])
+        with pytest.raises(APIError, match="leads out of the rehearsed host"):
+            client.containers.create(image, mounts=[Mount("/mnt", source, type="bind")])
+    # A link that is laid after the container was made, and files that are on no mount.
+    (world.root / "srv/later").mkdir()
+    later = client.containers.create(image, ["dovecot", "-c", "/mnt/dovecot.conf"],
+                                     volumes=["/srv/later:/mnt"])  # fmt: skip
+    (world.root / "srv/later").rmdir()
+    (world.root / "srv/later").symlink_to(outside)
+    with pytest.raises(APIError, match="leads out of the rehearsed host"):
+        later.start()
+    for configuration in (f"{outside}/dovecot.conf", "/mnt/../../outside/dovecot.conf"):
+        own = client.containers.create(image, ["dovecot", "-c", configuration],
+                                       volumes=["/srv:/mnt"])  # fmt: skip
+        with pytest.raises(APIError, match=r"is on no mount|leads out of the rehearsed host"):
+            own.start()
+    # The folder of volumes itself may be a link by now.
+    client.volumes.create("kept")
+    shutil.rmtree(world.root / "var/lib/docker/volumes")
+    (world.root / "var/lib/docker/volumes").symlink_to(outside)
+    (outside / "kept").mkdir()
+    with pytest.raises(APIError, match="leads out of the rehearsed host"):
+        client.volumes.get("kept").remove()
+    assert (outside / "kept").is_dir()
+
+
+def pulled(client: Any) -> str:
+    client.images.pull("redis", tag="7.4.6-alpine")
+    return "redis:7.4.6-alpine"
+
+
+def status_of(engine: DockerEngine, method: str, target: str) -> int:
+    """Send a request whose target no client library has tidied up; return the status."""
+    with socket.socket(socket.AF_UNIX) as caller:
+        caller.connect(str(socket_of(engine)))
+        caller.sendall(f"{method} {target} HTTP/1.0\r\nHost: docker\r\n\r\n".encode())
+        return int(caller.makefile("rb").readline().split()[1])

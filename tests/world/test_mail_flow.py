@@ -2,6 +2,8 @@
 
 import asyncio
 import smtplib
+import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from email.message import EmailMessage
@@ -11,8 +13,9 @@ from typing import Any, ClassVar
 import pytest
 
 from rehearsal.mail_program import MailProgram
-from rehearsal.world.authority import CertificateAuthority
+from rehearsal.world.authority import CertificateAuthority, self_signed
 from rehearsal.world.dns import Dns
+from rehearsal.world.handover import Envelope
 from rehearsal.world.mail.server import MailServer
 from rehearsal.world.receiver import Receiver
 from rehearsal.world.service import AddressBook, Service, Surroundings
@@ -32,6 +35,8 @@ class People(Service):
         f"info@{DOMAIN}": [f"info@{DOMAIN}"],
         f"ana@{DOMAIN}": [f"ana@{DOMAIN}"],
         f"hello@{DOMAIN}": [f"info@{DOMAIN}"],
+        f"postmaster@{DOMAIN}": [f"info@{DOMAIN}"],
+        f"press@{DOMAIN}": ["agency@outside.example"],
     }
 
     async def start(self, world: Surroundings) -> None:
@@ -74,21 +79,29 @@ class Host:
         for record in records:
             dns.add_outside(*record)
 
-    def write_relay(self, *, password: str | None = None, tls: str = "secure") -> None:
+    def write_relay(
+        self,
+        *,
+        password: str | None = None,
+        tls: str = "secure",
+        host: str = "smtp.resend.com",
+        user: str = "resend",
+        more: str = "",
+    ) -> None:
         """Write the files that send mail through the smarthost."""
         folder = self.directory / "data/conf/postfix"
         folder.mkdir(parents=True, exist_ok=True)
         password = password or self.world.secrets["smarthostPassword"]
         (folder / "extra.cf").write_text(
-            f"myhostname = mx.{DOMAIN}\n"
-            "relayhost = [smtp.resend.com]:587\n"
+            f"myhostname = mx.{DOMAIN}\nmyorigin = {DOMAIN}\n{more}"
+            f"relayhost = [{host}]:587\n"
             "smtp_sasl_password_maps = texthash:/opt/postfix/conf/smarthost_passwd,\n"
             "  proxy:mysql:/opt/postfix/conf/sql/mysql_sasl_passwd_maps_sender_dependent.cf\n"
             "smtp_tls_policy_maps = texthash:/opt/postfix/conf/smarthost_tls\n"
             "inet_protocols = ipv4\n"
         )
-        (folder / "smarthost_passwd").write_text(f"[smtp.resend.com]:587 resend:{password}\n")
-        (folder / "smarthost_tls").write_text(f"[smtp.resend.com]:587 {tls}\n")
+        (folder / "smarthost_passwd").write_text(f"[{host}]:587 {user}:{password}\n")
+        (folder / "smarthost_tls").write_text(f"[{host}]:587 {tls}\n")
 
     def deploy_certificate(self) -> None:
         """Put a certificate of the world's authority where the release looks for it."""
@@ -135,7 +148,7 @@ class Host:
 
 
 @asynccontextmanager
-async def rehearsed(folder: Path) -> AsyncIterator[Host]:
+async def rehearsed(folder: Path, smarthost: dict[str, Any] | None = None) -> AsyncIterator[Host]:
     world = Surroundings(
         folder=folder,
         root=folder / "root",
@@ -145,7 +158,7 @@ async def rehearsed(folder: Path) -> AsyncIterator[Host]:
         config={
             "domain": DOMAIN,
             "host": {"address": HOST},
-            "smarthost": {},
+            "smarthost": smarthost or {},
             "zone": {"name": "other.example"},
         },
         secrets={"smarthostPassword": "re_rehearsal"},
@@ -313,3 +326,122 @@ def test_tls_to_the_smarthost_is_not_given_up_for_a_wrong_certificate(tmp_path: 
             assert queued["reason"] == "Server certificate not verified"
 
     asyncio.run(flow())
+
+
+SES = {"provider": "ses", "region": "eu-central-1", "user": "AKIAIOSFODNN7EXAMPLE"}
+SES_RELAY = {"host": "email-smtp.eu-central-1.amazonaws.com", "user": "AKIAIOSFODNN7EXAMPLE"}
+TELL_POSTMASTER = "notify_classes = resource, software, 2bounce\n"
+
+
+async def all_settled(host: Host, count: int) -> list[dict[str, Any]]:
+    """Wait for the first attempt of `count` messages and return them."""
+    assert isinstance(host.mail, MailServer)
+    queue = host.mail.queue
+    async with asyncio.timeout(10):
+        while len(queue.messages) < count:  # noqa: ASYNC110 - the queue has no event for it
+            await asyncio.sleep(0.05)
+        for queued in queue.messages:
+            await queued.changed.wait()
+    return [queued.as_dict() for queued in queue.messages]
+
+
+def test_a_user_of_amazon_ses_logs_in_under_the_name_of_the_account(tmp_path: Path) -> None:
+    async def flow() -> None:
+        async with rehearsed(tmp_path, SES) as host:
+            host.write_relay(**SES_RELAY)
+            await host.submit("guest@outside.example")
+            assert (await host.settled())["state"] == "delivered"
+            host.write_relay(host=SES_RELAY["host"], user="resend")
+            await host.submit("guest@outside.example")
+            assert "said: 535" in (await host.settled())["reason"]
+
+    asyncio.run(flow())
+
+
+def test_what_a_stranger_writes_to_an_alias_outside_comes_back_to_him(tmp_path: Path) -> None:
+    async def flow() -> None:
+        async with rehearsed(tmp_path) as host:
+            host.write_relay(more=TELL_POSTMASTER)
+            assert (await host.receive(f"press@{DOMAIN}"))["code"] == 250
+            forwarded, notice = await all_settled(host, 2)
+            assert forwarded["state"] == "bounced"
+            assert "550 The outside.example domain is not verified" in forwarded["reason"]
+            assert (notice["sender"], notice["state"]) == ("", "delivered")
+            assert received(host)["to"] == ["guest@outside.example"]
+
+    asyncio.run(flow())
+
+
+def test_what_our_people_write_to_an_alias_outside_is_handed_on(tmp_path: Path) -> None:
+    async def flow() -> None:
+        async with rehearsed(tmp_path) as host:
+            host.write_relay()
+            await host.submit(f"press@{DOMAIN}")
+            assert (await host.settled())["state"] == "delivered"
+
+    asyncio.run(flow())
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_ses_takes_no_notification_so_that_the_postmaster_must_be_told(
+    tmp_path: Path, *, told: bool
+) -> None:
+    async def flow() -> None:
+        async with rehearsed(tmp_path, SES) as host:
+            host.write_relay(**SES_RELAY, more=TELL_POSTMASTER if told else "")
+            await host.receive(f"press@{DOMAIN}")
+            forwarded, notice = await all_settled(host, 2)
+            assert "554 Message rejected: Email address is not verified" in forwarded["reason"]
+            assert "501 Invalid MAIL FROM address provided" in notice["reason"]
+            postmaster = await asyncio.to_thread(host.inbox, f"info@{DOMAIN}")
+            assert [b"Undelivered Mail" in message for message in postmaster] == [True] * told
+
+    asyncio.run(flow())
+
+
+def test_a_smarthost_takes_so_many_recipients_and_no_more(tmp_path: Path) -> None:
+    async def flow() -> None:
+        async with rehearsed(tmp_path) as host:
+            host.write_relay()
+            many = tuple(f"guest{number}@outside.example" for number in range(51))
+            assert isinstance(host.mail, MailServer)
+            message = f"From: ana@{DOMAIN}\r\nSubject: x\r\n\r\nx\r\n".encode()
+            host.mail.queue.enqueue(Envelope(f"ana@{DOMAIN}", many, message))
+            assert "452 4.5.3 Too many recipients" in (await host.settled())["reason"]
+
+    asyncio.run(flow())
+
+
+def test_dovecot_shows_a_certificate_that_was_left_behind_to_who_names_the_host(
+    tmp_path: Path,
+) -> None:
+    async def flow() -> None:
+        async with rehearsed(tmp_path) as host:
+            left = host.directory / f"data/assets/ssl/mx.{DOMAIN}"
+            left.mkdir()
+            old = self_signed(f"mx.{DOMAIN}")
+            (left / "cert.pem").write_bytes(old.chain)
+            (left / "key.pem").write_bytes(old.key)
+            place = host.world.addresses.reach(HOST, 993)
+            shown = await asyncio.to_thread(certificate_of, place, f"mx.{DOMAIN}")
+            assert shown != ssl.PEM_cert_to_DER_cert(old.chain.decode())
+            (left / "domains").write_text(f"mx.{DOMAIN}")
+            shown = await asyncio.to_thread(certificate_of, place, f"mx.{DOMAIN}")
+            assert shown == ssl.PEM_cert_to_DER_cert(old.chain.decode())
+            assert await asyncio.to_thread(certificate_of, place, "imap.example") != shown
+            # Postfix knows nothing of it.
+            place = host.world.addresses.reach(HOST, 465)
+            assert await asyncio.to_thread(certificate_of, place, f"mx.{DOMAIN}") != shown
+
+    asyncio.run(flow())
+
+
+def certificate_of(place: tuple[str, int], name: str) -> bytes:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with (
+        socket.create_connection(place, 10) as plain,
+        context.wrap_socket(plain, server_hostname=name) as connection,
+    ):
+        connection.recv(1024)  # the greeting, so that nobody talks to a closed door
+        return connection.getpeercert(binary_form=True) or b""

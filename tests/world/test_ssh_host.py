@@ -1,6 +1,7 @@
 """The rehearsed host, as an SSH client finds it."""
 
 import asyncio
+import gc
 import os
 import time
 from collections.abc import Iterator
@@ -159,6 +160,41 @@ def test_a_command_ends_with_the_service(tmp_path: Path, host: SshHost, key: str
     with pytest.raises(OSError, match=r"[Cc]onnect"):
         run(host, key, "true")
     assert port
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.01, 0.03])
+def test_a_service_that_ends_while_commands_begin_leaves_none(
+    tmp_path: Path, host: SshHost, key: str, pause: float
+) -> None:
+    async def begin_many() -> None:
+        async with connect(host, key) as connection:
+            commands = [connection.run("sleep 60") for _ in range(8)]
+            running = [asyncio.create_task(command) for command in commands]
+            await asyncio.sleep(pause)
+            await asyncio.to_thread(neighbourhood.run, host.stop())
+            await asyncio.gather(*running, return_exceptions=True)
+            connection.abort()
+
+    with started(tmp_path, host, secrets={"sshPrivateKey": key}) as neighbourhood:
+        asyncio.run(begin_many())
+    gc.collect()  # a process that nobody waited for complains here
+    assert not processes_of(tmp_path)
+
+
+def processes_of(world: Path) -> list[str]:
+    mark = f"DESTDIR={world}/root".encode()
+    return [
+        environment.parent.name
+        for environment in Path("/proc").glob("[0-9]*/environ")
+        if mark in _content(environment).split(b"\0")
+    ]
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""  # it has ended, or is another user's
 
 
 def test_the_host_key_stays_and_the_address_is_published(tmp_path: Path, key: str) -> None:

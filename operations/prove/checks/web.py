@@ -1,23 +1,29 @@
 """Web: webmail, administration, and the set-up of mail programs, all through Traefik."""
 
+import ssl
+from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
 from components.zone import mta_sts_policy
 from operations.prove.findings import failed, passed, skipped, unseen
 from operations.prove.model import Finding, Severity, Station
-from operations.prove.net import Reply
+from operations.prove.net import Reply, UnseenError
 from operations.prove.registry import at
 from operations.prove.subject import Subject
 
 check = at(Station.WEB)
 
 _ROUTES = "`pulumi up` writes Traefik's dynamic file; Traefik's log says why it is not taken over."
-_REQUEST = """<?xml version="1.0" encoding="utf-8"?>
-<Autodiscover xmlns="http://schemas.microsoft.com/exchange/autodiscover/outlook/requestschema/2006">
-<Request><EMailAddress>{address}</EMailAddress><AcceptableResponseSchema>\
-http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a\
+_SCHEMAS = "http://schemas.microsoft.com/exchange/autodiscover"
+_REQUEST = f"""<?xml version="1.0" encoding="utf-8"?>
+<Autodiscover xmlns="{_SCHEMAS}/{{kind}}/requestschema/2006">
+<Request><EMailAddress>{{address}}</EMailAddress><AcceptableResponseSchema>\
+{_SCHEMAS}/{{kind}}/responseschema/{{version}}\
 </AcceptableResponseSchema></Request></Autodiscover>"""
-_SETTINGS = "{http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a}"
+_SETTINGS = f"{{{_SCHEMAS}/outlook/responseschema/2006a}}"
+_DOORS = ("/admin", "/domainadmin", "/api/v1/get/status/version", "/rspamd/", "/x/..%2fadmin",
+          "/SOGo/..%2fadmin")  # fmt: skip
+"""The last two are plain paths to Traefik, and the administration to nginx, which decodes them."""
 
 
 def _name(subject: Subject, label: str) -> str:
@@ -69,15 +75,17 @@ async def _administration(subject: Subject) -> Finding:
     mend=_ROUTES,
 )  # fmt: skip
 async def _administration_alone(subject: Subject) -> Finding:
-    host = _name(subject, subject.declaration.web.webmail)
-    # The last is a plain path to Traefik, and the administration to nginx, which decodes it.
-    paths = ("/admin", "/domainadmin", "/api/v1/get/status/version", "/rspamd/", "/x/..%2fadmin")
-    replies = {path: (await subject.net.https(host, path)).status for path in paths}
-    details = tuple(f"{path}: {status}" for path, status in replies.items())
-    found = [path for path, status in replies.items() if status not in (403, 404)]
-    if found:
-        return failed(f"{host} answers {', '.join(found)}", "404", key="mail:web", details=details)
-    return passed(f"{host} refuses {', '.join(paths)}", "404", key="mail:web", details=details)
+    hosts = (_name(subject, subject.declaration.web.webmail), subject.declaration.mail_host)
+    addresses = [(host, path) for host in hosts for path in _DOORS]
+    statuses = {
+        f"{host}{path}": (await subject.net.https(host, path)).status for host, path in addresses
+    }
+    details = tuple(f"{address}: {status}" for address, status in statuses.items())
+    opened = [address for address, status in statuses.items() if status not in (403, 404)]
+    if opened:
+        return failed(f"{', '.join(opened)} answers", "404", key="mail:web", details=details)
+    shown = f"{' and '.join(hosts)} refuse {', '.join(_DOORS)}"
+    return passed(shown, "404", key="mail:web", details=details)
 
 
 @check(
@@ -130,14 +138,8 @@ async def _autoconfig(subject: Subject) -> Finding:
 async def _autodiscover(subject: Subject) -> Finding:
     if not subject.declaration.web.autodiscover:
         return skipped("not declared", key="mail:web.autodiscover")
-    host, who = _name(subject, "autodiscover"), subject.address(subject.addressee)
-    reply = await subject.net.https(
-        host,
-        "/autodiscover/autodiscover.xml",
-        method="POST",
-        body=_REQUEST.format(address=who),
-        headers={"Content-Type": "text/xml"},
-    )
+    host = _name(subject, "autodiscover")
+    reply = await _asked(subject, "outlook", "2006a")
     if reply.status != 200:
         return _problem(reply, host)
     root = _parsed(reply)
@@ -154,6 +156,77 @@ async def _autodiscover(subject: Subject) -> Finding:
         for one in root.iter(f"{_SETTINGS}Protocol")
     }
     return _offered(subject, offered, "mail:web.autodiscover")
+
+
+async def _asked(subject: Subject, kind: str, version: str) -> Reply:
+    """Ask Autodiscover for somebody's settings, as `kind` of program."""
+    who = subject.address(subject.addressee)
+    return await subject.net.https(
+        _name(subject, "autodiscover"),
+        "/autodiscover/autodiscover.xml",
+        method="POST",
+        body=_REQUEST.format(kind=kind, version=version, address=who),
+        headers={"Content-Type": "text/xml"},
+    )
+
+
+@check(
+    "handed-out", Severity.HIGH, "Every address that Mailcow gives to people leads to it",
+    why="Phones, calendars, address books and the links in quarantine mails use these addresses; "
+    "Mailcow builds them from the name of the mail host.",
+    source="mailcow-dockerized: data/web/autodiscover.php, autoconfig.php, inc/vars.inc.php, "
+    "data/assets/templates/quarantine.tpl",
+    mend=_ROUTES,
+)  # fmt: skip
+async def _handed_out(subject: Subject) -> Finding:
+    web, host = subject.declaration.web, subject.declaration.mail_host
+    # A profile for Apple's devices and the links of quarantine mails come by other ways.
+    addresses = {f"https://{host}/mobileconfig.php", f"https://{host}/qhandler/release/{'0' * 64}"}
+    if web.autodiscover:
+        for kind, version in (("outlook", "2006a"), ("mobilesync", "2006")):
+            addresses |= _addresses(await _asked(subject, kind, version))
+    if web.autoconfig:
+        path = f"/mail/config-v1.1.xml?emailaddress={subject.address(subject.addressee)}"
+        addresses |= _addresses(await subject.net.https(_name(subject, "autoconfig"), path))
+    answers = {address: await _answer(subject, address) for address in sorted(addresses)}
+    details = tuple(f"{address}: {answer}" for address, answer in answers.items())
+    lost = [address for address, answer in answers.items() if answer not in _LEADS_SOMEWHERE]
+    if lost:
+        return failed(f"{', '.join(lost)} leads nowhere", "an answer", key="mail:zone.mxLabel",
+                      details=details)  # fmt: skip
+    return passed(f"{len(answers)} addresses answer", "an answer", key="mail:zone.mxLabel",
+                  details=details)  # fmt: skip
+
+
+_LEADS_SOMEWHERE = {200, 301, 302, 401}
+"""Statuses of something that is there; 401 asks for the password that a phone has."""
+
+
+def _addresses(reply: Reply) -> set[str]:
+    """Return the addresses on the web in an answer, but for the administrator's own door.
+
+    Autoconfig names it (`enable visiturl`), to people who cannot use it; it answers on its own
+    host alone.
+    """
+    root = _parsed(reply)
+    if reply.status != 200 or root is None:
+        return set()
+    texts = [
+        text for element in root.iter() for text in (element.text or "", *element.attrib.values())
+    ]
+    found = {text.strip() for text in texts if text.strip().startswith("https://")}
+    return {address for address in found if not urlsplit(address).path.startswith("/admin")}
+
+
+async def _answer(subject: Subject, address: str) -> int | str:
+    """Return the status with which an address answers, or why there is none."""
+    parts = urlsplit(address)
+    if parts.port not in (None, 443):
+        return f"port {parts.port} is shut"
+    try:
+        return (await subject.net.https(str(parts.hostname), parts.path or "/")).status
+    except (UnseenError, ssl.SSLError) as error:
+        return str(error)
 
 
 def _parsed(reply: Reply) -> ET.Element | None:

@@ -3,10 +3,24 @@
 import http.client
 import json
 import os
+import socket
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from rehearsal.world.host_tools.surroundings import ToolError
+
+
+class _SocketConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=60)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
 
 
 class Engine:
@@ -19,14 +33,12 @@ class Engine:
             ToolError: `DOCKER_HOST` names none.
         """
         address = urlsplit(os.environ.get("DOCKER_HOST", ""))
-        if address.scheme != "tcp" or not address.hostname:
+        if address.scheme != "unix":
             raise ToolError(
                 "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. "
                 "Is the docker daemon running?"
             )
-        self._connection = http.client.HTTPConnection(
-            address.hostname, address.port or 2375, timeout=60
-        )
+        self._connection = _SocketConnection(address.path)
 
     def ask(
         self,

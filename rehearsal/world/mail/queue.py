@@ -221,7 +221,7 @@ class Queue:
                 queued.identifier, recipient, relay=shown, state=queued.state,
                 reason=queued.reason, delay=time.time() - queued.arrival,
             )  # fmt: skip
-        if queued.state == "bounced" and queued.envelope.sender and routing:
+        if queued.state == "bounced" and routing:
             self._bounce(queued, routing)
         self._list()
         queued.changed.set()

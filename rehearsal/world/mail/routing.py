@@ -47,6 +47,8 @@ class Routing:
         origin: `myorigin`, the domain of what Postfix itself writes.
         waits_for_login: Whether mail waits when the relayhost refuses the login
             (`smtp_sasl_auth_soft_bounce`, which Mailcow's own main.cf switches off).
+        tells_postmaster: Whether the postmaster is told of notifications that could not be
+            delivered (`2bounce` among `notify_classes`, which Postfix's default leaves out).
     """
 
     hostname: str
@@ -54,6 +56,7 @@ class Routing:
     ipv4_only: bool
     origin: str = ""
     waits_for_login: bool = False
+    tells_postmaster: bool = False
 
 
 def read_main_cf(text: str) -> dict[str, str]:
@@ -154,4 +157,5 @@ def read_routing(directory: Path) -> Routing:
         ipv4_only=settings.get("inet_protocols", "all") == "ipv4",
         origin=settings.get("myorigin", name),
         waits_for_login=settings.get("smtp_sasl_auth_soft_bounce", "no") == "yes",
+        tells_postmaster="2bounce" in re.split(r"[,\s]+", settings.get("notify_classes", "")),
     )

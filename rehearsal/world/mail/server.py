@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
@@ -66,8 +66,8 @@ class MailServer(Service):
         self._people: Any = world.services["mailcow"]
         volume = f"var/lib/docker/volumes/{self._project}_vmail-vol-1/_data"
         self._store = MailStore(world.root / volume)
-        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
+        self._tls, self._dovecot_tls = _server_context(), _server_context()
+        self._dovecot_tls.sni_callback = self._choose
         self._shown: tuple[Path, float] | None = None
         self._load_certificate()
         self._queue = Queue(
@@ -98,10 +98,10 @@ class MailServer(Service):
                 authenticator=self.authenticate, admit=self._admit_postfix,
             ),
             993: ImapListener(
-                self._store, self.check_password, tls=self._tls, admit=self._admit_dovecot
+                self._store, self.check_password, tls=self._dovecot_tls, admit=self._admit_dovecot
             ),
             4190: SieveListener(
-                self._store, self.check_password, tls=self._tls, admit=self._admit_dovecot
+                self._store, self.check_password, tls=self._dovecot_tls, admit=self._admit_dovecot
             ),
         }  # fmt: skip
         for port, listener in listeners.items():
@@ -175,7 +175,23 @@ class MailServer(Service):
         state = (chain, chain.stat().st_mtime)
         if state != self._shown:
             self._tls.load_cert_chain(chain, key)
+            self._dovecot_tls.load_cert_chain(chain, key)
             self._shown = state
+
+    def _choose(self, connection: Any, name: str | None, _context: ssl.SSLContext) -> None:
+        """Show what Dovecot shows to a client that names a host (SNI).
+
+        At its start it takes the pair of every sub-folder of `data/assets/ssl` that holds
+        `domains`, `cert.pem` and `key.pem`, whatever SKIP_LETS_ENCRYPT says
+        (data/Dockerfiles/dovecot/docker-entrypoint.sh of 2026-07a): one that Mailcow fetched in an
+        earlier life is shown until it expires, and after that.
+        """
+        for listed in sorted((self._directory / "data/assets/ssl").glob("*/domains")):
+            chain, key = listed.with_name("cert.pem"), listed.with_name("key.pem")
+            if name in listed.read_text().split() and chain.exists() and key.exists():
+                connection.context = _server_context()
+                connection.context.load_cert_chain(chain, key)
+                return
 
     # People
 
@@ -241,11 +257,24 @@ class MailServer(Service):
         identifier, hostname = secrets.token_hex(6).upper(), self.routing().hostname
         stamped = _received(session, identifier, hostname) + _stamp(verdict, hostname) + message
         junk = _GTUBE in message or verdict.disposition == "quarantine"
-        boxes = {box for address in envelope.rcpt_tos for box in self.recipients(address)}
-        for box in sorted(boxes):
-            filed = _delivered(_sender(envelope), box) + stamped
-            await asyncio.to_thread(self._store.deliver, box, filed, junk=junk)
+        await self._hand_on(envelope.rcpt_tos, _sender(envelope), stamped, junk=junk)
         return f"250 2.0.0 Ok: queued as {identifier}"
+
+    async def _hand_on(
+        self, addresses: Sequence[str], sender: str, message: bytes, *, junk: bool = False
+    ) -> None:
+        """File a message for the mailboxes behind local addresses; queue it for those elsewhere.
+
+        What an alias hands on to the outside leaves through the smarthost like any other mail, and
+        keeps the envelope sender that it came with.
+        """
+        behind = {target for address in addresses for target in self.recipients(address)}
+        for box in sorted(target for target in behind if self.is_local(target)):
+            filed = _delivered(sender, box) + message
+            await asyncio.to_thread(self._store.deliver, box, filed, junk=junk)
+        outside = tuple(sorted(target for target in behind if not self.is_local(target)))
+        if outside:
+            self.queue.enqueue(Envelope(sender, outside, message))
 
     async def submit(self, envelope: Envelope) -> str:
         """Take a message from one of our people: file it here, send it on, or both."""
@@ -254,16 +283,26 @@ class MailServer(Service):
         envelope = replace(envelope, message=_ANONYMOUS + envelope.message)
         local = [one for one in envelope.recipients if self.is_local(one)]
         outside = tuple(one for one in envelope.recipients if not self.is_local(one))
-        for box in sorted({box for address in local for box in self.recipients(address)}):
-            filed = _delivered(envelope.sender, box) + envelope.message
-            await asyncio.to_thread(self._store.deliver, box, filed)
+        await self._hand_on(local, envelope.sender, envelope.message)
         if not outside:
             return f"250 2.0.0 Ok: queued as {identifier}"
         queued = self.queue.enqueue(Envelope(envelope.sender, outside, envelope.message))
         return f"250 2.0.0 Ok: queued as {queued.identifier}"
 
     def _return(self, sender: str, notification: bytes) -> None:
-        """File a notification for those behind the sender of a message."""
+        """File a notification for those behind the sender of a message, or send it to a stranger.
+
+        Without a sender it tells of a notification that could not be delivered itself; it goes to
+        the postmaster, where `notify_classes` says so (postconf(5), `2bounce`).
+        """
+        routing = self.routing()
+        if not sender:
+            if not routing.tells_postmaster:
+                return
+            sender = f"postmaster@{routing.origin}"
+        if not self.is_local(sender):
+            self.queue.enqueue(Envelope("", (sender,), notification))
+            return
         for box in self.recipients(sender):
             self._store.deliver(box, _delivered("", box) + notification)
 
@@ -293,6 +332,12 @@ class MailServer(Service):
                 "project": environment.get("COMPOSE_PROJECT_NAME"),
             }
         )
+
+
+def _server_context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
 
 
 def _sender(envelope: Any) -> str:

@@ -221,21 +221,33 @@ class MailcowApi(Service):
         return await handler(request)
 
     async def _page(self, request: web.Request) -> web.Response:
-        if request.path.startswith("/SOGo") and not self._running("sogo-mailcow"):
+        groupware = request.path.startswith(("/SOGo", "/Microsoft-Server-ActiveSync"))
+        if groupware and not self._running("sogo-mailcow"):
             return page(502, "502 Bad Gateway")
-        return page(200, "mailcow UI")
+        if request.path == "/" and request.host.startswith(("autodiscover.", "autoconfig.")):
+            return page(404, "")
+        status, headers = set_up.page(request.raw_path.partition("?")[0])
+        response = page(status, "mailcow UI")
+        response.headers.update(headers)
+        return response
+
+    def _setting(self, name: str) -> str:
+        return read_configuration(self._directory / "mailcow.conf").get(name, "")
 
     def _hostname(self) -> str:
-        return read_configuration(self._directory / "mailcow.conf").get("MAILCOW_HOSTNAME", "")
+        return self._setting("MAILCOW_HOSTNAME")
 
     async def _autoconfig(self, _request: web.Request) -> web.Response:
         text = set_up.autoconfig(self._hostname())
         return web.Response(text=text, content_type="application/xml")
 
     async def _autodiscover(self, request: web.Request) -> web.Response:
-        address = set_up.address_asked_for(await request.text()).strip().lower()
+        question = await request.text()
+        address = set_up.address_asked_for(question).strip().lower()
         known = any(one.address == address and one.active for one in self.people())
-        text = set_up.autodiscover(self._hostname(), address if known else "")
+        sogo = self._setting("SKIP_SOGO") != "y"
+        name = address if known else ""
+        text = set_up.autodiscover(self._hostname(), name, question, sogo=sogo)
         return web.Response(text=text, content_type="application/xml")
 
     async def _mta_sts(self, request: web.Request) -> web.Response:

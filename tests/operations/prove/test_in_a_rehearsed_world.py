@@ -43,8 +43,45 @@ def test_a_deployed_stack_passes_every_check(rehearsed: Rehearsed) -> None:
     assert looked_at >= {
         "submission-sender", "outbound-delivery", "outbound-dmarc", "inbound-inbox", "inbound-junk",
         "inbound-plus", "inbound-alias", "forgery", "relay-refused", "sieve", "autoconfig",
-        "autodiscover", "webmail", "ports-behind-traefik", "reverse-name", "certificate-mail",
+        "autodiscover", "handed-out", "administration-alone", "webmail", "ports-behind-traefik", "reverse-name", "certificate-mail",
     }  # fmt: skip
+
+
+def test_an_address_that_mailcow_hands_out_and_nobody_routes_is_found(
+    rehearsed: Rehearsed,
+) -> None:
+    routes = rehearsed.on_host("/opt/po-shared/traefik/dynamic/po-mail.yml")
+    before = routes.read_text()
+    routes.write_text(before.replace(f"Host(`{rehearsed.host}`)", "Host(`elsewhere.example`)"))
+    try:
+        proof = rehearsed.prove(Station.WEB)
+    finally:
+        routes.write_text(before)
+
+    assert set(broken(proof)) == {"handed-out"}
+    seen = broken(proof)["handed-out"]
+    for path in (
+        "Microsoft-Server-ActiveSync",
+        "SOGo/dav/",
+        "SOGo/",
+        "mobileconfig.php",
+        "qhandler",
+    ):
+        assert f"https://{rehearsed.host}/{path}" in seen
+
+
+def test_an_administration_that_the_mail_host_answers_is_found(rehearsed: Rehearsed) -> None:
+    routes = rehearsed.on_host("/opt/po-shared/traefik/dynamic/po-mail.yml")
+    before = routes.read_text()
+    routes.write_text(
+        before.replace(f"Host(`{rehearsed.host}`) &&", f"Host(`{rehearsed.host}`) ||")
+    )
+    try:
+        proof = rehearsed.prove(Station.WEB)
+    finally:
+        routes.write_text(before)
+
+    assert f"{rehearsed.host}/SOGo/..%2fadmin" in broken(proof)["administration-alone"]
 
 
 def test_no_secret_stands_in_any_report(rehearsed: Rehearsed) -> None:

@@ -3,7 +3,9 @@
 The administration answers on its own host and on no other.
 """
 
-from components.traefik import WELL_KNOWN
+import pytest
+
+from components.traefik import ADMINISTRATION, HANDED_OUT, WELL_KNOWN
 from policies.stack import Stack
 from tests.policies.planting import messages, replaced
 
@@ -21,8 +23,13 @@ def test_a_host_without_a_restriction_is_refused(good: Stack) -> None:
     assert "autodiscover" in " ".join(messages(RULE, stack))
 
 
-def test_the_mail_host_may_not_answer_it_at_all(good: Stack) -> None:
-    stack = replaced("traefik-routes", "Host(`webmail.", "Host(`mx.")(good)
+@pytest.mark.parametrize("paths", [HANDED_OUT, ADMINISTRATION])
+def test_the_mail_host_is_bound_to_what_it_hands_out_and_against_climbing_out_of_it(
+    good: Stack, paths: str
+) -> None:
+    narrow, shut = f" && PathRegexp(`{HANDED_OUT}`)", f" && !PathRegexp(`{ADMINISTRATION}`)"
+    left = shut if paths == HANDED_OUT else narrow
+    stack = replaced("traefik-routes", narrow + shut, left)(good)
 
     assert "mx.portugalodyssey.pt" in " ".join(messages(RULE, stack))
 

@@ -4,7 +4,7 @@ Every web host that is published is routed.
 """
 
 from policies.stack import Stack
-from tests.policies.planting import messages, record
+from tests.policies.planting import messages, record, replaced
 
 RULE = "hosts-routed"
 
@@ -19,10 +19,12 @@ def test_a_published_host_without_a_route_is_refused(good: Stack) -> None:
     assert "not routed" in " ".join(messages(RULE, stack))
 
 
-def test_the_mail_host_needs_no_route(good: Stack) -> None:
-    stack = record("mx", "AAAA", "2001:db8::7")(good)
+def test_the_mail_host_is_routed_too(good: Stack) -> None:
+    stack = replaced("traefik-routes", "Host(`mx.", "Host(`www.")(good)
 
-    assert messages(RULE, stack) == []
+    assert messages(RULE, stack) == [
+        "mx.portugalodyssey.pt is the mail host and not routed by Traefik"
+    ]
 
 
 def test_an_alias_that_leads_elsewhere_is_no_web_host_of_ours(good: Stack) -> None:
