@@ -28,20 +28,20 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+# On the host the programs lie side by side in one folder, and nothing else of the project is there.
+if TYPE_CHECKING or __package__:
+    from components.onhost import machine
+else:
+    import machine
 
 COMPOSE = "docker-compose.yml"
 CANDIDATE = "refs/po-mail/candidate"
 PLACED = "refs/po-mail/placed"
 GIT_TIMEOUT = 900
-
-
-class ReleaseError(Exception):
-    """The release is not what was declared, or would do damage; the text says which."""
-
-
-def on_disk(path: str) -> Path:
-    """Return a path of the host below `DESTDIR`."""
-    return Path(os.environ.get("DESTDIR", "") + path)
+TOLD = 4
+"""How many lines of what git said an error tells."""
 
 
 class Tree:
@@ -51,26 +51,19 @@ class Tree:
         """Name the directory; it need not exist."""
         self.directory = directory
 
-    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run git here.
 
         Raises:
-            ReleaseError: git failed, with its own words, if `check` is set.
+            StepError: git failed, with its own words, if `check` is set.
         """
         environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
         for inherited in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
             environment.pop(inherited, None)
-        result = subprocess.run(  # noqa: S603 - no shell, arguments are checked by the program
-            ["git", "-C", str(self.directory), *arguments],  # noqa: S607 - the host's git
-            capture_output=True,
-            text=True,
-            timeout=GIT_TIMEOUT,
-            env=environment,
-            check=False,
-        )
-        if check and result.returncode:
-            raise ReleaseError(f"git {arguments[0]} failed: {result.stderr.strip()}")
-        return result
+        return machine.run(
+            ["git", "-C", str(self.directory), *words], f"git {words[0]}", seconds=GIT_TIMEOUT,
+            environment=environment, accepted=(0,) if check else range(256), told=TOLD,
+        )  # fmt: skip
 
     def ask(self, *arguments: str) -> str:
         """Return what git prints."""
@@ -97,7 +90,7 @@ def fetch(tree: Tree, repository: str, tag: str, commit: str) -> None:
     """Fetch the tag. A release that was in place before is there without the repository.
 
     Raises:
-        ReleaseError: it cannot be fetched, or is another commit.
+        StepError: it cannot be fetched, or is another commit.
     """
     wanted = f"+refs/tags/{tag}:{CANDIDATE}"
     shallow = tree.run("fetch", "-q", "--no-tags", "--depth", "1", repository, wanted, check=False)
@@ -111,10 +104,11 @@ def fetch(tree: Tree, repository: str, tag: str, commit: str) -> None:
             if known.stdout.strip() == commit:
                 # Its tag was that commit when it was placed: the way back needs no network.
                 return
-            raise ReleaseError(f"git fetch failed: {whole.stderr.strip()}")
+            reason = machine.last_lines(whole.stderr, TOLD)
+            raise machine.StepError(f"git fetch failed: {reason}")
     found = tree.ask("rev-parse", f"{CANDIDATE}^{{commit}}")
     if found != commit:
-        raise ReleaseError(
+        raise machine.StepError(
             f"tag {tag} at {repository} is commit {found}, but mail:mailcow.release.commit "
             f"declares {commit}. Either the tag was moved, or the declaration names the wrong "
             "commit. Look at what changed before you declare another one."
@@ -125,7 +119,7 @@ def services_of(compose: str) -> set[str]:
     """Return the services of a compose file, read without a YAML library.
 
     Raises:
-        ReleaseError: the file has no block of services in plain block style.
+        StepError: the file has no block of services in plain block style.
     """
     found: set[str] = set()
     indentation: str | None = None
@@ -142,7 +136,7 @@ def services_of(compose: str) -> set[str]:
         if match.group(1) == indentation:
             found.add(match.group(2))
     if not found:
-        raise ReleaseError("the release's docker-compose.yml has no services that can be read")
+        raise machine.StepError("the release's docker-compose.yml has no services that can be read")
     return found
 
 
@@ -150,7 +144,7 @@ def compare(release: set[str], declared: set[str], tag: str) -> None:
     """Compare the release's services with those that have a tier.
 
     Raises:
-        ReleaseError: they are not the same.
+        StepError: they are not the same.
     """
     complaints = [
         f"{name} has no tier in mail:mailcow.services" for name in sorted(release - declared)
@@ -160,14 +154,16 @@ def compare(release: set[str], declared: set[str], tag: str) -> None:
     ]
     if complaints:
         lines = "".join(f"\n  {complaint}" for complaint in complaints)
-        raise ReleaseError(f"services and tiers of {tag} differ; no container was started{lines}")
+        raise machine.StepError(
+            f"services and tiers of {tag} differ; no container was started{lines}"
+        )
 
 
 def check_overwriting(tree: Tree, commit: str) -> None:
     """Look for files that are not part of the release in place, but of the next one.
 
     Raises:
-        ReleaseError: such a file lies there with other content.
+        StepError: such a file lies there with other content.
     """
     fresh = tree.names("ls-tree", "-r", "-z", "--name-only", commit) - tree.names("ls-files", "-z")
     in_the_way = []
@@ -182,7 +178,7 @@ def check_overwriting(tree: Tree, commit: str) -> None:
         if not same:
             in_the_way.append(name)
     if in_the_way:
-        raise ReleaseError(
+        raise machine.StepError(
             "files that Git does not know would be overwritten by the release; move them away: "
             + ", ".join(in_the_way)
         )
@@ -226,10 +222,8 @@ def mend(tree: Tree, commit: str, shelf: Path) -> list[str]:
 
 def write_once(path: Path, content: str) -> None:
     """Write a file unless it has that content."""
-    if path.exists() and path.read_text(encoding="utf-8") == content:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content, encoding="utf-8")
+    if not path.exists() or path.read_text(encoding="utf-8") != content:
+        machine.write(path, content)
 
 
 def complete(tree: Tree, repository: str, tag: str, commit: str) -> None:
@@ -267,9 +261,9 @@ def place(options: argparse.Namespace) -> str:
     """Put the release in place; return what was done, in one line or more.
 
     Raises:
-        ReleaseError: a check failed; the directory is as it was.
+        StepError: a check failed; the directory is as it was.
     """
-    tree = Tree(on_disk(options.directory))
+    tree = Tree(machine.on_disk(options.directory))
     prepare(tree)
     before = tree.head()
     if before != options.commit:
@@ -277,7 +271,7 @@ def place(options: argparse.Namespace) -> str:
     services = services_of(tree.ask("show", f"{options.commit}:{COMPOSE}"))
     compare(services, set(options.service), options.tag)
     aside: list[str] = []
-    shelf = on_disk(options.state) / "replaced"
+    shelf = machine.on_disk(options.state) / "replaced"
     if before != options.commit:
         check_overwriting(tree, options.commit)
         aside = switch(tree, before, options.commit, shelf)
@@ -311,9 +305,11 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run the program."""
     options = parser().parse_args(arguments)
+    # nginx, Dovecot and the others read the tree as users of their own.
+    os.umask(0o022)
     try:
         sys.stdout.write(place(options))
-    except (ReleaseError, OSError, subprocess.TimeoutExpired) as error:
+    except (machine.StepError, OSError) as error:
         sys.stderr.write(f"release: {error}\n")
         return 1
     return 0

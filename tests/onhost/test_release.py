@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from components.onhost import release
+from components.onhost import machine, release
 
 COMPOSE = """\
 # services: not these
@@ -247,9 +247,9 @@ def test_an_address_without_a_repository_is_one_clear_line(
 
 
 def test_a_compose_file_without_services_is_refused() -> None:
-    with pytest.raises(release.ReleaseError, match="no services"):
+    with pytest.raises(machine.StepError, match="no services"):
         release.services_of("networks:\n  default:\n")
-    with pytest.raises(release.ReleaseError, match="no services"):
+    with pytest.raises(machine.StepError, match="no services"):
         release.services_of("services: {a: {image: x}}\n")
 
 
