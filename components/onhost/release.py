@@ -12,6 +12,10 @@ files that it knows (Mailcow rewrites some at run time, and keeps people's globa
 others) stay where the new release has the same file as the old one; where it has another, the
 changed file is first copied to the state directory.
 
+Mailcow's own `update.sh` has no business in a tree that follows a declaration: it would take every
+container down, change Docker's configuration, restart the neighbours and then fail. The hook that
+it calls first stops it.
+
 Afterwards what Mailcow's own `generate_config.sh` would have left behind is there too, except
 the snake-oil certificate: the public certificate is delivered before the first start, so there
 is no moment in which a mail program could meet another one.
@@ -42,6 +46,33 @@ PLACED = "refs/po-mail/placed"
 GIT_TIMEOUT = 900
 TOLD = 4
 """How many lines of what git said an error tells."""
+
+
+HOOK = "pre_update_hook.sh"
+"""What Mailcow's `update.sh` runs before it does anything, whose exit status it ignores."""
+STOP = """\
+#!/usr/bin/env bash
+# Written by Pulumi: this Mailcow follows a declaration. Mailcow's own update.sh would take every
+# container down, write Docker's configuration, restart the neighbours, and then find no branch to
+# merge. It calls this first and ignores its exit status; so it is stopped.
+cat >&2 <<'END'
+update.sh is stopped, nothing was changed. The declaration pins this release; upgrade it with
+
+    make mail-update OPTIONS=--live
+
+in the checkout of the project.
+END
+# Whoever runs the hook by hand keeps the shell.
+if tr '\\0' ' ' < "/proc/$PPID/cmdline" | grep -q 'update\\.sh'; then
+  kill -TERM "$PPID"
+  sleep 1
+  kill -KILL "$PPID" 2>/dev/null
+fi
+exit 1
+"""
+OURS = (HOOK, "data/conf/postfix/smarthost_passwd", "data/conf/nginx/mta-sts.txt")
+"""Files of ours in the tree that the release does not ignore: whatever adds everything that Git
+does not know, as `update.sh` does, must not take them, nor tell of them."""
 
 
 class Tree:
@@ -222,8 +253,24 @@ def mend(tree: Tree, commit: str, shelf: Path) -> list[str]:
 
 def write_once(path: Path, content: str) -> None:
     """Write a file unless it has that content."""
-    if not path.exists() or path.read_text(encoding="utf-8") != content:
+    if not path.exists() or path.read_text("utf-8", "replace") != content:
         machine.write(path, content)
+
+
+def guard(tree: Tree, shelf: Path) -> list[str]:
+    """Keep Mailcow's own updater, and Git, from what is ours; return what was put aside."""
+    exclude = tree.directory / ".git/info/exclude"
+    lines = exclude.read_text("utf-8").splitlines() if exclude.exists() else []
+    missing = [f"/{name}" for name in OURS if f"/{name}" not in lines]
+    if missing:
+        write_once(exclude, "\n".join([*lines, *missing]) + "\n")
+    hook = tree.directory / HOOK
+    foreign = hook.exists() and hook.read_text("utf-8", "replace") != STOP
+    if foreign:
+        shelf.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(hook, shelf / HOOK)
+    write_once(hook, STOP)
+    return [HOOK] if foreign else []
 
 
 def complete(tree: Tree, repository: str, tag: str, commit: str) -> None:
@@ -279,6 +326,7 @@ def place(options: argparse.Namespace) -> str:
     # By a name, or git would clear the release away once it is no longer in place.
     tree.run("update-ref", f"{PLACED}/{options.tag}", options.commit)
     complete(tree, options.repository, options.tag, options.commit)
+    aside += guard(tree, shelf)
     text = f"{options.tag} ({options.commit[:12]}) is in place, {len(services)} services\n"
     for name in aside:
         text += f"changed here, replaced by the release, kept in {options.state}/replaced: {name}\n"
