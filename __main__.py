@@ -35,7 +35,7 @@ on_host = pulumi.ResourceOptions(providers=[accounts.host])
 
 host = HostComponent("host", HostArgs(declaration, connection), on_host)
 release = ReleaseComponent(
-    "release", ReleaseArgs(declaration, connection, after=[host.directories]), on_host
+    "release", ReleaseArgs(declaration, connection, after=[host.library]), on_host
 )
 smarthost = RelayComponent(
     "smarthost",

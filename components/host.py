@@ -17,7 +17,7 @@ import pulumi_command as command
 from pydantic import Field, PositiveInt
 
 import pulumi_host
-from components.remote import BASE, PROGRAMS, SECRETS, STATE, UNITS, at, on_host
+from components.remote import BASE, PROGRAMS, SECRETS, STATE, UNITS, at, on_host, program_file
 from components.settings import IPv4, IPv6, Settings
 
 if TYPE_CHECKING:  # the declaration is made of the parts, which must not import it back
@@ -131,7 +131,7 @@ def render_firewall_unit() -> str:
     return f"""\
 [Unit]
 Description=Firewall of the mail ports
-Documentation=man:nft(8)
+Documentation=file:{RULES}
 DefaultDependencies=no
 Wants=network-pre.target
 Before=network-pre.target shutdown.target
@@ -220,6 +220,8 @@ class HostComponent(pulumi.ComponentResource):
 
     directories: command.remote.Command
     """The directories are there, and so are the tools that the programs need."""
+    library: pulumi_host.File
+    """What the programs have in common lies beside them; they depend on it."""
     firewall: command.remote.Command
     """The firewall is loaded."""
 
@@ -242,6 +244,7 @@ class HostComponent(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         after = pulumi.ResourceOptions(parent=self, depends_on=[self.directories])
+        self.library = program_file("machine.py", after)
         rules = pulumi_host.File(
             "firewall-rules",
             path=RULES,

@@ -25,7 +25,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -39,10 +38,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 # On the host the programs lie side by side in one folder, and nothing else of the project is there.
-if TYPE_CHECKING:
-    from components.onhost import inventory
+if TYPE_CHECKING or __package__:
+    from components.onhost import inventory, machine
 else:
     import inventory
+    import machine
 
 SUCCESS, FAILED, WRONG, BUSY = 0, 1, 2, 4
 SERVICE_SECONDS = 3600
@@ -65,10 +65,6 @@ STEP = "backup-step.json"
 """The step that a run is at."""
 MESSAGES = "backup-messages.json"
 """Digests of the messages of the last run, so that no message is read twice."""
-
-
-class BackupError(Exception):
-    """A step failed; the text says which and why, and holds no secret."""
 
 
 class SettingsError(Exception):
@@ -106,12 +102,6 @@ class Outcome(NamedTuple):
     seconds: float
 
 
-def on_disk(path: str) -> Path:
-    """Return a path of the host below `DESTDIR`; one that is there already stays."""
-    destination = os.environ.get("DESTDIR", "")
-    return Path(path if destination and path.startswith(f"{destination}/") else destination + path)
-
-
 def read_settings(path: Path) -> Settings:
     """Read the settings.
 
@@ -122,14 +112,14 @@ def read_settings(path: Path) -> Settings:
         given = json.loads(path.read_text(encoding="utf-8"))
         return Settings(
             project=given["project"],
-            directory=on_disk(given["directory"]),
+            directory=machine.on_disk(given["directory"]),
             host=given["host"],
             release=given["release"],
             volumes=dict(given["volumes"]),
             paths=dict(given["paths"]),
-            environment=on_disk(given["environment"]),
-            state=on_disk(given["state"]),
-            metrics=on_disk(given["metrics"]),
+            environment=machine.on_disk(given["environment"]),
+            state=machine.on_disk(given["state"]),
+            metrics=machine.on_disk(given["metrics"]),
             database=str(given.get("database", "mailcow")),
             keep={kind: int(given["keep"][kind]) for kind in ("daily", "weekly", "monthly")},
             check_percent=float(given["checkPercent"]),
@@ -157,7 +147,7 @@ def restic_environment(path: Path, state: Path) -> dict[str, str]:
     for name in ("RESTIC_REPOSITORY", "RESTIC_PASSWORD_FILE", "AWS_ACCESS_KEY_ID"):
         if not found.get(name):
             raise SettingsError(f"{path}: {name} is missing")
-    passphrase = on_disk(found["RESTIC_PASSWORD_FILE"])
+    passphrase = machine.on_disk(found["RESTIC_PASSWORD_FILE"])
     if not passphrase.is_file() or not passphrase.stat().st_size:
         raise SettingsError(f"{passphrase}: holds no passphrase")
     # The service may not write to any home directory, where restic keeps its cache otherwise.
@@ -168,52 +158,21 @@ def restic_environment(path: Path, state: Path) -> dict[str, str]:
 # Commands
 
 
-def last_line(text: str) -> str:
-    """Return the last line that says something."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "it said nothing"
-
-
 def run(
-    words: list[str],
-    what: str,
-    *,
-    environment: Mapping[str, str] | None = None,
-    seconds: float = SERVICE_SECONDS,
-    accepted: tuple[int, ...] = (0,),
-    output: Any = subprocess.PIPE,
+    words: list[str], what: str, *, output: Any = subprocess.PIPE
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end.
+    """Ask a container something.
 
     Raises:
-        BackupError: it failed or took too long.
+        StepError: it failed or took too long.
     """
-    try:
-        done = subprocess.run(  # noqa: S603 - no shell, words come from the program
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            timeout=seconds,
-            env=environment,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise BackupError(f"{what}: no end within {seconds:.0f} s") from None
-    except OSError as error:
-        raise BackupError(f"{what}: {words[0]}: {error.strerror}") from None
-    if done.returncode not in accepted:
-        reason = last_line(done.stderr or done.stdout or "")
-        raise BackupError(f"{what}: exit status {done.returncode}: {reason}")
-    return done
+    return machine.run(words, what, seconds=SERVICE_SECONDS, output=output)
 
 
 def say_step(settings: Settings, step: str) -> None:
     """Note which step has begun, for whoever follows the run."""
     sys.stdout.flush()
-    write(settings.state / STEP, json.dumps({"step": step, "began": time.time()}) + "\n", 0o600)
+    machine.remember(settings.state / STEP, {"step": step, "began": time.time()})
 
 
 class Restic:
@@ -228,9 +187,9 @@ class Restic:
         """Run restic.
 
         Raises:
-            BackupError: it failed.
+            StepError: it failed.
         """
-        return run(
+        return machine.run(
             ["restic", *words],
             what,
             environment=self._environment,
@@ -243,7 +202,7 @@ class Restic:
         """Yield what restic says line by line: a list of all mail may be long.
 
         Raises:
-            BackupError: it failed.
+            StepError: it failed.
         """
         command = ["restic", *words]
         with subprocess.Popen(  # noqa: S603 - no shell, words come from the program
@@ -262,13 +221,13 @@ class Restic:
                 process.kill()
                 raise
         if process.returncode:
-            raise BackupError(f"{what}: exit status {process.returncode}")
+            raise machine.StepError(f"{what}: exit status {process.returncode}")
 
     def hash_of(self, snapshot: str, path: Path) -> str:
         """Return the SHA-256 of a file as the snapshot holds it.
 
         Raises:
-            BackupError: restic failed.
+            StepError: restic failed.
         """
         words = ["restic", "dump", snapshot, str(path)]
         digest = hashlib.sha256()
@@ -288,7 +247,7 @@ class Restic:
                 process.kill()
                 raise
         if process.returncode:
-            raise BackupError(f"reading the dump back: exit status {process.returncode}")
+            raise machine.StepError(f"reading the dump back: exit status {process.returncode}")
         return digest.hexdigest()
 
 
@@ -297,10 +256,8 @@ def in_service(settings: Settings, service: str, script: str) -> list[str]:
 
     Passwords stay where they are: in the environment of the container.
     """
-    return [
-        "docker", "compose", "-p", settings.project, "--project-directory",
-        str(settings.directory), "exec", "-T", service, "sh", "-c", script,
-    ]  # fmt: skip
+    words = ("exec", "-T", service, "sh", "-c", script)
+    return machine.compose(settings.project, settings.directory, *words)
 
 
 def asking(settings: Settings, service: str, what: str) -> inventory.Ask:
@@ -319,7 +276,7 @@ def dump_database(settings: Settings, folder: Path) -> tuple[Path, str]:
     """Dump all databases in one transaction; return the file and its SHA-256.
 
     Raises:
-        BackupError: the dump failed or is not complete.
+        StepError: the dump failed or is not complete.
     """
     script = (
         'MYSQL_PWD="$MYSQL_ROOT_PASSWORD" exec mariadb-dump --user=root --single-transaction'
@@ -338,7 +295,7 @@ def dump_database(settings: Settings, folder: Path) -> tuple[Path, str]:
             tail = (tail + block)[-4096:]
     # mariadb-dump writes this line last, and only when everything else was written.
     if DUMP_ENDS not in tail:
-        raise BackupError("database: the dump has no end; it was cut off")
+        raise machine.StepError("database: the dump has no end; it was cut off")
     return target, digest.hexdigest()
 
 
@@ -346,42 +303,42 @@ def save_redis(settings: Settings) -> None:
     """Let Redis write its memory to its volume.
 
     Raises:
-        BackupError: it did not.
+        StepError: it did not.
     """
     script = 'REDISCLI_AUTH="$REDISPASS" exec redis-cli save'
     done = run(in_service(settings, "redis-mailcow", script), "redis")
     # redis-cli ends with status 0 also when the server refused.
     if done.stdout.strip() != "OK":
-        raise BackupError(f"redis: did not save: {last_line(done.stdout)}")
+        raise machine.StepError(f"redis: did not save: {machine.last_lines(done.stdout)}")
 
 
 def volume_path(name: str) -> Path:
     """Return where the data of a volume lies.
 
     Raises:
-        BackupError: there is no such volume.
+        StepError: there is no such volume.
     """
     words = ["docker", "volume", "inspect", "--format", "{{.Mountpoint}}", name]
     place = run(words, f"volume {name}").stdout.strip()
     if not place.startswith("/"):
-        raise BackupError(f"volume {name}: docker tells no place")
-    return on_disk(place)
+        raise machine.StepError(f"volume {name}: docker tells no place")
+    return machine.on_disk(place)
 
 
 def find_parts(settings: Settings) -> dict[str, Path]:
     """Return every declared part with its place.
 
     Raises:
-        BackupError: one is not there. A backup without it would look like a good one.
+        StepError: one is not there. A backup without it would look like a good one.
     """
     parts = {
         name: volume_path(f"{settings.project}_{volume}")
         for name, volume in settings.volumes.items()
     }
-    parts.update({name: on_disk(path) for name, path in settings.paths.items()})
+    parts.update({name: machine.on_disk(path) for name, path in settings.paths.items()})
     missing = sorted(name for name, path in parts.items() if not path.exists())
     if missing:
-        raise BackupError(f"not there: {', '.join(missing)}")
+        raise machine.StepError(f"not there: {', '.join(missing)}")
     return parts
 
 
@@ -389,7 +346,7 @@ def count_tables(settings: Settings) -> dict[str, list[str]]:
     """Return the digests of every row of Mailcow's database, by table.
 
     Raises:
-        BackupError: the database does not answer.
+        StepError: the database does not answer.
     """
     client = 'MYSQL_PWD="$MYSQL_ROOT_PASSWORD" mariadb --user=root'
     ask = asking(settings, "mysql-mailcow", "inventory of the database")
@@ -400,7 +357,7 @@ def count_hashes(settings: Settings) -> dict[str, str]:
     """Return a digest of each of Redis' hashes that matter.
 
     Raises:
-        BackupError: Redis does not answer.
+        StepError: Redis does not answer.
     """
     ask = asking(settings, "redis-mailcow", "inventory of redis")
     return inventory.hashes(ask, 'REDISCLI_AUTH="$REDISPASS" redis-cli')
@@ -410,7 +367,7 @@ def take_inventory(settings: Settings, folder: Path, parts: dict[str, Path]) -> 
     """Dump the databases, and write what a restore must hold; return it.
 
     Raises:
-        BackupError: a database failed.
+        StepError: a database failed.
     """
     before = count_tables(settings)
     dump = dump_database(settings, folder)
@@ -424,10 +381,9 @@ def take_inventory(settings: Settings, folder: Path, parts: dict[str, Path]) -> 
         "files": {name: inventory.file_digests(parts[name]) for name in plain},
         "messages": inventory.messages(parts["vmail"], known) if "vmail" in parts else {},
     }
-    kept = settings.state / MESSAGES
-    write(kept, json.dumps(found["messages"]) + "\n", 0o600)
+    machine.remember(settings.state / MESSAGES, found["messages"])
     parts["database"], parts["inventory"] = dump[0], folder / inventory.FILE
-    write(parts["inventory"], json.dumps(found) + "\n", 0o600)
+    machine.remember(parts["inventory"], found)
     return found
 
 
@@ -451,22 +407,24 @@ def open_repository(settings: Settings, restic: Restic, memory: Mapping[str, Any
     """Make sure that there is a repository; make it only at the very first run.
 
     Raises:
-        BackupError: it cannot be opened, or it or every snapshot was there and is gone.
+        StepError: it cannot be opened, or it or every snapshot was there and is gone.
     """
     try:
         restic.run("repository", "cat", "config")
-    except BackupError as error:
+    except machine.StepError as error:
         if memory.get("last_success"):
             # An empty repository in place of a full one would hide that everything is lost.
-            raise BackupError(f"{error}; it was there at the last run, so none is made") from None
+            raise machine.StepError(
+                f"{error}; it was there at the last run, so none is made"
+            ) from None
         try:
             restic.run("repository", "init")
-        except BackupError as second:
-            raise BackupError(f"{error}; making one failed too: {second}") from None
+        except machine.StepError as second:
+            raise machine.StepError(f"{error}; making one failed too: {second}") from None
     # A run that was killed leaves a lock; restic removes only those of dead processes.
     restic.run("repository", "unlock")
     if memory.get("last_success") and not snapshots(restic, settings.host):
-        raise BackupError(
+        raise machine.StepError(
             "repository: it holds no snapshot of this host; it did at the last run. Bring the "
             "objects' earlier versions back, as after an emptied bucket"
         )
@@ -476,20 +434,20 @@ def snapshots(restic: Restic, host: str) -> list[dict[str, Any]]:
     """Return our snapshots of a host as the repository lists them, without taking a lock.
 
     Raises:
-        BackupError: the repository does not answer, or not with a list.
+        StepError: the repository does not answer, or not with a list.
     """
     words = ("snapshots", "--json", "--no-lock", "--host", host, "--tag", TAG)
     try:
         return json.loads(restic.run("snapshots", *words).stdout) or []
     except ValueError:
-        raise BackupError("snapshots: restic does not tell which there are") from None
+        raise machine.StepError("snapshots: restic does not tell which there are") from None
 
 
 def take_snapshot(settings: Settings, restic: Restic, parts: dict[str, Path]) -> tuple[str, int]:
     """Store every part in one snapshot; return its id and its size in bytes.
 
     Raises:
-        BackupError: restic failed, or could not read everything at any attempt.
+        StepError: restic failed, or could not read everything at any attempt.
     """
     words = ["backup", "--json", "--host", settings.host, "--tag", TAG]
     places = [str(path) for path in parts.values()]
@@ -505,7 +463,7 @@ def read_summary(text: str) -> tuple[str, int]:
     """Return snapshot and size from what restic said.
 
     Raises:
-        BackupError: it did not say that there is a snapshot.
+        StepError: it did not say that there is a snapshot.
     """
     for line in reversed(text.splitlines()):
         try:
@@ -517,14 +475,14 @@ def read_summary(text: str) -> tuple[str, int]:
             size = int(message.get("total_bytes_processed") or 0)
             if snapshot and size:
                 return snapshot, size
-    raise BackupError("snapshot: restic ended well but named no snapshot, or an empty one")
+    raise machine.StepError("snapshot: restic ended well but named no snapshot, or an empty one")
 
 
 def listed(restic: Restic, snapshot: str) -> dict[str, Any]:
     """Return the snapshot as the repository lists it.
 
     Raises:
-        BackupError: it does not.
+        StepError: it does not.
     """
     text = restic.run("verification", "snapshots", "--json", snapshot).stdout
     try:
@@ -534,7 +492,7 @@ def listed(restic: Restic, snapshot: str) -> dict[str, Any]:
     for one in found:
         if isinstance(one, dict) and str(one.get("id", "")).startswith(snapshot):
             return one
-    raise BackupError(f"verification: snapshot {snapshot} is not in the repository")
+    raise machine.StepError(f"verification: snapshot {snapshot} is not in the repository")
 
 
 def verify(
@@ -543,7 +501,7 @@ def verify(
     """Look at the snapshot as a restore would.
 
     Raises:
-        BackupError: it is not there, lacks a part or a message, or holds another dump.
+        StepError: it is not there, lacks a part or a message, or holds another dump.
     """
     listed(restic, snapshot)
     mail = str(parts["vmail"]) if "vmail" in parts else ""
@@ -559,25 +517,27 @@ def verify(
             stored.add(inventory.message_key(path[len(mail) + 1 :]))
     missing = sorted(name for name, path in parts.items() if str(path) not in seen)
     if missing:
-        raise BackupError(f"verification: the snapshot lacks {', '.join(missing)}")
+        raise machine.StepError(f"verification: the snapshot lacks {', '.join(missing)}")
     # What is not there any more either was deleted by its owner while the snapshot was taken.
     still = inventory.message_keys(parts["vmail"]) if mail else set()
     lost = (set(expected["messages"]) & still) - stored
     if lost:
-        raise BackupError(f"verification: the snapshot lacks {len(lost)} messages")
+        raise machine.StepError(f"verification: the snapshot lacks {len(lost)} messages")
     if restic.hash_of(snapshot, parts["database"]) != expected["database"]:
-        raise BackupError("verification: the dump in the snapshot is not the one that was made")
+        raise machine.StepError(
+            "verification: the dump in the snapshot is not the one that was made"
+        )
 
 
 def judge_size(size: int, memory: Mapping[str, Any], *, accept: bool) -> None:
     """Refuse a snapshot that is much smaller than the last good one.
 
     Raises:
-        BackupError: it is.
+        StepError: it is.
     """
     last = int(memory.get("size") or 0)
     if size < last * SMALLEST_SHARE and not accept:
-        raise BackupError(
+        raise machine.StepError(
             f"verification: {size} bytes, the last good one had {last}; if mail was deleted on "
             "purpose, run once with --accept-size"
         )
@@ -587,7 +547,7 @@ def thin_out(settings: Settings, restic: Restic, snapshot: str) -> None:
     """Check the repository, remove snapshots that need not be kept, and see that ours stayed.
 
     Raises:
-        BackupError: a step failed.
+        StepError: a step failed.
     """
     restic.run("check", "check", f"--read-data-subset={settings.check_percent:g}%")
     keep = [word for kind, n in settings.keep.items() for word in (f"--keep-{kind}", str(n))]
@@ -602,28 +562,13 @@ def thin_out(settings: Settings, restic: Restic, snapshot: str) -> None:
 # What is remembered and reported
 
 
-def write(path: Path, content: str, mode: int = 0o644) -> None:
-    """Write a file in one step."""
-    if not path.parent.exists():
-        path.parent.mkdir(parents=True)
-        path.parent.chmod(0o755)
-    draft = path.with_name(f".{path.name}.new")
-    draft.write_text(content, encoding="utf-8")
-    draft.chmod(mode)
-    draft.replace(path)
-
-
 def report(
     path: Path, memory: Mapping[str, Any], *, running: bool, good: bool, seconds: float = 0.0
 ) -> None:
-    """Write the metrics of the run, and those of the last good one.
-
-    Raises:
-        OSError: they cannot be written. A run that cannot say how it stands must not go on.
-    """
+    """Write the metrics of the run, and those of the last good one."""
     now = int(time.time())
     began, ended = (now, None) if running else (None, now)
-    gauges: dict[str, tuple[str, float | int | None]] = {
+    machine.publish(path, machine.gauges("po_mail_backup", {
         "running": ("Whether a run has begun and not ended.", int(running)),
         "last_start_timestamp_seconds": ("Begin of the run that is under way.", began),
         "last_run_timestamp_seconds": ("End of the last run.", ended),
@@ -632,41 +577,7 @@ def report(
         "last_success_timestamp_seconds": ("End of the last good run.", memory.get("last_success")),
         "size_bytes": ("Size of the last good snapshot before compression.", memory.get("size")),
         "messages": ("Messages in the last good snapshot.", memory.get("messages")),
-    }
-    lines = []
-    for name, (text, value) in gauges.items():
-        if value is not None:
-            metric = f"po_mail_backup_{name}"
-            lines += [f"# HELP {metric} {text}", f"# TYPE {metric} gauge", f"{metric} {value}"]
-    write(path, "\n".join(lines) + "\n")
-
-
-def recall(path: Path) -> dict[str, Any]:
-    """Return what is remembered of the last good run.
-
-    Raises:
-        SettingsError: it cannot be read.
-    """
-    if not path.exists():
-        return {}
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise SettingsError(f"{path}: cannot be read; look at it before the next run") from None
-    return dict(found)
-
-
-@contextlib.contextmanager
-def alone(path: Path) -> Iterator[bool]:
-    """Hold the lock of the run; yield False when another run holds it."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with path.open("w", encoding="utf-8") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield False
-            return
-        yield True
+    }))  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -687,7 +598,7 @@ def back_up(settings: Settings, memory: dict[str, Any], *, accept_size: bool) ->
     """Make the backup and verify it; remember it.
 
     Raises:
-        BackupError: a step failed.
+        StepError: a step failed.
         SettingsError: what restic needs is not there.
     """
     began = time.monotonic()
@@ -715,7 +626,7 @@ def rehearse(settings: Settings) -> list[str]:
     """Return what a run would do, after a look at everything that it needs.
 
     Raises:
-        BackupError: a part is not there.
+        StepError: a part is not there.
         SettingsError: what restic needs is not there.
     """
     environment = restic_environment(settings.environment, settings.state)
@@ -764,10 +675,12 @@ def stop(_signal: int, _frame: object) -> None:
 
 def attempt(options: argparse.Namespace, settings: Settings) -> int:
     """Run once under the lock; report and return the exit status."""
-    memory: dict[str, Any] = {}
+    memory = machine.recall(settings.state / MEMORY) or {}
     began = time.monotonic()
+    # A run that is stopped before this has not begun.
+    signal.signal(signal.SIGTERM, stop)
     try:
-        memory = recall(settings.state / MEMORY)
+        say_step(settings, "begin")
         report(settings.metrics, memory, running=True, good=False)
         done = back_up(settings, memory, accept_size=options.accept_size)
         memory = {
@@ -776,10 +689,11 @@ def attempt(options: argparse.Namespace, settings: Settings) -> int:
         }  # fmt: skip
         text = f"snapshot {done.snapshot}, {done.size} bytes, {done.seconds:.0f} s"
         result = {"ok": True, "text": text, **done._asdict()}
-        write(settings.state / MEMORY, json.dumps(memory) + "\n", 0o600)
-        write(settings.state / RESULT, json.dumps(result) + "\n", 0o600)
+        machine.remember(settings.state / MEMORY, memory)
+        machine.remember(settings.state / RESULT, result)
+        (settings.state / STEP).unlink()
         report(settings.metrics, memory, running=False, good=True, seconds=done.seconds)
-    except (BackupError, SettingsError, Stopped, OSError) as error:
+    except (machine.StepError, SettingsError, Stopped, OSError) as error:
         status = WRONG if isinstance(error, SettingsError) else FAILED
         result = {"ok": False, "error": str(error)}
         say(options, result)
@@ -790,16 +704,13 @@ def attempt(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def note_failure(
-    settings: Settings, memory: Mapping[str, Any], result: Mapping[str, Any], seconds: float
+    settings: Settings, memory: Mapping[str, Any], result: Mapping[str, Any], seconds: float = 0.0
 ) -> None:
-    """Report a failed run. Metrics that cannot be written must not tell of an earlier success."""
-    try:
-        report(settings.metrics, memory, running=False, good=False, seconds=seconds)
-    except OSError:
-        with contextlib.suppress(OSError):
-            settings.metrics.unlink()
+    """Report a failed run, and note it; the step stays where that cannot be written."""
+    report(settings.metrics, memory, running=False, good=False, seconds=seconds)
     with contextlib.suppress(OSError):
-        write(settings.state / RESULT, json.dumps(result) + "\n", 0o600)
+        machine.remember(settings.state / RESULT, result)
+        (settings.state / STEP).unlink()
 
 
 def note_end(settings: Settings) -> int:
@@ -807,12 +718,9 @@ def note_end(settings: Settings) -> int:
 
     systemd calls this after every run, however it ended.
     """
-    text = settings.metrics.read_text("utf-8") if settings.metrics.exists() else ""
-    if "\npo_mail_backup_running 1" in text:
-        with contextlib.suppress(SettingsError):
-            report(settings.metrics, recall(settings.state / MEMORY), running=False, good=False)
-            result = {"ok": False, "error": "the run was killed before its end"}
-            write(settings.state / RESULT, json.dumps(result) + "\n", 0o600)
+    if (settings.state / STEP).exists():
+        result = {"ok": False, "error": "the run was killed before its end"}
+        note_failure(settings, machine.recall(settings.state / MEMORY) or {}, result)
         shutil.rmtree(settings.state / "backup-staging", ignore_errors=True)
     return SUCCESS
 
@@ -831,7 +739,7 @@ def look(options: argparse.Namespace, settings: Settings) -> int | None:
     """Do what needs no lock; None where a backup is to be made.
 
     Raises:
-        BackupError: a part is not there, or the repository does not answer.
+        StepError: a part is not there, or the repository does not answer.
         SettingsError: what restic needs is not there.
     """
     if options.list:
@@ -847,19 +755,18 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the program."""
     options = parser().parse_args(arguments)
     os.umask(0o077)
-    signal.signal(signal.SIGTERM, stop)
     try:
-        settings = read_settings(on_disk(options.settings))
+        settings = read_settings(machine.on_disk(options.settings))
         done = look(options, settings)
     except SettingsError as error:
         say(options, {"ok": False, "error": str(error)})
         return WRONG
-    except (BackupError, Stopped) as error:
+    except machine.StepError as error:
         say(options, {"ok": False, "error": str(error)})
         return FAILED
     if done is not None:
         return done
-    with alone(settings.state / "backup.lock") as free:
+    with machine.alone(settings.state / "backup.lock") as free:
         if not free:
             say(options, {"ok": False, "error": "another run has not ended"})
             return BUSY

@@ -25,19 +25,22 @@ import argparse
 import base64
 import binascii
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
 import shutil
 import ssl
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+# On the host the programs lie side by side in one folder, and nothing else of the project is there.
+if TYPE_CHECKING or __package__:
+    from components.onhost import machine
+else:
+    import machine
 
 SERVICES = ("postfix-mailcow", "dovecot-mailcow", "nginx-mailcow")
 POLL_SECONDS = 2.0
@@ -46,10 +49,6 @@ DOCKER_TIMEOUT = 300
 
 class CertificateError(Exception):
     """There is no good certificate; the text says why."""
-
-
-class DeliveryError(Exception):
-    """The services could not be told; the text says why."""
 
 
 class Pair(NamedTuple):
@@ -67,11 +66,6 @@ class Pair(NamedTuple):
     def __repr__(self) -> str:
         """Tell nothing of the key."""
         return f"Pair({self.digest})"
-
-
-def on_disk(path: str) -> Path:
-    """Return a path of the host below `DESTDIR`."""
-    return Path(os.environ.get("DESTDIR", "") + path)
 
 
 # The certificate in Traefik's storage
@@ -166,10 +160,10 @@ def best(options: argparse.Namespace) -> Pair:
     Raises:
         CertificateError: none is good.
     """
-    authorities = on_disk(options.ca_bundle) if options.ca_bundle else None
+    authorities = machine.on_disk(options.ca_bundle) if options.ca_bundle else None
     good: list[Pair] = []
     complaint = ""
-    for chain, key in candidates(on_disk(options.acme), options.resolver, options.host):
+    for chain, key in candidates(machine.on_disk(options.acme), options.resolver, options.host):
         try:
             good.append(tested(chain, key, options.host, authorities))
         except CertificateError as error:  # noqa: PERF203 - a handful of turns
@@ -260,25 +254,14 @@ def tidy(folder: Path, pair: Pair) -> None:
 # The services
 
 
-def docker(*arguments: str) -> str:
+def docker(*words: str) -> str:
     """Run docker and return its standard output.
 
     Raises:
-        DeliveryError: it failed.
+        StepError: it failed.
     """
-    try:
-        result = subprocess.run(  # noqa: S603 - no shell, arguments come from the program
-            ["docker", *arguments],  # noqa: S607 - the host's docker
-            capture_output=True,
-            text=True,
-            timeout=DOCKER_TIMEOUT,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise DeliveryError(f"docker: {error}") from None
-    if result.returncode:
-        raise DeliveryError(f"docker {arguments[0]} failed: {result.stderr.strip()}")
-    return result.stdout
+    what = f"docker {words[0]}"
+    return machine.run(["docker", *words], what, seconds=DOCKER_TIMEOUT).stdout
 
 
 def running(project: str) -> list[str]:
@@ -298,33 +281,20 @@ def restart(options: argparse.Namespace) -> list[str]:
     """Let the services that run read the pair; return their names.
 
     Raises:
-        DeliveryError: docker failed.
+        StepError: docker failed.
     """
     services = running(options.project)
     if services:
-        directory = str(on_disk(options.directory))
-        docker(
-            "compose", "-p", options.project, "--project-directory", directory,
-            "restart", *services,
-        )  # fmt: skip
+        directory = machine.on_disk(options.directory)
+        docker(*machine.compose(options.project, directory, "restart", *services)[1:])
     return services
 
 
 # What is remembered and reported
 
 
-def write(path: Path, content: str) -> None:
-    """Write a file in one step, readable by everyone."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.new")
-    draft.write_text(content, encoding="utf-8")
-    draft.chmod(0o644)
-    draft.replace(path)
-
-
-def report(path: Path, host: str, memory: dict[str, Any], *, good: bool) -> None:
-    """Write the metrics: when the delivered certificate ends, and how the last runs went."""
-    lines = []
+def render(host: str, memory: dict[str, Any], *, good: bool) -> str:
+    """Return the metrics: when the delivered certificate ends, and how the last runs went."""
     gauges = {
         "expiry_timestamp_seconds": ("End of the delivered certificate.", memory.get("not_after")),
         "last_success_timestamp_seconds": (
@@ -333,21 +303,10 @@ def report(path: Path, host: str, memory: dict[str, Any], *, good: bool) -> None
         ),
         "delivery_success": ("Whether the last delivery succeeded.", int(good)),
     }
-    for name, (text, value) in gauges.items():
-        if value is not None:
-            metric = f"po_mail_certificate_{name}"
-            lines += [f"# HELP {metric} {text}", f"# TYPE {metric} gauge"]
-            lines.append(f'{metric}{{host="{host}"}} {value}')
-    write(path, "\n".join(lines) + "\n")
-
-
-@contextlib.contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """Keep a second run waiting until this one has ended."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
+    return machine.exposition([
+        machine.Metric(f"po_mail_certificate_{name}", text, {f'{{host="{host}"}}': value})
+        for name, (text, value) in gauges.items()
+    ])  # fmt: skip
 
 
 def deliver(options: argparse.Namespace, memory: dict[str, Any], memory_file: Path) -> str:
@@ -355,22 +314,22 @@ def deliver(options: argparse.Namespace, memory: dict[str, Any], memory_file: Pa
 
     Raises:
         CertificateError: there is no good certificate.
-        DeliveryError: the services could not be restarted.
+        StepError: the services could not be restarted.
     """
     pair = wait_for_best(options)
-    folder = on_disk(options.directory) / "data/assets/ssl"
+    folder = machine.on_disk(options.directory) / "data/assets/ssl"
     changed = install(folder, pair)
     memory["not_after"] = pair.not_after
     if changed:
         memory["served"] = None
-    write(memory_file, json.dumps(memory) + "\n")
+    machine.remember(memory_file, memory)
     told: list[str] = []
     if memory.get("served") != pair.digest:
         told = restart(options)
     tidy(folder, pair)
     memory["served"] = pair.digest
     memory["last_success"] = int(time.time())
-    write(memory_file, json.dumps(memory) + "\n")
+    machine.remember(memory_file, memory)
     state = f"delivered, restarted {', '.join(told) or 'nothing'}" if changed else "unchanged"
     return f"certificate of {options.host}: {state}\n"
 
@@ -402,22 +361,22 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run the program."""
     options = parser().parse_args(arguments)
-    state = on_disk(options.state)
+    state = machine.on_disk(options.state)
     memory_file = state / "certificate.json"
     status, good = 0, False
-    with alone(state / "certificate.lock"):
-        memory = json.loads(memory_file.read_text("utf-8")) if memory_file.exists() else {}
+    with machine.alone(state / "certificate.lock", wait=True):
+        memory = machine.recall(memory_file) or {}
         try:
             sys.stdout.write(deliver(options, memory, memory_file))
             good = True
         except CertificateError as error:
             sys.stderr.write(f"certificate: {error}\n")
             status = 1
-        except DeliveryError as error:
+        except (machine.StepError, OSError) as error:
             sys.stderr.write(f"certificate: {error}; tried again at the next run\n")
             status = 3
-        metrics = on_disk(options.metrics) / "po_mail_certificate.prom"
-        report(metrics, options.host, memory, good=good)
+        metrics = machine.on_disk(options.metrics) / "po_mail_certificate.prom"
+        machine.publish(metrics, render(options.host, memory, good=good))
     return status
 
 

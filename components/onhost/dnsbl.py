@@ -9,20 +9,26 @@ entry, 127.0.0.2, which must be on it (RFC 5782 section 5); only a list that pas
 The questions go to Mailcow's own resolver. The result is written for the node exporter's textfile
 collector.
 
-Exit status: 0 every list answered, whatever it said; 1 a list could not be asked; 2 wrong usage.
+Exit status: 0 every list answered, whatever it said; 1 a list could not be asked, or the metrics
+could not be written; 2 wrong usage.
 """
 
 from __future__ import annotations
 
 import argparse
 import ipaddress
-import os
 import secrets
 import socket
 import struct
 import sys
 from enum import Enum
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+# On the host the programs lie side by side in one folder, and nothing else of the project is there.
+if TYPE_CHECKING or __package__:
+    from components.onhost import machine
+else:
+    import machine
 
 ATTEMPTS = 2
 TEST_ENTRY = "127.0.0.2"
@@ -152,29 +158,18 @@ def ask(address: str, zone: str, resolver: tuple[str, int], seconds: float) -> V
 
 def render(address: str, found: dict[str, Verdict | None]) -> str:
     """Return the metrics; a list that was not believed has no word on the address."""
-    lines = [
-        "# HELP po_mail_dnsbl_answers Whether the block list answers questions of ours.",
-        "# TYPE po_mail_dnsbl_answers gauge",
-    ]
     believed = {zone: said for zone, said in found.items() if said not in (None, Verdict.REFUSED)}
-    lines += [f'po_mail_dnsbl_answers{{zone="{zone}"}} {int(zone in believed)}' for zone in found]
-    lines += [
-        "# HELP po_mail_dnsbl_listed Whether the address is on the block list.",
-        "# TYPE po_mail_dnsbl_listed gauge",
-    ]
-    for zone, said in believed.items():
-        labels = f'{{zone="{zone}",address="{address}"}}'
-        lines.append(f"po_mail_dnsbl_listed{labels} {int(said is Verdict.LISTED)}")
-    return "\n".join(lines) + "\n"
-
-
-def write(path: Path, content: str) -> None:
-    """Write a file in one step, readable by everyone."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.new")
-    draft.write_text(content, encoding="utf-8")
-    draft.chmod(0o644)
-    draft.replace(path)
+    return machine.exposition([
+        machine.Metric(
+            "po_mail_dnsbl_answers", "Whether the block list answers questions of ours.",
+            {f'{{zone="{zone}"}}': int(zone in believed) for zone in found},
+        ),
+        machine.Metric(
+            "po_mail_dnsbl_listed", "Whether the address is on the block list.",
+            {f'{{zone="{zone}",address="{address}"}}': int(said is Verdict.LISTED)
+             for zone, said in believed.items()},
+        ),
+    ])  # fmt: skip
 
 
 def resolver_of(text: str) -> tuple[str, int]:
@@ -212,9 +207,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the program."""
     options = parser().parse_args(arguments)
     found = {zone: asked(options, zone) for zone in options.zone}
-    metrics = Path(os.environ.get("DESTDIR", "") + options.metrics)
-    write(metrics, render(options.address, found))
-    return int(any(said is None for said in found.values()))
+    written = machine.publish(machine.on_disk(options.metrics), render(options.address, found))
+    return int(not written or any(said is None for said in found.values()))
 
 
 if __name__ == "__main__":

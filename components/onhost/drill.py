@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -34,14 +33,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 # On the host the programs lie side by side in one folder, and nothing else of the project is there.
-if TYPE_CHECKING:
-    from components.onhost import backup, inventory, restored_mail
-    from components.onhost.backup import BackupError, SettingsError, Stopped
+if TYPE_CHECKING or __package__:
+    from components.onhost import backup, inventory, machine, restored_mail
+    from components.onhost.backup import SettingsError, Stopped
 else:
     import backup
     import inventory
+    import machine
     import restored_mail
-    from backup import BackupError, SettingsError, Stopped
+    from backup import SettingsError, Stopped
 
 SUCCESS, FAILED, WRONG, BUSY = 0, 1, 2, 4
 LONGEST_SECONDS = 8 * 3600
@@ -105,10 +105,10 @@ def read_settings(path: Path) -> Settings:
     try:
         given = json.loads(path.read_text("utf-8"))
         return Settings(
-            backup=backup.read_settings(backup.on_disk(given["backup"])),
-            scratch=backup.on_disk(given["scratch"]),
+            backup=backup.read_settings(machine.on_disk(given["backup"])),
+            scratch=machine.on_disk(given["scratch"]),
             project=str(given["project"]),
-            metrics=backup.on_disk(given["metrics"]),
+            metrics=machine.on_disk(given["metrics"]),
             memory={name: int(given["memoryMib"][name]) for name in LIVE},
         )
     except OSError as error:
@@ -187,7 +187,7 @@ def watch(settings: Settings) -> int:
         signal.signal(number, signal.SIG_IGN)
     if sys.stdin.read() != "done\n":
         clean(settings)
-        memory = backup.recall(settings.backup.state / MEMORY)
+        memory = machine.recall(settings.backup.state / MEMORY) or {}
         report(settings, memory, running=False, good=False)
     return SUCCESS
 
@@ -195,7 +195,7 @@ def watch(settings: Settings) -> int:
 def free_memory() -> int | None:
     """Return the available memory in MiB, None where nobody tells."""
     try:
-        text = backup.on_disk("/proc/meminfo").read_text("utf-8")
+        text = machine.on_disk("/proc/meminfo").read_text("utf-8")
         line = next(one for one in text.splitlines() if one.startswith("MemAvailable:"))
         return int(line.split()[1]) // 1024
     except (OSError, ValueError, StopIteration, IndexError):
@@ -206,17 +206,17 @@ def look_for_room(settings: Settings, size: int) -> None:
     """Refuse a drill that the running installation would suffer from.
 
     Raises:
-        BackupError: there is not enough memory or disk.
+        StepError: there is not enough memory or disk.
     """
     wanted, there = sum(settings.memory.values()) + SPARE_MIB, free_memory()
     if there is not None and there < wanted:
-        raise BackupError(f"room: {there} MiB of memory are free, the drill needs {wanted}")
+        raise machine.StepError(f"room: {there} MiB of memory are free, the drill needs {wanted}")
     place = settings.scratch
     while not place.exists():
         place = place.parent
     free = shutil.disk_usage(place).free
     if free < size * SPARE:
-        raise BackupError(
+        raise machine.StepError(
             f"room: {free} bytes of disk are free, the drill needs {size * SPARE:.0f}"
         )
 
@@ -228,15 +228,15 @@ def choose(settings: Settings, restic: backup.Restic, name: str) -> dict[str, An
     """Return the snapshot to restore: the named one, or that of the last good backup.
 
     Raises:
-        BackupError: there is none, or the repository does not answer.
+        StepError: there is none, or the repository does not answer.
     """
-    memory = backup.recall(settings.backup.state / backup.MEMORY)
+    memory = machine.recall(settings.backup.state / backup.MEMORY) or {}
     wanted = name or str(memory.get("snapshot") or "")
     found = backup.snapshots(restic, settings.backup.host)
     if wanted and wanted != "latest":
         found = [one for one in found if one["id"].startswith(wanted)]
     if not found:
-        raise BackupError(f"there is no snapshot {wanted}".rstrip())
+        raise machine.StepError(f"there is no snapshot {wanted}".rstrip())
     chosen: dict[str, Any] = max(found, key=lambda one: datetime_of(one["time"]))
     return chosen
 
@@ -254,7 +254,7 @@ def restore(settings: Settings, restic: backup.Restic, chosen: Mapping[str, Any]
     """Restore the snapshot and read what it says of itself.
 
     Raises:
-        BackupError: restic failed, or the snapshot has no manifest or inventory.
+        StepError: restic failed, or the snapshot has no manifest or inventory.
     """
     target = settings.scratch / "restored"
     # Without a lock: a backup that begins meanwhile must not fail because of a drill.
@@ -264,7 +264,7 @@ def restore(settings: Settings, restic: backup.Restic, chosen: Mapping[str, Any]
     places = {name: target / one.lstrip("/") for name, one in manifest.get("parts", {}).items()}
     found = inventory.read(places["inventory"]) if "inventory" in places else {}
     if not found:
-        raise BackupError("restore: the snapshot has no inventory; it cannot be compared")
+        raise machine.StepError("restore: the snapshot has no inventory; it cannot be compared")
     return Restored(chosen["id"], chosen["time"], str(manifest.get("release")), places, found)
 
 
@@ -326,30 +326,25 @@ def image_of(settings: Settings, service: str) -> str:
     """Return the image that a service of the running installation uses; nothing is pulled.
 
     Raises:
-        BackupError: the service does not run.
+        StepError: the service does not run.
     """
     words = ["docker", "compose", "-p", settings.backup.project, "--project-directory",
              str(settings.backup.directory), "ps", "-q", service]  # fmt: skip
     found = backup.run(words, f"image of {service}").stdout.split()
     if not found:
-        raise BackupError(f"image of {service}: it does not run, so its image is not known")
+        raise machine.StepError(f"image of {service}: it does not run, so its image is not known")
     words = ["docker", "inspect", "--format", "{{.Config.Image}}", found[0]]
     return backup.run(words, f"image of {service}").stdout.strip()
-
-
-def as_on_host(path: Path) -> str:
-    """Return a path as the host calls it, without `DESTDIR`."""
-    return str(path).removeprefix(os.environ.get("DESTDIR", "")) or "/"
 
 
 def write_project(settings: Settings, restored: Restored) -> None:
     """Write the compose file: no network, no ports, no restart, limits on memory.
 
     Raises:
-        BackupError: an image is not known.
+        StepError: an image is not known.
     """
-    place = as_on_host(settings.scratch / "dovecot")
-    parts = {name: as_on_host(path) for name, path in restored.parts.items()}
+    place = machine.as_on_host(settings.scratch / "dovecot")
+    parts = {name: machine.as_on_host(path) for name, path in restored.parts.items()}
     own: dict[str, dict[str, Any]] = {
         "mysql": {
             "environment": {"MARIADB_ALLOW_EMPTY_ROOT_PASSWORD": "1"},
@@ -383,7 +378,7 @@ def start(settings: Settings, *services: str) -> None:
     """Start containers of the drill.
 
     Raises:
-        BackupError: one does not start.
+        StepError: one does not start.
     """
     backup.run(compose(settings, "up", "-d", *services), f"start of {', '.join(services)}")
 
@@ -404,7 +399,7 @@ def quietly(settings: Settings) -> Callable[[Sequence[str]], str]:
         try:
             command = compose(settings, "exec", "-T", "dovecot", *words)
             return backup.run(command, "key of the mail").stdout
-        except BackupError:
+        except machine.StepError:
             return ""
 
     return ask
@@ -414,19 +409,19 @@ def wait_for(ask: inventory.Ask, script: str, answer: str, what: str) -> None:
     """Wait until a database answers.
 
     Raises:
-        BackupError: it does not within the time that it may take.
+        StepError: it does not within the time that it may take.
     """
     end = time.monotonic() + START_SECONDS
     said = ""
     while time.monotonic() < end:
         try:
             said = ask(script).strip()
-        except BackupError as error:
+        except machine.StepError as error:
             said = str(error)
         if said == answer:
             return
         time.sleep(1)
-    raise BackupError(f"{what}: does not answer within {START_SECONDS} s: {said}")
+    raise machine.StepError(f"{what}: does not answer within {START_SECONDS} s: {said}")
 
 
 # The server that prepares a new database listens nowhere: over TCP the right one answers.
@@ -437,18 +432,13 @@ def open_database(settings: Settings, restored: Restored) -> inventory.Ask:
     """Import the dump into an empty database and return what asks it.
 
     Raises:
-        BackupError: it does not start, or refuses the dump.
+        StepError: it does not start, or refuses the dump.
     """
     ask = asking(settings, "mysql", "restored database")
     wait_for(ask, f"{CLIENT} --batch --skip-column-names -e 'SELECT 1'", "1", "restored database")
     words = compose(settings, "exec", "-T", "mysql", "sh", "-c", CLIENT)
     with restored.parts["database"].open("rb") as dump:
-        done = subprocess.run(  # noqa: S603 - own words
-            words, stdin=dump, capture_output=True, text=True, errors="replace", check=False,
-            timeout=backup.SERVICE_SECONDS,
-        )  # fmt: skip
-    if done.returncode:
-        raise BackupError(f"restored database: {backup.last_line(done.stderr)}")
+        machine.run(words, "restored database", seconds=backup.SERVICE_SECONDS, stdin=dump)
     return ask
 
 
@@ -504,7 +494,7 @@ def still_there(settings: Settings, kind: str) -> set[str]:
     """Return the objects of a kind that the running installation has.
 
     Raises:
-        BackupError: its database or Redis does not answer.
+        StepError: its database or Redis does not answer.
     """
     installation = settings.backup
     if kind == DKIM:
@@ -565,7 +555,7 @@ def check_objects(
     """Every object that Mailcow's API shows is there, unless it is younger than the snapshot.
 
     Raises:
-        BackupError: a database does not answer.
+        StepError: a database does not answer.
     """
     redis = asking(settings, "redis", "restored redis")
     here = {
@@ -588,7 +578,7 @@ def compare(
     """Restore, open and compare; a check that failed does not keep the others from being made.
 
     Raises:
-        BackupError: a step failed, so that nothing more can be compared.
+        StepError: a step failed, so that nothing more can be compared.
     """
     step("restore")
     restored = restore(settings, restic, chosen)
@@ -620,20 +610,15 @@ def report(
     settings: Settings, memory: Mapping[str, Any], *, running: bool, good: bool, seconds: float = 0
 ) -> None:
     """Write the metrics of the drill, and when the last good one was."""
-    gauges: dict[str, tuple[str, float | int | None]] = {
+    now = int(time.time())
+    machine.publish(settings.metrics, machine.gauges("po_mail_drill", {
         "running": ("Whether a drill has begun and not ended.", int(running)),
-        "last_run_timestamp_seconds": ("When the last drill was held.", int(time.time())),
+        "last_run_timestamp_seconds": ("When the last drill was held.", now),
         "last_run_success": ("Whether the last drill restored everything.", int(good)),
         "last_run_duration_seconds": ("Duration of the last drill.", round(seconds, 3)),
         "last_success_timestamp_seconds": ("End of the last good drill.",
                                            memory.get("last_success")),
-    }  # fmt: skip
-    lines = []
-    for name, (text, value) in gauges.items():
-        if value is not None:
-            metric = f"po_mail_drill_{name}"
-            lines += [f"# HELP {metric} {text}", f"# TYPE {metric} gauge", f"{metric} {value}"]
-    backup.write(settings.metrics, "\n".join(lines) + "\n")
+    }))  # fmt: skip
 
 
 def hold(options: argparse.Namespace, settings: Settings, asked: Asked) -> int:
@@ -641,7 +626,7 @@ def hold(options: argparse.Namespace, settings: Settings, asked: Asked) -> int:
     memory: dict[str, Any] = {}
     began = time.monotonic()
     try:
-        memory = backup.recall(settings.backup.state / MEMORY)
+        memory = machine.recall(settings.backup.state / MEMORY) or {}
         report(settings, memory, running=True, good=False)
         restic = restic_of(settings)
         chosen = choose(settings, restic, options.snapshot)
@@ -657,9 +642,9 @@ def hold(options: argparse.Namespace, settings: Settings, asked: Asked) -> int:
         }  # fmt: skip
         if good:
             memory = {"last_success": int(time.time()), "snapshot": restored.snapshot}
-            backup.write(settings.backup.state / MEMORY, json.dumps(memory) + "\n", 0o600)
+            machine.remember(settings.backup.state / MEMORY, memory)
         report(settings, memory, running=False, good=good, seconds=seconds)
-    except (BackupError, SettingsError, Stopped, OSError) as error:
+    except (machine.StepError, SettingsError, Stopped, OSError) as error:
         say(options, {"ok": False, "error": str(error)})
         with contextlib.suppress(OSError):
             seconds = time.monotonic() - began
@@ -683,20 +668,20 @@ def size_of(restic: backup.Restic, chosen: Mapping[str, Any]) -> int:
     """Return how many bytes a snapshot takes on the disk once it is restored.
 
     Raises:
-        BackupError: restic does not tell.
+        StepError: restic does not tell.
     """
     words = ("stats", "--json", "--no-lock", "--mode", "restore-size", chosen["id"])
     try:
         return int(json.loads(restic.run("size", *words).stdout)["total_size"])
     except (ValueError, KeyError, TypeError):
-        raise BackupError("size: restic does not tell how large the snapshot is") from None
+        raise machine.StepError("size: restic does not tell how large the snapshot is") from None
 
 
 def rehearse(options: argparse.Namespace, settings: Settings) -> int:
     """Say what a drill would do, after a look at everything that it needs.
 
     Raises:
-        BackupError: something is not there.
+        StepError: something is not there.
         SettingsError: what restic needs is not there.
     """
     restic = restic_of(settings)
@@ -765,7 +750,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     os.umask(0o077)
     try:
-        settings = read_settings(backup.on_disk(options.settings))
+        settings = read_settings(machine.on_disk(options.settings))
         if options.watch:
             return watch(settings)
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGALRM):
@@ -773,13 +758,13 @@ def main(arguments: list[str] | None = None) -> int:
         asked = read_asked(sys.stdin) if options.stdin else Asked({}, {})
         if options.dry_run:
             return rehearse(options, settings)
-    except (SettingsError, BackupError, Stopped) as error:
+    except (SettingsError, machine.StepError, Stopped) as error:
         say(options, {"ok": False, "error": str(error)})
         return WRONG if isinstance(error, SettingsError) else FAILED
     signal.alarm(LONGEST_SECONDS)
     os.nice(10)
-    with backup.alone(settings.backup.state / "drill.lock") as free:
-        if not free or not backup_rests(settings):
+    with machine.alone(settings.backup.state / "drill.lock") as free:
+        if not free or not machine.is_free(settings.backup.state / "backup.lock"):
             what = "another drill" if not free else "a backup"
             say(options, {"ok": False, "error": f"{what} has not ended"})
             return BUSY
@@ -788,18 +773,6 @@ def main(arguments: list[str] | None = None) -> int:
             say(options, {"ok": True, "text": "nothing of a drill is left"})
             return SUCCESS
         return hold(options, settings, asked)
-
-
-def backup_rests(settings: Settings) -> bool:
-    """Tell whether no backup is under way: its dump is in the making, its snapshot not there."""
-    try:
-        with (settings.backup.state / "backup.lock").open("rb") as stream:
-            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
-    return True
 
 
 if __name__ == "__main__":

@@ -13,22 +13,27 @@ Postfix's log: each line once, counted by reason.
 The result is written for the node exporter's textfile collector, also when it is that Postfix could
 not be asked.
 
-Exit status: 0 written; 1 written, but Postfix could not be asked; 2 wrong usage.
+Exit status: 0 written; 1 Postfix could not be asked, or the metrics could not be written; 2 wrong
+usage.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
-import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+# On the host the programs lie side by side in one folder, and nothing else of the project is there.
+if TYPE_CHECKING or __package__:
+    from components.onhost import machine
+else:
+    import machine
 
 QUEUES = ("incoming", "active", "deferred", "hold", "corrupt")
 REASONS = ("authentication", "tls", "rejected", "postponed")
@@ -43,10 +48,6 @@ _TLS_WORDS = (
 )
 
 
-class UnreadableError(Exception):
-    """Postfix could not be asked; the text says why."""
-
-
 class Refusals(NamedTuple):
     """Refusals since the beginning, and up to where the log was read."""
 
@@ -54,36 +55,14 @@ class Refusals(NamedTuple):
     cursor: str
 
 
-def on_disk(path: str) -> Path:
-    """Return a path of the host below `DESTDIR`."""
-    return Path(os.environ.get("DESTDIR", "") + path)
-
-
-def compose(options: argparse.Namespace, *words: str) -> str:
+def in_project(options: argparse.Namespace, *words: str) -> str:
     """Run `docker compose` on the project and return its standard output.
 
     Raises:
-        UnreadableError: it failed.
+        StepError: it failed.
     """
-    command = [
-        "docker", "compose", "-p", options.project,
-        "--project-directory", str(on_disk(options.directory)), *words,
-    ]  # fmt: skip
-    try:
-        done = subprocess.run(  # noqa: S603 - no shell, words come from the program
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=DOCKER_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise UnreadableError(f"docker: {type(error).__name__}") from None
-    if done.returncode:
-        raise UnreadableError(f"docker: exit status {done.returncode}")
-    return done.stdout
+    command = machine.compose(options.project, machine.on_disk(options.directory), *words)
+    return machine.run(command, "docker", seconds=DOCKER_SECONDS).stdout
 
 
 # The queue
@@ -97,7 +76,7 @@ def read_queue(text: str, now: float) -> tuple[dict[str, int], float]:
         now: Time in seconds since the epoch.
 
     Raises:
-        UnreadableError: it is something else.
+        StepError: it is something else.
     """
     counts = Counter(dict.fromkeys(QUEUES, 0))
     oldest = now
@@ -107,7 +86,7 @@ def read_queue(text: str, now: float) -> tuple[dict[str, int], float]:
             counts[str(message["queue_name"])] += 1
             oldest = min(oldest, float(message["arrival_time"]))
     except (ValueError, KeyError, TypeError):
-        raise UnreadableError("postqueue: said something unexpected") from None
+        raise machine.StepError("postqueue: said something unexpected") from None
     return dict(counts), max(0.0, now - oldest)
 
 
@@ -159,48 +138,31 @@ def read_log(lines: Iterable[str], relay: str, before: Refusals) -> Refusals:
 
 def recall(path: Path) -> Refusals:
     """Return what the last look found; a memory that is spoilt begins anew."""
+    found = machine.recall(path) or {}
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
         counts = {reason: int(found["counts"][reason]) for reason in REASONS}
         return Refusals(counts, str(found["cursor"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return Refusals(dict.fromkeys(REASONS, 0), "")
 
 
 # The result
 
 
-def write(path: Path, content: str, mode: int = 0o644) -> None:
-    """Write a file in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.new")
-    draft.write_text(content, encoding="utf-8")
-    draft.chmod(mode)
-    draft.replace(path)
-
-
-def metric(name: str, kind: str, text: str, values: Mapping[str, Any]) -> list[str]:
-    """Return the lines of one metric; the keys of `values` are its labels, with braces."""
-    head = [f"# HELP {name} {text}", f"# TYPE {name} {kind}"]
-    return head + [f"{name}{labels} {value}" for labels, value in values.items()]
-
-
 def render(queue: tuple[dict[str, int], float] | None, refusals: Refusals) -> str:
     """Return the metrics; without a queue, that there is none to be seen."""
-    lines = metric(
-        "po_mail_queue_readable", "gauge", "Whether Postfix could be asked.",
-        {"": int(queue is not None)},
-    )  # fmt: skip
-    if queue is not None:
-        by_queue = {f'{{queue="{name}"}}': count for name, count in queue[0].items()}
-        lines += metric("po_mail_queue_messages", "gauge", "Messages in the queue.", by_queue)
-        age = {"": round(queue[1], 1)}
-        lines += metric("po_mail_queue_oldest_seconds", "gauge", "Age of the oldest one.", age)
-    counts = {f'{{reason="{reason}"}}': count for reason, count in refusals.counts.items()}
-    lines += metric(
-        "po_mail_relay_refused_total", "counter", "Refusals of the smarthost, by reason.", counts
-    )
-    return "\n".join(lines) + "\n"
+    counts, oldest = queue or ({}, None)
+    by_queue = {f'{{queue="{name}"}}': count for name, count in counts.items()}
+    by_reason = {f'{{reason="{reason}"}}': count for reason, count in refusals.counts.items()}
+    return machine.exposition([
+        machine.Metric("po_mail_queue_readable", "Whether Postfix could be asked.",
+                       {"": int(queue is not None)}),
+        machine.Metric("po_mail_queue_messages", "Messages in the queue.", by_queue),
+        machine.Metric("po_mail_queue_oldest_seconds", "Age of the oldest one.",
+                       {"": None if oldest is None else round(oldest, 1)}),
+        machine.Metric("po_mail_relay_refused_total", "Refusals of the smarthost, by reason.",
+                       by_reason, "counter"),
+    ])  # fmt: skip
 
 
 def parser() -> argparse.ArgumentParser:
@@ -220,22 +182,22 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run the program."""
     options = parser().parse_args(arguments)
-    memory = on_disk(options.state)
+    memory = machine.on_disk(options.state)
     refusals, queue, status = recall(memory), None, 0
     try:
-        text = compose(options, "exec", "-T", "postfix-mailcow", "postqueue", "-j")
+        text = in_project(options, "exec", "-T", "postfix-mailcow", "postqueue", "-j")
         queue = read_queue(text, time.time())
-        log = compose(
+        log = in_project(
             options, "logs", "--timestamps", "--no-color", "--no-log-prefix",
             "--tail", str(LOG_LINES), "postfix-mailcow",
         )  # fmt: skip
         refusals = read_log(log.splitlines(), options.relay, refusals)
-        write(memory, json.dumps(refusals._asdict()) + "\n", 0o600)
-    except UnreadableError as error:
+        machine.remember(memory, refusals._asdict())
+    except (machine.StepError, OSError) as error:
         sys.stderr.write(f"queue: {error}\n")
         queue, status = None, 1
-    write(on_disk(options.metrics), render(queue, refusals))
-    return status
+    written = machine.publish(machine.on_disk(options.metrics), render(queue, refusals))
+    return status if written else 1
 
 
 if __name__ == "__main__":

@@ -12,6 +12,10 @@ files that it knows (Mailcow rewrites some at run time, and keeps people's globa
 others) stay where the new release has the same file as the old one; where it has another, the
 changed file is first copied to the state directory.
 
+Mailcow's own `update.sh` has no business in a tree that follows a declaration: it would take every
+container down, change Docker's configuration, restart the neighbours and then fail. The hook that
+it calls first stops it.
+
 Afterwards what Mailcow's own `generate_config.sh` would have left behind is there too, except
 the snake-oil certificate: the public certificate is delivered before the first start, so there
 is no moment in which a mail program could meet another one.
@@ -28,20 +32,47 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+# On the host the programs lie side by side in one folder, and nothing else of the project is there.
+if TYPE_CHECKING or __package__:
+    from components.onhost import machine
+else:
+    import machine
 
 COMPOSE = "docker-compose.yml"
 CANDIDATE = "refs/po-mail/candidate"
 PLACED = "refs/po-mail/placed"
 GIT_TIMEOUT = 900
+TOLD = 4
+"""How many lines of what git said an error tells."""
 
 
-class ReleaseError(Exception):
-    """The release is not what was declared, or would do damage; the text says which."""
+HOOK = "pre_update_hook.sh"
+"""What Mailcow's `update.sh` runs before it does anything, whose exit status it ignores."""
+STOP = """\
+#!/usr/bin/env bash
+# Written by Pulumi: this Mailcow follows a declaration. Mailcow's own update.sh would take every
+# container down, write Docker's configuration, restart the neighbours, and then find no branch to
+# merge. It calls this first and ignores its exit status; so it is stopped.
+cat >&2 <<'END'
+update.sh is stopped, nothing was changed. The declaration pins this release; upgrade it with
 
+    make mail-update OPTIONS=--live
 
-def on_disk(path: str) -> Path:
-    """Return a path of the host below `DESTDIR`."""
-    return Path(os.environ.get("DESTDIR", "") + path)
+in the checkout of the project.
+END
+# Whoever runs the hook by hand keeps the shell.
+if tr '\\0' ' ' < "/proc/$PPID/cmdline" | grep -q 'update\\.sh'; then
+  kill -TERM "$PPID"
+  sleep 1
+  kill -KILL "$PPID" 2>/dev/null
+fi
+exit 1
+"""
+OURS = (HOOK, "data/conf/postfix/smarthost_passwd", "data/conf/nginx/mta-sts.txt")
+"""Files of ours in the tree that the release does not ignore: whatever adds everything that Git
+does not know, as `update.sh` does, must not take them, nor tell of them."""
 
 
 class Tree:
@@ -51,26 +82,19 @@ class Tree:
         """Name the directory; it need not exist."""
         self.directory = directory
 
-    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run git here.
 
         Raises:
-            ReleaseError: git failed, with its own words, if `check` is set.
+            StepError: git failed, with its own words, if `check` is set.
         """
         environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
         for inherited in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
             environment.pop(inherited, None)
-        result = subprocess.run(  # noqa: S603 - no shell, arguments are checked by the program
-            ["git", "-C", str(self.directory), *arguments],  # noqa: S607 - the host's git
-            capture_output=True,
-            text=True,
-            timeout=GIT_TIMEOUT,
-            env=environment,
-            check=False,
-        )
-        if check and result.returncode:
-            raise ReleaseError(f"git {arguments[0]} failed: {result.stderr.strip()}")
-        return result
+        return machine.run(
+            ["git", "-C", str(self.directory), *words], f"git {words[0]}", seconds=GIT_TIMEOUT,
+            environment=environment, accepted=(0,) if check else range(256), told=TOLD,
+        )  # fmt: skip
 
     def ask(self, *arguments: str) -> str:
         """Return what git prints."""
@@ -97,7 +121,7 @@ def fetch(tree: Tree, repository: str, tag: str, commit: str) -> None:
     """Fetch the tag. A release that was in place before is there without the repository.
 
     Raises:
-        ReleaseError: it cannot be fetched, or is another commit.
+        StepError: it cannot be fetched, or is another commit.
     """
     wanted = f"+refs/tags/{tag}:{CANDIDATE}"
     shallow = tree.run("fetch", "-q", "--no-tags", "--depth", "1", repository, wanted, check=False)
@@ -111,10 +135,11 @@ def fetch(tree: Tree, repository: str, tag: str, commit: str) -> None:
             if known.stdout.strip() == commit:
                 # Its tag was that commit when it was placed: the way back needs no network.
                 return
-            raise ReleaseError(f"git fetch failed: {whole.stderr.strip()}")
+            reason = machine.last_lines(whole.stderr, TOLD)
+            raise machine.StepError(f"git fetch failed: {reason}")
     found = tree.ask("rev-parse", f"{CANDIDATE}^{{commit}}")
     if found != commit:
-        raise ReleaseError(
+        raise machine.StepError(
             f"tag {tag} at {repository} is commit {found}, but mail:mailcow.release.commit "
             f"declares {commit}. Either the tag was moved, or the declaration names the wrong "
             "commit. Look at what changed before you declare another one."
@@ -125,7 +150,7 @@ def services_of(compose: str) -> set[str]:
     """Return the services of a compose file, read without a YAML library.
 
     Raises:
-        ReleaseError: the file has no block of services in plain block style.
+        StepError: the file has no block of services in plain block style.
     """
     found: set[str] = set()
     indentation: str | None = None
@@ -142,7 +167,7 @@ def services_of(compose: str) -> set[str]:
         if match.group(1) == indentation:
             found.add(match.group(2))
     if not found:
-        raise ReleaseError("the release's docker-compose.yml has no services that can be read")
+        raise machine.StepError("the release's docker-compose.yml has no services that can be read")
     return found
 
 
@@ -150,7 +175,7 @@ def compare(release: set[str], declared: set[str], tag: str) -> None:
     """Compare the release's services with those that have a tier.
 
     Raises:
-        ReleaseError: they are not the same.
+        StepError: they are not the same.
     """
     complaints = [
         f"{name} has no tier in mail:mailcow.services" for name in sorted(release - declared)
@@ -160,14 +185,16 @@ def compare(release: set[str], declared: set[str], tag: str) -> None:
     ]
     if complaints:
         lines = "".join(f"\n  {complaint}" for complaint in complaints)
-        raise ReleaseError(f"services and tiers of {tag} differ; no container was started{lines}")
+        raise machine.StepError(
+            f"services and tiers of {tag} differ; no container was started{lines}"
+        )
 
 
 def check_overwriting(tree: Tree, commit: str) -> None:
     """Look for files that are not part of the release in place, but of the next one.
 
     Raises:
-        ReleaseError: such a file lies there with other content.
+        StepError: such a file lies there with other content.
     """
     fresh = tree.names("ls-tree", "-r", "-z", "--name-only", commit) - tree.names("ls-files", "-z")
     in_the_way = []
@@ -182,7 +209,7 @@ def check_overwriting(tree: Tree, commit: str) -> None:
         if not same:
             in_the_way.append(name)
     if in_the_way:
-        raise ReleaseError(
+        raise machine.StepError(
             "files that Git does not know would be overwritten by the release; move them away: "
             + ", ".join(in_the_way)
         )
@@ -226,10 +253,24 @@ def mend(tree: Tree, commit: str, shelf: Path) -> list[str]:
 
 def write_once(path: Path, content: str) -> None:
     """Write a file unless it has that content."""
-    if path.exists() and path.read_text(encoding="utf-8") == content:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content, encoding="utf-8")
+    if not path.exists() or path.read_text("utf-8", "replace") != content:
+        machine.write(path, content)
+
+
+def guard(tree: Tree, shelf: Path) -> list[str]:
+    """Keep Mailcow's own updater, and Git, from what is ours; return what was put aside."""
+    exclude = tree.directory / ".git/info/exclude"
+    lines = exclude.read_text("utf-8").splitlines() if exclude.exists() else []
+    missing = [f"/{name}" for name in OURS if f"/{name}" not in lines]
+    if missing:
+        write_once(exclude, "\n".join([*lines, *missing]) + "\n")
+    hook = tree.directory / HOOK
+    foreign = hook.exists() and hook.read_text("utf-8", "replace") != STOP
+    if foreign:
+        shelf.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(hook, shelf / HOOK)
+    write_once(hook, STOP)
+    return [HOOK] if foreign else []
 
 
 def complete(tree: Tree, repository: str, tag: str, commit: str) -> None:
@@ -267,9 +308,9 @@ def place(options: argparse.Namespace) -> str:
     """Put the release in place; return what was done, in one line or more.
 
     Raises:
-        ReleaseError: a check failed; the directory is as it was.
+        StepError: a check failed; the directory is as it was.
     """
-    tree = Tree(on_disk(options.directory))
+    tree = Tree(machine.on_disk(options.directory))
     prepare(tree)
     before = tree.head()
     if before != options.commit:
@@ -277,7 +318,7 @@ def place(options: argparse.Namespace) -> str:
     services = services_of(tree.ask("show", f"{options.commit}:{COMPOSE}"))
     compare(services, set(options.service), options.tag)
     aside: list[str] = []
-    shelf = on_disk(options.state) / "replaced"
+    shelf = machine.on_disk(options.state) / "replaced"
     if before != options.commit:
         check_overwriting(tree, options.commit)
         aside = switch(tree, before, options.commit, shelf)
@@ -285,6 +326,7 @@ def place(options: argparse.Namespace) -> str:
     # By a name, or git would clear the release away once it is no longer in place.
     tree.run("update-ref", f"{PLACED}/{options.tag}", options.commit)
     complete(tree, options.repository, options.tag, options.commit)
+    aside += guard(tree, shelf)
     text = f"{options.tag} ({options.commit[:12]}) is in place, {len(services)} services\n"
     for name in aside:
         text += f"changed here, replaced by the release, kept in {options.state}/replaced: {name}\n"
@@ -311,9 +353,11 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run the program."""
     options = parser().parse_args(arguments)
+    # nginx, Dovecot and the others read the tree as users of their own.
+    os.umask(0o022)
     try:
         sys.stdout.write(place(options))
-    except (ReleaseError, OSError, subprocess.TimeoutExpired) as error:
+    except (machine.StepError, OSError) as error:
         sys.stderr.write(f"release: {error}\n")
         return 1
     return 0

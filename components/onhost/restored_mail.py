@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 # On the host the programs lie side by side in one folder, and nothing else of the project is there.
-if TYPE_CHECKING:
+if TYPE_CHECKING or __package__:
     from components.onhost import inventory
 else:
     import inventory

@@ -19,11 +19,17 @@ import argparse
 import hashlib
 import hmac
 import json
-import os
 import secrets
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+# On the host the programs lie side by side in one folder, and nothing else of the project is there.
+if TYPE_CHECKING or __package__:
+    from components.onhost import machine
+else:
+    import machine
 
 ROUNDS = 100_000
 HEADER = "# Written by Pulumi"
@@ -31,11 +37,6 @@ HEADER = "# Written by Pulumi"
 
 class SettingsError(Exception):
     """A setting that is unsafe to change was changed; the text says which, and why not."""
-
-
-def on_disk(path: str) -> Path:
-    """Return a path of the host below `DESTDIR`."""
-    return Path(os.environ.get("DESTDIR", "") + path)
 
 
 def sealed(value: str, salt: str) -> str:
@@ -52,28 +53,34 @@ def is_same(noted: str, value: str, *, secret: bool) -> bool:
 
 
 def read_conf(path: Path) -> dict[str, str] | None:
-    """Return the settings of a `mailcow.conf` that is not ours, none if there is none."""
+    """Return the settings of a `mailcow.conf`, none if there is none."""
     if not path.exists():
         return None
-    text = path.read_text(encoding="utf-8")
-    if text.startswith(HEADER):
-        return None
-    pairs = (line.partition("=") for line in text.splitlines() if not line.startswith("#"))
+    pairs = (
+        line.partition("=")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if not line.startswith("#")
+    )
     return {key.strip(): value.strip() for key, separator, value in pairs if separator}
+
+
+def is_ours(path: Path) -> bool:
+    """Tell whether this program's deployment wrote a `mailcow.conf`."""
+    return path.exists() and path.read_text(encoding="utf-8").startswith(HEADER)
 
 
 def compare(settings: Mapping[str, Mapping[str, object]], note: Path, conf: Path) -> None:
     """Compare the settings with those of the first start.
 
+    Where the note was lost, they are compared with the `mailcow.conf` in place.
+
     Raises:
         SettingsError: one of them was changed.
     """
-    noted: dict[str, str] | None = None
-    foreign = False
-    if note.exists():
-        noted = json.loads(note.read_text(encoding="utf-8"))
-    else:
-        noted, foreign = read_conf(conf), True
+    noted: dict[str, str] | None = machine.recall(note)
+    foreign = not noted
+    if foreign:
+        noted = read_conf(conf) if noted is None or not is_ours(conf) else None
     if noted is None:
         return
     complaints = []
@@ -96,7 +103,7 @@ def compare(settings: Mapping[str, Mapping[str, object]], note: Path, conf: Path
 
 def write_note(settings: Mapping[str, Mapping[str, object]], note: Path) -> None:
     """Note the settings, unless they were noted before."""
-    if note.exists():
+    if machine.recall(note):
         return
     noted = {
         key: sealed(str(setting["value"]), secrets.token_hex(16))
@@ -104,11 +111,7 @@ def write_note(settings: Mapping[str, Mapping[str, object]], note: Path) -> None
         else str(setting["value"])
         for key, setting in settings.items()
     }
-    note.parent.mkdir(parents=True, exist_ok=True)
-    draft = note.with_name(note.name + ".new")
-    draft.touch(mode=0o600)
-    draft.write_text(json.dumps(noted, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    draft.replace(note)
+    machine.remember(note, noted)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -128,9 +131,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     settings = json.load(sys.stdin)
     try:
-        compare(settings, on_disk(options.file), on_disk(options.conf))
+        compare(settings, machine.on_disk(options.file), machine.on_disk(options.conf))
         if options.note:
-            write_note(settings, on_disk(options.file))
+            write_note(settings, machine.on_disk(options.file))
     except (SettingsError, OSError) as error:
         sys.stderr.write(f"settings: {error}\n")
         return 1

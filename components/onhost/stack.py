@@ -18,33 +18,19 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
-import os
-import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+# On the host the programs lie side by side in one folder, and nothing else of the project is there.
+if TYPE_CHECKING or __package__:
+    from components.onhost import machine
+else:
+    import machine
 
 COMPOSE_TIMEOUT = 3600
-
-
-class StackError(Exception):
-    """Compose failed; the text says at what."""
-
-
-def on_disk(path: str) -> Path:
-    """Return a path of the host below `DESTDIR`."""
-    return Path(os.environ.get("DESTDIR", "") + path)
-
-
-def docker(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run docker."""
-    return subprocess.run(  # noqa: S603 - no shell, arguments come from the program
-        ["docker", *arguments],  # noqa: S607 - the host's docker
-        capture_output=True,
-        text=True,
-        timeout=COMPOSE_TIMEOUT,
-        check=False,
-    )
+TOLD = 8
+"""How many lines of what compose said an error tells: it names the container that is not well."""
 
 
 class Project:
@@ -52,27 +38,18 @@ class Project:
 
     def __init__(self, name: str, directory: str) -> None:
         """Name the project and its directory."""
-        self.directory = on_disk(directory)
-        self._command = ["docker", "compose", "-p", name, "--project-directory"]
-        self._command.append(str(self.directory))
+        self.directory = machine.on_disk(directory)
+        self._name = name
 
-    def run(self, *arguments: str) -> str:
+    def run(self, *words: str) -> str:
         """Run docker compose and return its standard output.
 
         Raises:
-            StackError: it failed, with its own words.
+            StepError: it failed, with its own words.
         """
-        result = subprocess.run(  # noqa: S603 - no shell, arguments come from the program
-            [*self._command, *arguments],
-            capture_output=True,
-            text=True,
-            timeout=COMPOSE_TIMEOUT,
-            cwd=str(self.directory),
-            check=False,
-        )
-        if result.returncode:
-            raise StackError(f"docker compose {arguments[0]} failed: {result.stderr.strip()}")
-        return result.stdout
+        command = machine.compose(self._name, self.directory, *words)
+        what = f"docker compose {words[0]}"
+        return machine.run(command, what, seconds=COMPOSE_TIMEOUT, told=TOLD).stdout
 
     def container(self, service: str) -> set[str]:
         """Return the ids of the running containers of a service."""
@@ -82,13 +59,16 @@ class Project:
         """Pull the images that are not there yet.
 
         Raises:
-            StackError: one cannot be pulled; nothing was stopped.
+            StepError: one cannot be pulled; nothing was stopped.
         """
         for image in sorted(set(self.run("config", "--images").split())):
-            if docker("inspect", "--type", "image", "--format", "{{.Id}}", image).returncode:
-                pulled = docker("pull", "-q", image)
-                if pulled.returncode:
-                    raise StackError(f"image {image} cannot be pulled: {pulled.stderr.strip()}")
+            inspect = ["docker", "inspect", "--type", "image", "--format", "{{.Id}}", image]
+            there = machine.run(inspect, "docker inspect", seconds=60, accepted=(0, 1))
+            if there.returncode:
+                machine.run(
+                    ["docker", "pull", "-q", image], f"image {image} cannot be pulled",
+                    seconds=COMPOSE_TIMEOUT,
+                )  # fmt: skip
 
     def conf(self, key: str) -> str:
         """Return a setting of `mailcow.conf`."""
@@ -118,17 +98,14 @@ class Memory:
     def __init__(self, path: Path) -> None:
         """Read it, if it is there."""
         self._path = path
-        self.notes: dict[str, str] = (
-            json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        )
+        notes = machine.recall(path)
+        self.is_lost = notes is None
+        self.notes: dict[str, str] = notes or {}
 
     def keep(self, key: str, value: str) -> None:
         """Remember it from now on."""
         self.notes[key] = value
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        draft = self._path.with_name(self._path.name + ".new")
-        draft.write_text(json.dumps(self.notes, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        draft.replace(self._path)
+        machine.remember(self._path, self.notes)
 
 
 def watched(values: list[str]) -> dict[str, dict[str, str]]:
@@ -153,11 +130,12 @@ def start(
         release: The release in place, none to leave that aside.
 
     Raises:
-        StackError: compose failed.
+        StepError: compose failed.
     """
     project.run("config", "-q")
     network = project.conf("ENABLE_IPV6")
-    another = bool(release) and memory.notes.get("RELEASE", release) != release
+    # What is not known is taken for another one: everything starts anew once, to be sure.
+    another = memory.is_lost or (bool(release) and memory.notes.get("RELEASE", release) != release)
     if another:
         project.pull_missing()
     if another or memory.notes.get("ENABLE_IPV6", network) != network:
@@ -209,9 +187,9 @@ def main(arguments: list[str] | None = None) -> int:
             if project.directory.is_dir():
                 project.run("down")
             return 0
-        memory = Memory(on_disk(options.memory))
+        memory = Memory(machine.on_disk(options.memory))
         restarted = start(project, memory, watched(options.watch), options.release)
-    except (StackError, OSError, subprocess.TimeoutExpired) as error:
+    except (machine.StepError, OSError) as error:
         sys.stderr.write(f"stack: {error}\n")
         return 1
     sys.stdout.write("".join(f"restarted {service}\n" for service in restarted))

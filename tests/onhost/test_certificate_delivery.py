@@ -115,6 +115,20 @@ def test_an_unchanged_certificate_restarts_nothing(
     assert "unchanged" in capsys.readouterr().out
 
 
+def test_an_empty_memory_is_rebuilt_and_the_services_are_told_once(
+    host: Host, good: Issued, docker: Docker
+) -> None:
+    host.keep(entry(good))
+    delivery.main(WORDS)
+    docker.know(running=RUNNING)
+    memory = next(host.root.rglob("certificate.json"))
+    memory.write_text("")
+    for _ in range(2):
+        assert delivery.main(WORDS) == 0
+    assert len(docker.told("restart")) == 1
+    assert host.metrics["delivery_success"] == "1"
+
+
 def test_a_restart_that_failed_is_told_and_tried_again(
     host: Host, good: Issued, docker: Docker, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -324,7 +338,7 @@ def test_every_program_is_python_of_the_host(program: Path) -> None:
 )
 def test_every_program_explains_itself(name: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-I", str(PROGRAMS[0].with_name(name)), "--help"],
+        [sys.executable, "-s", str(PROGRAMS[0].with_name(name)), "--help"],
         capture_output=True,
         text=True,
         timeout=30,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from components.onhost import machine
 from components.onhost import queue_metrics as program
 
 RELAY = "smtp.resend.com"
@@ -83,7 +84,7 @@ def test_an_empty_queue_has_no_age() -> None:
 
 @pytest.mark.parametrize("text", ["postqueue: fatal: Queue report unavailable", "[]", "{}"])
 def test_an_unexpected_word_is_no_empty_queue(text: str) -> None:
-    with pytest.raises(program.UnreadableError):
+    with pytest.raises(machine.StepError):
         program.read_queue(text, 1)
 
 

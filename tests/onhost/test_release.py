@@ -1,13 +1,14 @@
 """Bringing the release: what is refused, and what is never touched."""
 
 import os
+import stat
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from components.onhost import release
+from components.onhost import machine, release
 
 COMPOSE = """\
 # services: not these
@@ -247,9 +248,9 @@ def test_an_address_without_a_repository_is_one_clear_line(
 
 
 def test_a_compose_file_without_services_is_refused() -> None:
-    with pytest.raises(release.ReleaseError, match="no services"):
+    with pytest.raises(machine.StepError, match="no services"):
         release.services_of("networks:\n  default:\n")
-    with pytest.raises(release.ReleaseError, match="no services"):
+    with pytest.raises(machine.StepError, match="no services"):
         release.services_of("services: {a: {image: x}}\n")
 
 
@@ -267,3 +268,81 @@ def test_the_way_back_to_a_release_that_was_in_place_needs_no_network(
     # The other way round: what a tag was never checked to be needs the repository.
     assert bring("2026-07", commit=second) == 1
     assert "git fetch failed" in capsys.readouterr().err
+
+
+def test_others_can_read_the_tree_whatever_the_umask_of_who_deploys(bring: Run, tree: Path) -> None:
+    """The web server and PHP read it as users of their own."""
+    before = os.umask(0o077)
+    try:
+        assert bring() == 0
+    finally:
+        os.umask(before)
+    for path in (tree, *tree.rglob("data/**/*")):
+        assert stat.S_IMODE(path.stat().st_mode) & 0o044 == 0o044, path
+
+
+UPDATE = """\
+#!/usr/bin/env bash
+# As release 2026-07a does: the hook first, whatever its exit status, and then the harm.
+if [ -f "${SCRIPT_DIR:=$PWD}/pre_update_hook.sh" ]; then
+  bash "${SCRIPT_DIR}/pre_update_hook.sh"
+fi
+set -o pipefail
+touch harm
+"""
+
+
+def updated(tree: Path) -> subprocess.CompletedProcess[str]:
+    """Run an `update.sh` in the tree."""
+    (tree / "update.sh").write_text(UPDATE)
+    (tree / "update.sh").chmod(0o755)
+    return subprocess.run(
+        ["./update.sh", "--force"],
+        cwd=tree,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def test_mailcows_own_updater_is_stopped_before_any_harm(bring: Run, tree: Path) -> None:
+    assert bring() == 0
+    done = updated(tree)
+    assert done.returncode != 0
+    assert "make mail-update OPTIONS=--live" in done.stderr
+    assert not (tree / "harm").exists()
+
+
+def test_whoever_runs_the_hook_by_hand_keeps_the_shell(bring: Run, tree: Path) -> None:
+    assert bring() == 0
+    done = subprocess.run(
+        ["sh", "-c", f"bash {tree.name}/pre_update_hook.sh; echo still here"], cwd=tree.parent,
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert done.stdout == "still here\n"
+
+
+def test_a_hook_of_ones_own_is_put_aside_and_told(
+    bring: Run, tree: Path, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree.mkdir(parents=True)
+    (tree / "pre_update_hook.sh").write_text("echo mine\n")
+    assert bring() == 0
+    aside = root / "opt/po-mail/state/replaced/pre_update_hook.sh"
+    assert aside.read_text() == "echo mine\n"
+    assert "pre_update_hook.sh" in capsys.readouterr().out
+    assert updated(tree).returncode != 0
+
+
+def test_git_does_not_know_what_is_ours(bring: Run, tree: Path) -> None:
+    assert bring() == 0
+    for name in release.OURS:
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).touch()
+    assert bring() == 0
+    done = subprocess.run(
+        ["git", "-C", str(tree), "status", "--porcelain", "--untracked-files=all"],
+        capture_output=True, text=True, check=True, timeout=30,
+    )  # fmt: skip
+    assert [line for line in done.stdout.splitlines() if line[3:] in release.OURS] == []

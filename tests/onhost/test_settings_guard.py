@@ -90,3 +90,18 @@ def test_a_first_deployment_that_failed_half_way_may_be_corrected(
     (root / "m").mkdir()
     (root / "m/mailcow.conf").write_text("# Written by Pulumi; ...\nCOMPOSE_PROJECT_NAME=wrong\n")
     assert run(monkeypatch) == 0
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{"])
+def test_where_the_note_was_lost_the_configuration_in_place_is_compared_and_noted_anew(
+    started: Path, monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:
+    conf = started.parents[1] / "m/mailcow.conf"
+    conf.parent.mkdir()
+    conf.write_text("# Written by Pulumi; ...\nCOMPOSE_PROJECT_NAME=po-mail\nDBPASS=planted\n")
+    started.write_text(content)
+    for _ in range(2):
+        assert run(monkeypatch, COMPOSE_PROJECT_NAME="other") == 1
+    assert run(monkeypatch) == 0
+    assert run(monkeypatch, "--note") == 0
+    assert json.loads(started.read_text())["COMPOSE_PROJECT_NAME"] == "po-mail"

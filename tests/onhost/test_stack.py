@@ -34,7 +34,7 @@ def test_the_files_are_checked_before_anything_starts(
     docker.know(fails=["config"])
     assert stack.main(["up", *WORDS]) == 1
     assert docker.told("up") == []
-    assert "docker compose config failed: config went wrong" in capsys.readouterr().err
+    assert "docker compose config: exit status 1: config went wrong" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("up")
@@ -141,3 +141,11 @@ def test_the_way_back_from_a_release_that_did_not_start_stops_everything_too(
     docker.know(fails=[], calls=[])
     assert stack.main(["up", *WORDS, "--release", "2026-07a aa"]) == 0
     assert [words[0] for words in docker.calls if words[0] in {"down", "up"}] == ["down", "up"]
+
+
+@pytest.mark.usefixtures("up")
+def test_where_the_memory_was_lost_everything_starts_anew_once(docker: Docker, root: Path) -> None:
+    (root / "state/stack.json").write_text("")
+    assert stack.main(["up", *WORDS, *WATCH]) == 0
+    assert stack.main(["up", *WORDS, *WATCH]) == 0
+    assert docker.told("down") == [["down"]]

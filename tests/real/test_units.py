@@ -39,7 +39,7 @@ def units() -> dict[str, str]:
 
 def _genuine_complaints(unit: Path) -> list[str]:
     done = subprocess.run(
-        [need("systemd-analyze"), "verify", "--man=no", unit], capture_output=True, text=True,
+        [need("systemd-analyze"), "verify", unit], capture_output=True, text=True,
         timeout=30, check=False,
     )  # fmt: skip
     # It looks at the units around this one as well; those of this machine are not ours.
