@@ -15,6 +15,9 @@ from readers.spf.macros import has_macro
 from readers.spf.record import Mechanism, Record
 
 VERSIONS = (4, 6)
+_WORLD = {4: 2**22, 6: 2**104}
+"""More addresses than all large senders have together: whoever gets a result with so many gets it
+like anybody."""
 
 
 class UnseenError(Exception):
@@ -46,6 +49,24 @@ class Reach:
     def senders(self) -> Addresses:
         """The addresses that pass."""
         return self.results.get(Result.PASS, Addresses())
+
+    def said_of_anybody(self) -> Result | None:
+        """Return `pass` or `neutral` where so many addresses get it that anybody may send."""
+        for result in (Result.PASS, Result.NEUTRAL):
+            addresses = self.results.get(result, Addresses())
+            if any(addresses.count(version) > _WORLD[version] for version in VERSIONS):
+                return result
+        return None
+
+    def voids_that_matter(self) -> dict[int, list[str]]:
+        """Return the void look-ups by version of IP, where somebody may send over it at all.
+
+        A permanent error is no worse than a fail to a client that would have failed.
+        """
+        there = {version for version in VERSIONS if self.senders.count(version)}
+        return {
+            version: self.voids[version] for version in VERSIONS if version in (there or VERSIONS)
+        }
 
 
 def reach(domain: str, ask: Resolver) -> Reach | None:

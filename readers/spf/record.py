@@ -12,10 +12,10 @@ from readers.spf.macros import check_domain, check_macros, has_macro
 VERSION = "v=spf1"
 
 _DIRECTIVE = re.compile(
-    r"(?P<qualifier>[+?~-]?)(?P<name>[a-z0-9]*)(?P<rest>(?:[:/].*)?)", re.I | re.S
+    r"(?P<qualifier>[+?~-]?)(?P<name>[a-z0-9]*)(?P<rest>(?:[:/].*)?)", re.IGNORECASE | re.DOTALL
 )
-_MODIFIER = re.compile(r"(?P<name>[a-z][a-z0-9._-]*)=(?P<value>.*)", re.I | re.S)
-_DUAL = re.compile(r"(?P<domain>.*?)(?:/(?P<v4>[0-9]+))?(?://(?P<v6>[0-9]+))?", re.S)
+_MODIFIER = re.compile(r"(?P<name>[a-z][a-z0-9._-]*)=(?P<value>.*)", re.IGNORECASE | re.DOTALL)
+_DUAL = re.compile(r"(?P<domain>.*?)(?:/(?P<v4>[0-9]+))?(?://(?P<v6>[0-9]+))?", re.DOTALL)
 _ONCE = ("redirect", "exp")
 _LENGTH = re.compile("0|[1-9][0-9]*")
 
