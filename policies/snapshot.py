@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from policies.spf import parse_spf
+from readers.dns import DnsFailureError, blocking
+from readers.spf.record import parse, records_among
 
 FILE = Path(__file__).parent / "snapshots" / "spf.json"
 """Where the snapshot lies."""
@@ -67,38 +68,23 @@ def refreshed(
         seconds: How long one look-up may take.
 
     Raises:
-        dns.exception.DNSException: a look-up failed; one that finds nothing has not failed.
+        DnsFailureError: a look-up failed; one that finds nothing has not failed.
     """
     import dns.resolver  # noqa: PLC0415 - only a refresh needs the network
 
     asked = dns.resolver.Resolver(configure=resolver is None)
     if resolver is not None:
         asked.nameservers, asked.port = [resolver], port
-    found: dict[str, str] = {}
+    asked.lifetime = seconds
+    ask = blocking(asked)
+    records: dict[str, str] = {}
     waiting = [name.lower() for name in names]
     while waiting:
         name = waiting.pop()
-        if name in found:
-            continue
-        found[name] = _published(asked, name, seconds)
-        waiting += [
-            term.domain
-            for term in parse_spf(found[name]).terms
-            if term.name in ("include", "redirect") and "%" not in term.domain
-        ]
-    return dict(sorted(found.items()))
-
-
-def _published(resolver: object, name: str, seconds: float) -> str:
-    import dns.resolver  # noqa: PLC0415 - as above
-
-    assert isinstance(resolver, dns.resolver.Resolver)  # noqa: S101 - the import is a late one
-    try:
-        answer = resolver.resolve(name, "TXT", lifetime=seconds)
-    except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
-        return ""
-    texts = [b"".join(one.strings).decode("utf-8", "replace") for one in answer]
-    return next((one for one in texts if one.lower().startswith("v=spf1 ")), "")
+        if name not in records:
+            records[name] = next(iter(records_among(ask(name, "TXT"))), "")
+            waiting += parse(records[name]).names()
+    return dict(sorted(records.items()))
 
 
 def write(path: Path, records: Mapping[str, str], taken: date, refresh_after: timedelta) -> None:
@@ -123,13 +109,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     before = load(options.file)
     if options.action == "refresh":
-        import dns.exception  # noqa: PLC0415 - only a refresh needs the network
-
         try:
             records = refreshed(
                 [*before.records, *options.names], options.resolver, options.port, options.seconds
             )
-        except (dns.exception.DNSException, OSError) as error:
+        except (DnsFailureError, OSError) as error:
             sys.stderr.write(f"nothing was written: {error}\n")
             return 1
         write(options.file, records, datetime.now(UTC).date(), before.refresh_after)

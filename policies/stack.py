@@ -17,6 +17,7 @@ from components.declaration import Declaration
 from policies.model import UNKNOWN, Resource, Secret, opened
 from policies.snapshot import Snapshot
 from policies.zone import DNS_RECORD, Zone, record_of
+from readers.dns import Resolver
 
 FILE = "host:index:File"
 """Type of a file on the host."""
@@ -92,7 +93,7 @@ class Stack:
             self.previous, self.evidence, [], self._known,
         )  # fmt: skip
 
-    def _once(self, key: str, build: "Callable[[Stack], _T]") -> _T:
+    def once(self, key: str, build: "Callable[[Stack], _T]") -> _T:
         """Work something out once for all rules; whoever asks has met what it met unknown."""
         if key not in self._known:
             watch = self.watched()
@@ -105,7 +106,7 @@ class Stack:
 
     def of_type(self, *types: str) -> list[Resource]:
         """Return the resources of some types."""
-        by_type = self._once("types", lambda stack: _grouped(stack.resources))
+        by_type = self.once("types", lambda stack: _grouped(stack.resources))
         return [one for kind in types for one in by_type.get(kind, ())]
 
     def named(self, name: str, *types: str) -> Resource | None:
@@ -166,14 +167,20 @@ class Stack:
     @property
     def zone(self) -> Zone:
         """The records that are published."""
-        return self._once("zone", _zone)
+        return self.once("zone", _zone)
+
+    @property
+    def resolver(self) -> Resolver:
+        """Who answers for names: the zone, and for other zones the snapshot."""
+        apex = self.declaration.zone.name or self.declaration.domain
+        return self.zone.resolver(apex, self.snapshot.records)
 
     # Files on the host
 
     @property
     def files(self) -> dict[str, HostFile]:
         """The files on the host by path."""
-        return self._once("files", _files)
+        return self.once("files", _files)
 
     def file(self, path: str) -> HostFile | None:
         """Return a file on the host, if the program writes it. Its text may be unknown."""
@@ -226,7 +233,7 @@ class Stack:
             except yaml.YAMLError:
                 return None
 
-        return self._once(f"yaml {path}", build)
+        return self.once(f"yaml {path}", build)
 
     def json(self, path: str) -> dict[str, Any]:
         """Return a JSON file on the host as a mapping; empty where there is none."""
@@ -250,12 +257,12 @@ class Stack:
     @property
     def addresses(self) -> list[Address]:
         """The mailboxes and aliases, mailboxes first."""
-        return self._once("addresses", _addresses)
+        return self.once("addresses", _addresses)
 
     @property
     def served(self) -> dict[str, Address]:
         """The mailboxes and aliases by address."""
-        return self._once("served", lambda stack: {one.address: one for one in stack.addresses})
+        return self.once("served", lambda stack: {one.address: one for one in stack.addresses})
 
     def reaches_mailbox(self, address: str) -> bool:
         """Tell whether mail to an address ends in a mailbox of this stack."""
@@ -275,7 +282,7 @@ class Stack:
 
     def waits_for(self, later: Resource, earlier: Resource) -> bool:
         """Tell whether one resource waits for another, directly or over others."""
-        by_urn = self._once("urns", lambda stack: {one.urn: one for one in stack.resources})
+        by_urn = self.once("urns", lambda stack: {one.urn: one for one in stack.resources})
         waiting, seen = [later.urn], set[str]()
         while waiting:
             found = by_urn.get(waiting.pop())

@@ -1,11 +1,13 @@
 """The zone as the program publishes it: records read back from Cloudflare's way of writing them."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from policies.model import Resource
+from readers.dns import Resolver
+from readers.spf.reach import UnseenError
 
 DNS_RECORD = "cloudflare:index/dnsRecord:DnsRecord"
 """Type of a record at Cloudflare."""
@@ -42,6 +44,13 @@ class ZoneRecord:
     def target(self) -> str:
         """Host name that it points at, empty for record types that point nowhere."""
         return self.value.rstrip(".").lower() if self.type in _TARGET_TYPES else ""
+
+    @property
+    def answer(self) -> str:
+        """Its data as a resolver answers (`readers.dns`)."""
+        if self.type == "TXT":
+            return self.value.encode().decode("latin-1")
+        return f"{self.preference or 0} {self.target}" if self.type == "MX" else self.value
 
     @property
     def offered(self) -> bool:
@@ -139,3 +148,43 @@ class Zone:
                 return False
             name = aliases[0].target
         return False
+
+    def resolver(self, apex: str, elsewhere: Mapping[str, str]) -> Resolver:
+        """Return who answers from these records.
+
+        Args:
+            apex: Name of the zone: what is not published there is not there.
+            elsewhere: SPF text of names in other zones; whatever else they hold is not seen.
+        """
+
+        def ask(name: str, kind: str, /) -> Sequence[str]:
+            name = name.lower()
+            if not f".{name}".endswith(f".{apex}"):
+                if kind != "TXT" or name not in elsewhere:
+                    raise UnseenError(f"{name} {kind}")
+                return [elsewhere[name]] if elsewhere[name] else []
+            owner = self._owner(name)
+            alias = self.at(owner, "CNAME")
+            if alias and alias[0].target != name:
+                return ask(alias[0].target, kind)
+            return [record.answer for record in self.at(owner, kind)]
+
+        return ask
+
+    def _owner(self, name: str) -> str:
+        """Return whose records answer for a name: its own, or a wildcard's (RFC 4592)."""
+        encloser = name
+        while encloser and not self.exists(name):
+            encloser = encloser.partition(".")[2]
+            if self.exists(f"*.{encloser}"):
+                return f"*.{encloser}"
+            if self.exists(encloser):
+                break
+        return name
+
+
+def answering_otherwise(name: str, text: str, ask: Resolver) -> Resolver:
+    """Return a resolver by which one name has this one TXT record, and all else is as before."""
+    return lambda asked, kind: (
+        [text] if (asked.lower(), kind) == (name.lower(), "TXT") else ask(asked, kind)
+    )

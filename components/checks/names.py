@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from components.checks.registry import Finding, check
 from components.mistakes import Place
 from components.zone import records
+from readers.spf.check import LOOKUP_LIMIT
+from readers.spf.reach import UnseenError, reach
+from readers.spf.record import parse
 
 if TYPE_CHECKING:
     from components.declaration import Declaration
 
 _FIXED = ("autoconfig", "autodiscover", "mta-sts")
-_SPF_LOOKUPS = ("include:", "a", "mx", "ptr", "exists:", "redirect=")
-_SPF_LIMIT = 10
 
 
 @check("zone", "web", "smarthost")
@@ -39,25 +40,31 @@ def _domain_lies_in_the_zone(declaration: "Declaration", _today: date) -> Iterat
         yield ("zone", "name"), message
 
 
-@check("zone")
+@check("zone", "domain")
 def _apex_spf(declaration: "Declaration", _today: date) -> Iterator[Finding]:
     text = declaration.zone.apex_spf
     if text is None:
         return
     place = ("zone", "apexSpf")
-    terms = text.split()
-    mechanisms = [term.lstrip("+-~?").lower() for term in terms[1:]]
-    lookups = sum(
-        term.startswith(_SPF_LOOKUPS[0::3]) or term.split(":")[0].split("/")[0] in _SPF_LOOKUPS
-        for term in mechanisms
-    )
-    if terms[:1] != ["v=spf1"]:
-        yield place, "does not begin with v=spf1 (RFC 7208 section 4.5)"
-    elif not (terms[-1] in {"-all", "~all"} or terms[-1].startswith("redirect=")):
-        yield place, "does not end in -all or ~all, so anyone may send as the domain; say -all"
-    elif lookups > _SPF_LIMIT:
-        message = f"needs {lookups} look-ups, more than the {_SPF_LIMIT} of RFC 7208 section 4.6.4"
-        yield place, f"{message}; take some out"
+    record = parse(text)
+    for mistake in record.mistakes:
+        yield place, f"{mistake}: a permanent error (RFC 7208 section 4.6)"
+    if record.mistakes:
+        return
+
+    def ask(name: str, kind: str, /) -> tuple[str, ...]:
+        # What other names hold is for the policies and the proof to see.
+        if (name, kind) != (declaration.domain, "TXT"):
+            raise UnseenError(name)
+        return (text,)
+
+    found = reach(declaration.domain, ask)
+    assert found is not None  # noqa: S101 - the text is a record, as `parse` has seen
+    if found.said_of_anybody():
+        yield place, "says no to nobody else, so anyone may send as the domain; end it in -all"
+    elif found.lookups > LOOKUP_LIMIT:
+        message = f"needs {found.lookups} look-ups, more than the {LOOKUP_LIMIT} of RFC 7208"
+        yield place, f"{message} section 4.6.4; take some out"
 
 
 @check("zone")

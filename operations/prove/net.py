@@ -27,6 +27,7 @@ import dns.resolver
 import httpx
 from cryptography import x509
 
+from readers.dns import Resolver
 from rehearsal.mail_program import HELO, context_for
 from rehearsal.world.client import WorldClient, WorldUnreachableError
 from rehearsal.world.service import LOOPBACK
@@ -159,6 +160,22 @@ class Net(ABC):
         signed = bool(answer.response.flags & dns.flags.AD)
         values = tuple(sorted(_written(one) for one in answer.rrset or ()))
         return Answer(values, authenticated=signed)
+
+    async def asking(self, question: Callable[[Resolver], _T]) -> _T:
+        """Ask a reader that looks names up of its own accord.
+
+        Args:
+            question: Is called in a thread with who answers.
+
+        Raises:
+            UnseenError: the DNS does not answer, or fails.
+        """
+        loop = asyncio.get_running_loop()
+
+        def ask(name: str, kind: str, /) -> tuple[str, ...]:
+            return asyncio.run_coroutine_threadsafe(self.resolve(name, kind), loop).result().values
+
+        return await asyncio.to_thread(question, ask)
 
     async def addresses(self, name: str) -> tuple[str, ...]:
         """Return the IPv4 addresses of `name`.

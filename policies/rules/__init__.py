@@ -1,9 +1,10 @@
 """The rules, one module for each area. Importing this package registers all of them."""
 
 from policies.rules import (
-    authentication,
     backup,
     credentials,
+    dkim,
+    dmarc,
     dmarc_evidence,
     exceptions,
     host,
@@ -12,12 +13,14 @@ from policies.rules import (
     people,
     residency,
     smarthost,
+    spf,
 )
 
 __all__ = [
-    "authentication",
     "backup",
     "credentials",
+    "dkim",
+    "dmarc",
     "dmarc_evidence",
     "exceptions",
     "host",
@@ -26,4 +29,5 @@ __all__ = [
     "people",
     "residency",
     "smarthost",
+    "spf",
 ]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from components.residency import EU_COUNTRIES, REGIONS
 from policies.model import Area, Finding, Severity
 from policies.registry import in_area
-from policies.rules.authentication import envelope_domain
+from policies.rules.spf import envelope_domain
 from policies.stack import Stack
 
 rule = in_area(Area.RESIDENCY)

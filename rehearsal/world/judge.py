@@ -1,10 +1,9 @@
 """Judging a message as a receiver does: SPF, DKIM and DMARC, by what the DNS says.
 
-The evaluation is that of pyspf, dkimpy and authheaders; here they are only given the world's
-DNS, and one verdict is made of their results.
+SPF is read by `readers.spf`, DKIM evaluated by dkimpy and DMARC by authheaders; here they are only
+given the world's DNS, and one verdict is made of their results.
 """
 
-import contextvars
 import functools
 import re
 from dataclasses import asdict, dataclass
@@ -14,14 +13,14 @@ from typing import Any
 
 import authheaders
 import dkim
-import dns.resolver
-import spf
+import dns.exception
 from authres import DKIMAuthenticationResult, SPFAuthenticationResult
 from publicsuffixlist import PublicSuffixList
 
+from readers.dns import blocking
+from readers.spf.check import check
 from rehearsal.world.names import Names
 
-_RESOLVER: contextvars.ContextVar[dns.resolver.Resolver] = contextvars.ContextVar("resolver")
 _TAG = re.compile(rb"(?:^|;)\s*([a-z]+)\s*=\s*([^;]*)")
 
 
@@ -41,7 +40,7 @@ class Verdict:
     Attributes:
         spf: Result for the envelope sender (RFC 7208 section 2.6), `none` without a record.
         spf_domain: Domain of the envelope sender.
-        spf_reason: pyspf's explanation.
+        spf_reason: Why.
         dkim: `pass` when at least one signature holds, `none` without any, otherwise `fail`.
         signatures: Every signature found.
         dmarc: `pass`, `fail`, `none` without a record, `permerror` where it cannot be read.
@@ -70,36 +69,6 @@ class Verdict:
         return {**asdict(self), "disposition": self.disposition}
 
 
-def _spf_lookup(name: str, qtype: str, _strict: object, timeout: float = 20) -> list[Any]:
-    """Answer pyspf from the resolver of the current context, in the shapes pyspf expects."""
-    found: list[Any] = []
-    try:
-        answer = _RESOLVER.get().resolve(name, qtype, lifetime=timeout)
-    except (dns.resolver.NoAnswer, dns.resolver.NXDOMAIN):
-        return found
-    except dns.exception.DNSException as error:
-        msg = f"DNS {error}"
-        raise spf.TempError(msg) from error
-    for record in answer:
-        match qtype:
-            case "A" | "AAAA":
-                value: Any = record.address
-            case "MX":
-                value = (record.preference, record.exchange.to_text(omit_final_dot=True))
-            case "PTR":
-                value = record.target.to_text(omit_final_dot=True)
-            case "TXT" | "SPF":
-                value = record.strings
-            case _:
-                continue
-        found.append(((name, qtype), value))
-    return found
-
-
-# pyspf looks its lookup function up in its own module; it has no parameter for it.
-spf.DNSLookup = _spf_lookup
-
-
 @functools.cache
 def _suffixes() -> PublicSuffixList:
     return PublicSuffixList()
@@ -117,11 +86,6 @@ def organizational_domain(name: str) -> str:
 # That of authheaders reads an old list anew at each call, and leaves out that rule.
 authheaders.get_org_domain = organizational_domain
 authheaders.dmarc_lookup.get_org_domain = organizational_domain
-
-
-def _judge_spf(address: str, sender: str, helo: str) -> tuple[str, str]:
-    result, reason = spf.check2(i=address, s=sender or f"postmaster@{helo}", h=helo)
-    return str(result), str(reason)
 
 
 def _judge_dkim(message: bytes, names: Names) -> tuple[Signature, ...]:
@@ -182,8 +146,8 @@ def judge(message: bytes, *, address: str, sender: str, helo: str, names: Names)
         helo: Name given in HELO or EHLO.
         names: The DNS to ask.
     """
-    _RESOLVER.set(names.resolver)
-    spf_result, reason = _judge_spf(address, sender, helo)
+    outcome = check(address, sender, helo, blocking(names.resolver))
+    spf_result, reason = str(outcome.result), outcome.reason
     signatures = _judge_dkim(message, names)
     header = BytesHeaderParser().parsebytes(message)
     from_domain = parseaddr(str(header.get("From", "")))[1].rpartition("@")[2].lower()

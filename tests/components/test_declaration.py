@@ -134,6 +134,10 @@ MISTAKES: list[tuple[str, Callable[[Values], None], str, str]] = [
     ("domain outside the zone", put("zone.name", "example.org"), "zone.name", "does not lie in"),
     ("open SPF", put("zone.apexSpf", "v=spf1 mx +all"), "zone.apexSpf", "anyone may send"),
     ("neutral SPF", put("zone.apexSpf", "v=spf1 mx ?all"), "zone.apexSpf", "anyone may send"),
+    *(
+        (f"SPF {text}", put("zone.apexSpf", f"v=spf1 mx {text} -all"), "zone.apexSpf", "term 2")
+        for text in ("ip4:203.0.113.300", "ip4:203.0.113.0/33", "ip4:2001:db8::1", "a:b.pt:587")
+    ),
     ("no SPF", put("zone.apexSpf", "mx -all"), "zone.apexSpf", "begin with v=spf1"),
     (
         "greedy SPF",
@@ -782,3 +786,12 @@ def test_empty_defaults_of_the_project_count_as_not_set(
 
     assert "2 values not set" in text
     assert json.dumps(qual_values)  # nothing else was wrong with it
+
+
+@pytest.mark.parametrize("text", ["v=spf1 mx -ALL", "v=spf1 mx -all exp=why.example.com"])
+def test_an_spf_record_may_be_written_as_the_rfc_allows(
+    qual_values: dict[str, Any], text: str
+) -> None:
+    qual_values["zone"] = {"apexSpf": text}
+
+    assert read(qual_values, source="test").zone.apex_spf == text

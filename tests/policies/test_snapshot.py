@@ -10,7 +10,6 @@ from dnslib.server import DNSHandler, DNSRecord, DNSServer
 
 from policies.registry import rule
 from policies.snapshot import FILE, Snapshot, load, main, refreshed, write
-from policies.spf import cost_of
 from policies.stack import Stack
 from tests.policies.planting import TODAY, judged, rebuilt
 
@@ -97,18 +96,3 @@ def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
     assert load(tmp_path / "x.json") == Snapshot(
         date(2026, 1, 2), timedelta(days=9), {"a.example": "v=spf1 -all"}
     )
-
-
-def test_names_are_counted_where_they_are_looked_up() -> None:
-    records = {"a.example": "v=spf1 a mx:b.example -all", "gone.example": ""}
-
-    cost = cost_of(
-        "example.org",
-        "v=spf1 include:a.example include:gone.example include:new.example ip4:192.0.2.1 -all",
-        records.get,
-        lambda name: name != "b.example",
-    )
-
-    assert (cost.lookups, cost.voids, cost.unseen) == (
-        5, ["b.example", "gone.example"], ["new.example"],
-    )  # fmt: skip

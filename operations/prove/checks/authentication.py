@@ -2,6 +2,7 @@
 
 import base64
 import re
+from functools import partial
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
@@ -12,19 +13,20 @@ from components.zone import records, smarthost_account
 from operations.prove.findings import failed, passed, skipped, unseen, warned
 from operations.prove.model import Finding, Severity, Station
 from operations.prove.registry import at
-from operations.prove.spf import evaluate
 from operations.prove.subject import Subject
+from readers.spf.check import LOOKUP_LIMIT, VOID_LIMIT
+from readers.spf.reach import reach
+from readers.spf.record import records_among
 
 check = at(Station.VERDICT)
 forgery = at(Station.PROTECTION)
 
 _PUBLISH = "Run `pulumi preview`: it shows what the zone lacks. Then `pulumi up`."
-_LOOKUPS, _VOIDS = 10, 2
 
 
 async def _spf_as_declared(subject: Subject, name: str, expected: str, key: str) -> Finding:
     texts = (await subject.net.resolve(name, "TXT")).values
-    found = [one for one in texts if one.lower().split(" ")[0] == "v=spf1"]
+    found = records_among(texts)
     if len(found) > 1:
         return failed(
             f"{len(found)} SPF records: {'; '.join(found)}",
@@ -80,18 +82,26 @@ async def _spf_apex(subject: Subject) -> Finding:
     mend="Take terms out of the record, or move senders to an envelope domain of their own.",
 )  # fmt: skip
 async def _spf_lookups(subject: Subject) -> Finding:
-    domain = subject.declaration.domain
-    lines, worst, voids = [], 0, 0
+    domain, key = subject.declaration.domain, "mail:zone.apexSpf"
+    lines, faults = [], []
     for name in (smarthost_account(subject.declaration).envelope, domain):
-        cost = await evaluate(subject.net, name)
-        if cost is not None:
-            lines.append(f"{name}: {cost.lookups} look-ups, {cost.voids} of them void")
-            worst, voids = max(worst, cost.lookups), max(voids, cost.voids)
-    seen = f"at most {worst} look-ups, {voids} void"
-    expected = f"at most {_LOOKUPS} look-ups, {_VOIDS} void"
-    if worst > _LOOKUPS or voids > _VOIDS:
-        return failed(seen, expected, key="mail:zone.apexSpf", details=tuple(lines))
-    return passed(seen, expected, details=tuple(lines))
+        found = await subject.net.asking(partial(reach, name))
+        if found is None:
+            continue
+        voids = max(found.voids.values(), key=len)
+        lines.append(f"{name}: {found.lookups} look-ups, {len(voids)} of them void")
+        faults += [str(mistake) for mistake in found.mistakes]
+        if found.lookups > LOOKUP_LIMIT:
+            faults.append(f"{name} needs {found.lookups} look-ups")
+        for version, asked in found.voids_that_matter().items():
+            if len(asked) > VOID_LIMIT:
+                faults.append(f"{name} asks in vain over IPv{version}: {', '.join(asked)}")
+        if found.said_of_anybody():
+            faults.append(f"{name} refuses nobody")
+    expected = f"at most {LOOKUP_LIMIT} look-ups, {VOID_LIMIT} void, and no permanent error"
+    if faults:
+        return failed("; ".join(faults), expected, key=key, details=tuple(lines))
+    return passed("; ".join(lines) or "no SPF record", expected, details=tuple(lines))
 
 
 def _key_of(record: str) -> str:

@@ -13,7 +13,6 @@ from operations.prove.model import Finding, Status
 from operations.prove.net import Net, Port
 from operations.prove.registry import checks
 from operations.prove.run import prove
-from operations.prove.spf import Cost, evaluate
 from operations.prove.subject import Subject
 from tests.operations.prove.fake_net import FakeNet
 
@@ -185,21 +184,26 @@ def test_dnssec_counts_only_when_the_resolver_vouches_for_it(
     assert run(qual, net, "dnssec").status is status
 
 
-def test_lookups_are_counted_through_includes_and_circles_are_found() -> None:
-    net = FakeNet(
-        {
-            "a.example TXT": ["v=spf1 include:b.example a mx ptr -all"],
-            "a.example A": ["192.0.2.1"],
-            "b.example TXT": ["v=spf1 exists:gone.example ip4:192.0.2.0/24 ~all"],
-            "circle.example TXT": ["v=spf1 redirect=circle.example"],
-        }
-    )
+@pytest.mark.parametrize(
+    ("record", "seen"),
+    [
+        ("v=spf1 mx ip4:203.0.113.300 -all", "term 2"),
+        ("v=spf1 mx include:gone.example -all", "gone.example has no SPF record"),
+        ("v=spf1 mx include:circle.example -all", "circle"),
+        ("v=spf1 " + "mx " * 11 + "-all", "11 look-ups"),
+        ("v=spf1 mx a:x.example a:y.example a:z.example -all", "in vain over IPv4"),
+        ("v=spf1 mx +all", "refuses nobody"),
+    ],
+)
+def test_a_record_that_receivers_give_up_on_fails(
+    qual: Declaration, zone: dict[str, list[str]], record: str, seen: str
+) -> None:
+    zone["circle.example TXT"] = ["v=spf1 redirect=circle.example"]
 
-    assert asyncio.run(evaluate(net, "a.example")) == Cost(lookups=5, voids=2)
-    circle = asyncio.run(evaluate(net, "circle.example"))
-    assert circle is not None
-    assert circle.lookups > 10
-    assert asyncio.run(evaluate(net, "none.example")) is None
+    finding = run(qual, FakeNet(zone | {f"{DOMAIN} TXT": [record]}), "spf-lookups")
+
+    assert finding.status is Status.FAIL
+    assert seen in finding.seen
 
 
 def test_a_port_25_that_is_silent_to_everybody_is_our_networks_doing(

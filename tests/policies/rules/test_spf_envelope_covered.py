@@ -3,6 +3,8 @@
 The smarthost may send with the envelope domain that it writes.
 """
 
+import pytest
+
 from policies.stack import Stack
 from tests.policies.planting import messages, replaced
 
@@ -16,7 +18,25 @@ def test_the_good_stack_passes(good: Stack) -> None:
 def test_an_envelope_without_the_smarthost_is_refused(good: Stack) -> None:
     stack = replaced("send-spf", "include:amazonses.com", "mx")(good)
 
-    assert "lacks include:amazonses.com" in " ".join(messages(RULE, stack))
+    assert "it asks for v=spf1 include:amazonses.com" in " ".join(messages(RULE, stack))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["-all include:amazonses.com", "?include:amazonses.com -all", "-include:amazonses.com ~all",
+     "-ip4:54.240.0.0/18 include:amazonses.com ~all", "ip4:54.240.0.0/18 -all"],
+)  # fmt: skip
+def test_a_smarthost_that_does_not_pass_is_shut_out(good: Stack, text: str) -> None:
+    stack = replaced("send-spf", "include:amazonses.com ~all", text)(good)
+
+    assert "shuts the smarthost out" in " ".join(messages(RULE, stack))
+
+
+def test_the_ranges_of_the_smarthost_may_be_written_out(good: Stack) -> None:
+    ranges = good.snapshot.records["amazonses.com"].removeprefix("v=spf1 ").removesuffix(" -all")
+    stack = replaced("send-spf", "include:amazonses.com", ranges)(good)
+
+    assert messages(RULE, stack) == []
 
 
 def test_further_senders_beside_the_smarthost_pass(good: Stack) -> None:
