@@ -11,10 +11,10 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from pulumi_mailcow.testing import passwords
 from rehearsal.world.docker_containers import SERVICE_LABEL, EngineRefusalError, on_host
 from rehearsal.world.mail.imap import ImapListener
 from rehearsal.world.mail.store import MailStore
-from pulumi_mailcow.testing import passwords
 
 _KEYS = "/mail_crypt"
 _CONFIGURATION = re.compile(r"/[\w./-]+/dovecot\.conf")

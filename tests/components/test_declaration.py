@@ -375,8 +375,10 @@ MISTAKES: list[tuple[str, Callable[[Values], None], str, str]] = [
     ("no abuse", put("aliases.0.name", "abusive"), "aliases", "abuse is missing"),
     (
         "abuse goes away",
-        put("aliases.0", {"name": "abuse", "to": ["a@example.org"], "outside": True,
-                          "ownPeopleAlone": True}),
+        put(
+            "aliases.0",
+            {"name": "abuse", "to": ["a@example.org"], "outside": True, "ownPeopleAlone": True},
+        ),
         "aliases[0].to",
         "must end in a mailbox",
     ),

@@ -43,7 +43,8 @@ def test_a_deployed_stack_passes_every_check(rehearsed: Rehearsed) -> None:
     assert looked_at >= {
         "submission-sender", "outbound-delivery", "outbound-dmarc", "inbound-inbox", "inbound-junk",
         "inbound-plus", "inbound-alias", "forgery", "relay-refused", "sieve", "autoconfig",
-        "autodiscover", "handed-out", "administration-alone", "webmail", "ports-behind-traefik", "reverse-name", "certificate-mail",
+        "autodiscover", "handed-out", "administration-alone", "webmail", "ports-behind-traefik",
+        "reverse-name", "certificate-mail",
     }  # fmt: skip
 
 

@@ -190,7 +190,7 @@ class Api:
         await self._lifted.wait()
         await work()
 
-    async def _spoilt(  # noqa: C901, PLR0911, PLR0912 - one return for each kind of answer
+    async def _spoilt(  # noqa: PLR0911 - one return for each kind of answer
         self, request: web.Request, fault: Fault, response: web.Response | None
     ) -> web.StreamResponse:
         kind = fault.kind
