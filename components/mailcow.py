@@ -69,6 +69,10 @@ class ReleaseSettings(Settings):
     """Release tag."""
     commit: str = Field(pattern=r"^[0-9a-f]{40}$")
     """Commit that the tag stands for. A tag can be moved, a commit cannot."""
+    back_from: str | None = Field(None, pattern=r"^20\d\d-\d\d[a-z]?$")
+    """The newer release that ran before, once its database was replaced by one from before it; it
+    lets an older tag be deployed. Danger: databases do not go back by themselves. `make
+    mail-update OPTIONS=return` restores the database and declares this."""
 
 
 class MailcowSettings(Settings):
@@ -159,6 +163,8 @@ def release_options(declaration: "Declaration") -> list[str]:
         "--tag": mailcow.release.tag,
         "--commit": pinned_commit(declaration),
     }
+    if mailcow.release.back_from:
+        options["--back-from"] = mailcow.release.back_from
     words = [word for pair in options.items() for word in pair]
     for service in sorted(mailcow.services):
         words += ["--service", service]
@@ -233,13 +239,46 @@ def _settings_in(inputs: Mapping[str, Any] | None) -> Mapping[str, Any]:
     return next((one for one in found if isinstance(one, Mapping)), {})
 
 
-def _hooks() -> pulumi.ResourceHookBinding | None:
+def refuse_older_release(args: pulumi.ResourceHookArgs, back_from: str | None) -> None:
+    """Refuse, in a preview too, a release that is older than the one that was started.
+
+    Args:
+        args: The update of the resource that started Mailcow; its `delete` names the release.
+        back_from: The newer release whose database was replaced, as declared.
+
+    Raises:
+        ValueError: it is older, with what to declare.
+    """
+    old, new = (_release_in(inputs) for inputs in (args.old_inputs, args.new_inputs))
+    (before, commit), (tag, _) = old, new
+    if tag and tag < before and before != back_from:
+        msg = (
+            f"mail:mailcow.release declares {tag}, but {before} runs, and its database does not go"
+            f" back. Declare what runs (tag: {before}, commit: {commit}), or return to {tag} with"
+            " its database: make mail-update OPTIONS=return"
+        )
+        raise ValueError(msg)
+
+
+def _release_in(inputs: Mapping[str, Any] | None) -> tuple[str, str]:
+    """Return tag and commit of the release that was started, empty where none is named."""
+    text = (inputs or {}).get("delete")
+    words = shlex.split(text, comments=True) if isinstance(text, str) else []
+    named = words[words.index("--release") + 1] if "--release" in words else ""
+    tag, _, commit = named.partition("@")
+    return tag, commit
+
+
+def _hooks(declaration: "Declaration") -> pulumi.ResourceHookBinding | None:
     if not monitor_supports_feature(resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_HOOKS):
         return None
+
+    def refuse(args: pulumi.ResourceHookArgs) -> None:
+        refuse_unsafe_change(args)
+        refuse_older_release(args, declaration.mailcow.release.back_from)
+
     options = pulumi.ResourceHookOptions(on_dry_run=True)
-    return pulumi.ResourceHookBinding(
-        before_update=[pulumi.ResourceHook(_HOOK, refuse_unsafe_change, options)]
-    )
+    return pulumi.ResourceHookBinding(before_update=[pulumi.ResourceHook(_HOOK, refuse, options)])
 
 
 @dataclass(frozen=True)
@@ -441,6 +480,6 @@ class MailcowComponent(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=[guard, *read, *args.before_start, args.release.checked],
-                hooks=_hooks(),
+                hooks=_hooks(args.declaration),
             ),
         )

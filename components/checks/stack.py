@@ -108,6 +108,14 @@ def _ports_have_one_owner(declaration: "Declaration", _today: date) -> Iterator[
         owners.setdefault(port, f"mail:{place[0]}.{place[1]}")
 
 
+@check("mailcow")
+def _way_back_leads_back(declaration: "Declaration", _today: date) -> Iterator[Finding]:
+    release = declaration.mailcow.release
+    if release.back_from is not None and release.back_from <= release.tag:
+        message = f"{release.back_from} is not newer than {release.tag}; take it out"
+        yield ("mailcow", "release", "backFrom"), message
+
+
 @check("mailcow", "host")
 def _project_is_its_own(declaration: "Declaration", _today: date) -> Iterator[Finding]:
     project = declaration.mailcow.project

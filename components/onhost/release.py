@@ -3,9 +3,11 @@
 
 Nothing starts here, and nothing in the directory changes before every check has passed:
 
-1. The tag is fetched into a reference of its own and must be the declared commit.
-2. The services of that commit's `docker-compose.yml` must be exactly those with a tier.
-3. No file of the release may overwrite a file that is not part of the one in place.
+1. The release must not be older than the one in place: databases do not go back. --back-from
+   names the newer one once its database was replaced.
+2. The tag is fetched into a reference of its own and must be the declared commit.
+3. The services of that commit's `docker-compose.yml` must be exactly those with a tier.
+4. No file of the release may overwrite a file that is not part of the one in place.
 
 Then the tree is moved to the commit. Files that Git does not know are never touched. Changes to
 files that it knows (Mailcow rewrites some at run time, and keeps people's global filters in
@@ -115,6 +117,23 @@ def prepare(tree: Tree) -> None:
     tree.directory.mkdir(parents=True, exist_ok=True)
     if not (tree.directory / ".git").exists():
         tree.run("init", "-q")
+
+
+def refuse_older(tree: Tree, tag: str, back_from: str) -> None:
+    """See that no newer release is in place, unless its database was replaced.
+
+    Raises:
+        StepError: one is.
+    """
+    here = tree.run(
+        "for-each-ref", "--points-at", "HEAD", "--format", "%(refname)", f"{PLACED}/", check=False
+    )
+    placed = max((name.removeprefix(f"{PLACED}/") for name in here.stdout.split()), default="")
+    if tag < placed != back_from:
+        raise machine.StepError(
+            f"{placed} is in place, and the database of a newer release does not serve {tag}. "
+            f"Declare {placed}, or return with the database: make mail-update OPTIONS=return"
+        )
 
 
 def fetch(tree: Tree, repository: str, tag: str, commit: str) -> None:
@@ -314,6 +333,7 @@ def place(options: argparse.Namespace) -> str:
     prepare(tree)
     before = tree.head()
     if before != options.commit:
+        refuse_older(tree, options.tag, options.back_from)
         fetch(tree, options.repository, options.tag, options.commit)
     services = services_of(tree.ask("show", f"{options.commit}:{COMPOSE}"))
     compare(services, set(options.service), options.tag)
@@ -344,6 +364,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--repository", required=True, help="git address")
     command.add_argument("--tag", required=True, help="release tag")
     command.add_argument("--commit", required=True, help="commit that the tag must be")
+    command.add_argument("--back-from", default="", help="newer release, its database replaced")
     command.add_argument(
         "--service", action="append", default=[], help="a service that has a tier; repeated"
     )

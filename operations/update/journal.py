@@ -131,6 +131,7 @@ class Journal(_Noted):
         return {
             "mailcow.release.tag": pin.tag,
             "mailcow.release.commit": pin.commit,
+            "mailcow.release.backFrom": self.after.tag if back else REMOVED,
             **{
                 f"mailcow.services.{name}": REMOVED if tier is None else tier
                 for name, tier in tiers.items()

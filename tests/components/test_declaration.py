@@ -228,6 +228,12 @@ MISTAKES: list[tuple[str, Callable[[Values], None], str, str]] = [
         "mailcow.release.tag",
         "does not have the right form",
     ),
+    (
+        "the way back leads forward",
+        put("mailcow.release.backFrom", "2026-06"),
+        "mailcow.release.backFrom",
+        "is not newer than 2026-07a",
+    ),
     ("short commit", put("mailcow.release.commit", "489db90"), "mailcow.release.commit", "form"),
     ("no service", put("mailcow.services", {}), "mailcow.services", "names no service"),
     (

@@ -19,6 +19,7 @@ from components.mailcow import (
     ReleaseComponent,
     nginx_files,
     pinned_commit,
+    refuse_older_release,
     refuse_unsafe_change,
     release_options,
 )
@@ -180,14 +181,21 @@ def test_the_api_key_is_sealed_and_known_while_the_stack_is_renewed(qual: Declar
 
 
 def hook_arguments(old: dict[str, str], new: dict[str, str]) -> pulumi.ResourceHookArgs:
+    """Return what the engine tells a hook before an update of the fixed settings."""
+    return hook_update(
+        {"delete": with_readings("down", [old])}, {"delete": with_readings("down", [new])}
+    )
+
+
+def hook_update(old: dict[str, Any], new: dict[str, Any]) -> pulumi.ResourceHookArgs:
     """Return what the engine tells a hook before an update."""
     return pulumi.ResourceHookArgs(
         urn="urn:pulumi:test::mail::command:remote:Command::mailcow",
         id="id",
         name="mailcow",
         type="command:remote:Command",
-        new_inputs={"delete": with_readings("down", [new])},
-        old_inputs={"delete": with_readings("down", [old])},
+        new_inputs=new,
+        old_inputs=old,
     )
 
 
@@ -216,6 +224,44 @@ def test_a_preview_lets_every_other_change_pass(qual: Declaration) -> None:
     old = fixed_settings(qual)
     refuse_unsafe_change(hook_arguments(old, dict(old)))
     refuse_unsafe_change(hook_arguments({}, old))
+
+
+def started(tag: str) -> dict[str, Any]:
+    return {"delete": f"python3 stack.py down --release {tag}@{'a' * 40}\n# reads: {{}}"}
+
+
+@pytest.mark.parametrize(
+    ("before", "tag", "back_from", "passes"),
+    [
+        ("2026-08", "2026-07a", None, False),
+        ("2026-07a", "2026-07", None, False),
+        ("2026-09", "2026-07a", "2026-08", False),
+        ("2026-08", "2026-07a", "2026-08", True),
+        ("2026-07a", "2026-08", None, True),
+        ("2026-07a", "2026-07a", None, True),
+    ],
+)
+def test_an_older_release_than_the_one_that_runs_is_refused_in_a_preview(
+    before: str,
+    tag: str,
+    back_from: str | None,
+    passes: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    update = hook_update(started(before), started(tag))
+
+    if passes:
+        refuse_older_release(update, back_from)
+        return
+    with pytest.raises(ValueError, match=f"Declare what runs .tag: {before}, commit: {'a' * 40}"):
+        refuse_older_release(update, back_from)
+
+
+def test_a_deployed_release_can_be_told_from_the_state(qual: Declaration) -> None:
+    inputs = deployed(qual)["mailcow"].inputs
+    older = hook_update(dict(inputs), started("2026-06"))
+
+    with pytest.raises(ValueError, match="2026-07a runs"):
+        refuse_older_release(older, None)
 
 
 def test_no_policy_file_without_a_declared_policy(qual: Declaration) -> None:

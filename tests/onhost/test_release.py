@@ -98,10 +98,12 @@ def bring(upstream: Upstream, root: Path) -> Run:
         tag: str = "2026-07",
         commit: str | None = None,
         services: tuple[str, ...] = ("postfix-mailcow", "nginx-mailcow"),
+        back_from: str = "",
     ) -> int:
         words = ["--directory", DIRECTORY, "--state", "/opt/po-mail/state"]
         words += ["--repository", str(upstream.folder), "--tag", tag]
         words += ["--commit", commit or upstream.git("rev-parse", tag)]
+        words += ["--back-from", back_from]
         for service in services:
             words += ["--service", service]
         return release.main(words)
@@ -263,7 +265,10 @@ def test_the_way_back_to_a_release_that_was_in_place_needs_no_network(
     assert bring("2026-07a") == 0
     assert (tree / "data/conf/postfix/main.cf").read_text() == "second\n"
     upstream.folder.rename(upstream.folder.with_name("gone"))
-    assert bring(commit=first) == 0
+    assert bring(commit=first) == 1, "databases do not go back"
+    assert "Declare 2026-07a" in capsys.readouterr().err
+    assert (tree / "data/conf/postfix/main.cf").read_text() == "second\n"
+    assert bring(commit=first, back_from="2026-07a") == 0
     assert (tree / "data/conf/postfix/main.cf").read_text().startswith("first")
     # The other way round: what a tag was never checked to be needs the repository.
     assert bring("2026-07", commit=second) == 1
