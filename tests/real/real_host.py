@@ -1,7 +1,8 @@
-"""A real host that lies on loopback: set up as README.md says, deployed by the genuine CLI.
+"""A real host that lies on loopback: set up and deployed as README.md says, word for word.
 
-The world stands in for the providers and the host; `mail:endpoints`, which no real declaration has,
-leads there. Whatever else a person does, from `pulumi login` on, is done here word for word.
+What stands in for what: the world for the providers and the host, to which `mail:endpoints` leads
+(no real declaration has it); a temporary HOME for the operator's; PULUMI_SKIP_CONFIRMATIONS for the
+"yes" that a person answers; the secrets that the world invented for those of the accounts.
 """
 
 import asyncio
@@ -28,6 +29,16 @@ from tests.conftest import PROJECT
 from tests.rehearsal.rehearsed import copy_project
 
 PASSPHRASE = "a passphrase of the test's own"
+LOGIN, SETUP, INIT, LIST, PREVIEW, UP = (
+    "pulumi login file://$HOME/pulumi-state",
+    "make setup",
+    "pulumi stack init qual",
+    "pulumi preview --stack qual",
+    "make preview",
+    "make up",
+)
+"""What the chapter "A real host" of README.md has a person type."""
+
 _SETTING = re.compile(r"pulumi config set (--secret )?(?:--path ')?mail:([\w.]+)")
 
 
@@ -44,7 +55,7 @@ class RealHost:
         self.world: WorldClient = self._stage.start_world(parent=os.getpid())
         self.programs = lay(self._stage.folder, self.project, print)
         self.environment = self.programs.environment(config_passphrase=PASSPHRASE)
-        self.environment["HOME"] = str(folder)
+        self.environment |= {"HOME": str(folder), "PULUMI_SKIP_CONFIRMATIONS": "true"}
         self.cli = Cli(self.programs.pulumi, self.project, self.environment)
 
     def close(self) -> None:
@@ -166,10 +177,9 @@ def real_host(folder: Path) -> Iterator[RealHost]:
     try:
         host.backend.mkdir()
         host.lead_to_loopback()
-        for command in ("pulumi login file://$HOME/pulumi-state", "pulumi stack init qual"):
+        for command in (LOGIN, SETUP, INIT):
             typed = host.type(command)
             assert typed.returncode == 0, typed.stderr
-        host.set_what_is_missing(host.type("pulumi preview --stack qual").stdout)
         yield host
     finally:
         host.close()

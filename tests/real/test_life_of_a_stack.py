@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -19,7 +20,18 @@ from operations.rotate.model import Options, Step, Work
 from operations.rotate.running import Ending, carry_out
 from rehearsal.engine.import_file import write_import_file
 from rehearsal.genuine.cli import Step as EngineStep
-from tests.real.real_host import LoopbackSite, RealHost, real_host
+from tests.conftest import PROJECT
+from tests.real.real_host import (
+    INIT,
+    LIST,
+    LOGIN,
+    PREVIEW,
+    SETUP,
+    UP,
+    LoopbackSite,
+    RealHost,
+    real_host,
+)
 
 pytestmark = pytest.mark.real
 
@@ -31,21 +43,38 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealHost]:
         yield host
 
 
-def test_the_first_preview_of_an_empty_stack_is_refused_by_no_rule(host: RealHost) -> None:
-    plan = host.deploy("preview")
+def test_readme_has_a_person_type_what_is_typed_here() -> None:
+    chapter = (PROJECT / "README.md").read_text().split("## A real host")[1].split("**A mail")[0]
 
-    assert plan.errors == ()
-    assert plan.changes["create"] > 100
-    assert any("judged on up" in advice for advice in plan.advice)
+    typed = re.findall(r"`((?:pulumi|make) [^`]+)`", chapter)
+
+    assert [command for command in typed if command != "pulumi login"] == [
+        LOGIN, SETUP, INIT, LIST, PREVIEW, UP,
+    ]  # fmt: skip
+
+
+def test_what_is_missing_is_listed_with_the_commands_that_set_it(host: RealHost) -> None:
+    listed = host.type(LIST)
+
+    assert listed.returncode != 0
+    assert set(host.set_what_is_missing(listed.stdout)) >= {"hostKey", *host.world.secrets}
+
+
+def test_the_first_preview_of_an_empty_stack_is_refused_by_no_rule(host: RealHost) -> None:
+    plan = host.type(PREVIEW)
+
+    assert plan.returncode == 0, plan.stdout
+    assert "[mandatory]" not in plan.stdout
+    assert "judged on up" in plan.stdout
     assert not json.loads(host.exported())["deployment"].get("resources")
 
 
 def test_up_deploys_everything_and_every_rule_judges_it(host: RealHost) -> None:
-    done = host.deploy("up")
+    done = host.type(UP)
 
-    assert done.errors == ()
-    assert done.advice == ()
-    assert set(done.changed) == {"create"}
+    assert done.returncode == 0, done.stdout
+    # What waited in its preview was judged in its second half.
+    assert "judged on up" not in done.stdout.rpartition("Updating")[2]
 
 
 def test_a_second_up_changes_nothing(host: RealHost) -> None:
@@ -129,28 +158,19 @@ def test_a_credential_is_rotated_live(host: RealHost, what: str) -> None:
 
 
 def test_what_runs_is_imported_and_nothing_is_made_anew(host: RealHost, tmp_path: Path) -> None:
-    before = host.exported()
     assert host.cli.run("state", "delete", "--all", "--stack", "qual", "--yes").returncode == 0
-    file = tmp_path / "import.json"
 
-    async def act(site: LoopbackSite) -> None:
-        adoption = await adopt(site)
-        write_import_file(file, adoption.document)
-
-    host.on_site(act)
-    imported = host.deploy("import", "--generate-code=false", "--file", str(file))
-    refreshed = host.deploy("refresh")
+    taken = _taken_over(host, tmp_path / "import.json")
     plan = host.deploy("preview")
     done = host.deploy("up")
 
-    assert (imported.errors, refreshed.errors, plan.errors, done.errors) == ((), (), (), ())
+    assert (taken, plan.errors, done.errors) == ((), (), ())
     assert set(plan.changed) <= {"create", "update"}
     assert {step.type for step in plan.steps if step.op == "create"} <= {
         "command:remote:Command",
         "pulumi:providers:command",
     }
     assert host.deploy("preview").changed == {}
-    assert len(before) > 0
 
 
 def test_a_killed_run_leaves_a_lock_and_the_way_on_is_as_the_runbook_says(host: RealHost) -> None:
@@ -180,18 +200,54 @@ def test_a_killed_run_leaves_a_lock_and_the_way_on_is_as_the_runbook_says(host: 
     assert host.deploy("up").errors == ()
 
 
-def test_destroy_takes_what_is_not_protected_first_and_leaves_nothing_in_the_end(
-    host: RealHost,
+def test_a_record_that_the_state_does_not_know_is_taken_over(
+    host: RealHost, tmp_path: Path
 ) -> None:
+    lost = json.loads(host.exported())["deployment"]["resources"]
+    (urn,) = [entry["urn"] for entry in lost if entry["urn"].endswith("DnsRecord::mx")]
+    assert host.type(f"pulumi state delete --stack qual --yes --force '{urn}'").returncode == 0
+
+    refused = host.deploy("up")
+    taken = _taken_over(host, tmp_path / "import.json")
+
+    assert any("81058" in error for error in refused.errors)
+    assert taken == ()
+    assert host.deploy("up").errors == ()
+    assert host.deploy("preview").changed == {}
+
+
+def _taken_over(host: RealHost, file: Path) -> tuple[str, ...]:
+    """Import what is there and the state does not know; return what went wrong."""
+
+    async def act(site: LoopbackSite) -> None:
+        adoption = await adopt(site)
+        write_import_file(file, adoption.document)
+
+    host.on_site(act)
+    imported = host.deploy("import", "--generate-code=false", "--file", str(file))
+    return (*imported.errors, *host.deploy("refresh").errors)
+
+
+def test_destroy_refuses_before_it_takes_anything(host: RealHost) -> None:
     refused = host.type("pulumi destroy --stack qual --yes")
-    kept = host.deploy("preview")
-    unprotected = host.type("pulumi state unprotect --all --stack qual --yes")
-    destroyed = host.deploy("destroy")
 
     assert refused.returncode != 0
     assert "protect" in refused.stdout + refused.stderr
-    assert kept.changed == {}
-    assert unprotected.returncode == 0, unprotected.stderr
-    assert destroyed.errors == ()
+    assert host.deploy("preview").changed == {}
+
+
+def test_destroy_without_its_preview_takes_what_is_not_protected_first(host: RealHost) -> None:
+    begun = host.deploy("destroy")
+
+    assert not begun.ok
+    assert {step.op for step in begun.steps} == {"delete"}
+
+
+def test_destroy_leaves_nothing_once_the_mailboxes_may_go(host: RealHost) -> None:
+    with host.declared({"protectMailboxes": False}):
+        again = host.deploy("up")
+        destroyed = host.deploy("destroy")
+
+    assert (again.errors, destroyed.errors) == ((), ())
     assert not json.loads(host.exported())["deployment"].get("resources")
     assert host.world.ask("GET", "/cloudflare/records") == []
