@@ -12,7 +12,7 @@ export PYTHONPYCACHEPREFIX := $(RUNS)/cache/python
 export HYPOTHESIS_STORAGE_DIRECTORY := $(RUNS)/cache/hypothesis
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock rehearse prove policy parts test test-real lint types check clean stop \
+.PHONY: help setup lock rehearse prove policy parts engine test test-real lint types check clean stop \
 	preview up guide backup drill mail-update dmarc adopt rotate changes dashboard
 
 help: ## Say what there is
@@ -48,8 +48,11 @@ test: setup ## Run every test that needs nothing but Python
 parts: setup ## Install the genuine parts that stand-ins are compared with (root, Debian)
 	@$(PY) -m rehearsal.parts install
 
-test-real: parts ## Compare every stand-in with its genuine counterpart
-	@$(PY) -m pytest -n auto --dist loadfile tests/real
+engine: setup ## Build Pulumi's CLI, for ENGINE=pulumi (no root; once for all clones)
+	@$(PY) -m rehearsal.parts install pulumi
+
+test-real: parts ## Run every test that needs a genuine part, the engine included
+	@$(PY) -m pytest -n auto --dist loadfile -m real
 
 lint: setup ## Check style and mistakes
 	@$(VENV)/bin/ruff check .

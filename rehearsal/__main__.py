@@ -99,7 +99,7 @@ def run(
     stage = _stage(stack, runs)
     report = Report(as_json=as_json, record=svg)
     if engine == "pulumi":
-        from rehearsal.genuine import rehearse_genuinely  # noqa: PLC0415  # only when asked for
+        from rehearsal.genuine.engine import rehearse_genuinely  # noqa: PLC0415  # only when asked for
 
         act = rehearse_genuinely
     elif engine == "rehearsal":
@@ -145,6 +145,7 @@ def preview_command(
     """Say what a deployment would change, property by property."""
     stage, report = _stage(stack, runs), Report(as_json=as_json)
     with _told(report):
+        stage.check()
         world = stage.world()
         outcome = preview(stage, world, report, every=True)
         if import_file is not None and outcome.ok:
@@ -167,6 +168,7 @@ def up(
     """Deploy the declaration to the running world."""
     stage, report = _stage(stack, runs), Report(as_json=as_json)
     with _told(report):
+        stage.check()
         world = stage.world()
         plan = preview(stage, world, report)
         if plan.ok and expect_no_changes and plan.changed:

@@ -24,6 +24,7 @@ from operations.site.model import (
     Sketch,
 )
 from rehearsal.engine.values import UNKNOWN, Sealed
+from rehearsal.genuine.cli import Cli, Outcome, Step
 
 if TYPE_CHECKING:
     from operations.prove.net import Net
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 CONFIGURATION_SECONDS = 120.0
 """How long the CLI may take to open the configuration; a key service may be far away."""
 
+
+_POLICIES = ("--policy-pack", "policies")
 
 _SEALED = f"{PREFIX}sealed"
 """Key of a copy of the configuration under which the CLI leaves what it sealed."""
@@ -111,43 +114,41 @@ class _Cli:
 
     def preview(self) -> Plan:
         """Return what a deployment would do."""
-        done = _pulumi(
-            self._project, "preview", "--json", "--stack", self._site.stack,
-            "--policy-pack", "policies", timeout=None,
-        )  # fmt: skip
-        return plan_of(done.stdout, done.returncode)
+        return plan_of(self._deploy("preview", *_POLICIES))
 
     def up(self, on_step: Callable[[str], None] | None = None) -> Plan:
-        """Deploy, and return what was done; the CLI's own words are not repeated."""
+        """Deploy, and return what was done, with why it failed if it did.
+
+        The policies judge the plan first: at the end of a deployment it is done already.
+        """
         plan = self.preview()
         if not plan.ok:
-            return plan
-        done = _pulumi(
-            self._project, "up", "--yes", "--skip-preview", "--stack", self._site.stack,
-            "--policy-pack", "policies", "--color", "never", timeout=None,
-        )  # fmt: skip
-        if done.returncode:
-            words = [line for line in done.stdout.splitlines() if "error:" in line]
-            return Plan(plan.steps, plan.unchanged, tuple(words) or ("pulumi up failed",))
-        if on_step is not None:
-            for step in plan.steps:
+            return Plan((), plan.unchanged, plan.errors)
+
+        def ended(step: Step) -> None:
+            if on_step is not None:
                 on_step(step.name)
+
+        done = self._deploy("up", "--yes", "--skip-preview", *_POLICIES, on_step=ended)
         self._site.refresh()
-        return plan
+        return plan_of(done)
 
     def sketch(self) -> Sketch:
         """Return what a deployment would make that the state does not hold."""
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "import.json"
-            done = _pulumi(
-                self._project, "preview", "--json", "--show-sames", "--stack", self._site.stack,
-                "--import-file", str(file), timeout=None,
-            )  # fmt: skip
-            plan = plan_of(done.stdout, done.returncode)
+            outcome = self._deploy("preview", "--import-file", str(file))
+            plan = plan_of(outcome)
             if not plan.ok:
                 return Sketch({}, {}, plan.unchanged, plan.errors)
             document = json.loads(file.read_text()) if file.exists() else {}
-        return Sketch(document, inputs_of(done.stdout), plan.unchanged)
+        return Sketch(document, inputs_of(outcome), plan.unchanged)
+
+    def _deploy(
+        self, command: str, *words: str, on_step: Callable[[Step], None] | None = None
+    ) -> Outcome:
+        cli = Cli(_program(), self._project)
+        return cli.deploy(command, "--stack", self._site.stack, *words, on_step=on_step)
 
     def seal(self, text: str) -> str:
         """Return a text sealed as the stack's state is.
@@ -160,7 +161,7 @@ class _Cli:
             copy.write_text(self._site.file.read_text("utf-8"), "utf-8")
             done = _pulumi(
                 self._project, "config", "set", "--secret", _SEALED, "--stack", self._site.stack,
-                "--config-file", str(copy), text=text, timeout=CONFIGURATION_SECONDS,
+                "--config-file", str(copy), text=text,
             )  # fmt: skip
             if done.returncode:
                 raise SiteError(f"the CLI cannot seal a secret: {done.stderr.strip()}")
@@ -171,28 +172,27 @@ class _Cli:
         """Seal another value; it goes over standard input, so that no process list shows it."""
         done = _pulumi(
             self._project, "config", "set", "--secret", PREFIX + key, "--stack", self._site.stack,
-            text=value, timeout=CONFIGURATION_SECONDS,
+            text=value,
         )  # fmt: skip
         if done.returncode:
             raise SiteError(f"pulumi config set {PREFIX}{key} failed: {done.stderr.strip()}")
         self._site.refresh()
 
 
-def _pulumi(
-    project: Path, *words: str, timeout: float | None, text: str | None = None
-) -> "subprocess.CompletedProcess[str]":
+def _program() -> Path:
     program = shutil.which("pulumi")
     if program is None:
         raise SiteError("there is no pulumi on PATH; without --live the rehearsed world is used")
+    return Path(program)
+
+
+def _pulumi(project: Path, *words: str, text: str = "") -> "subprocess.CompletedProcess[str]":
     try:
-        return subprocess.run(  # noqa: S603 - fixed words, no shell
-            [program, *words, "--non-interactive"],
-            cwd=project, input=text if text is not None else "", capture_output=True, text=True,
-            timeout=timeout, check=False,
-        )  # fmt: skip
+        return Cli(_program(), project).run(*words, text=text, timeout=CONFIGURATION_SECONDS)
     except subprocess.TimeoutExpired:
         # Raised without the words of the process: they could hold what it was opening.
-        raise SiteError(f"pulumi {words[0]} did not end within {timeout:.0f} s") from None
+        seconds = f"{CONFIGURATION_SECONDS:.0f} s"
+        raise SiteError(f"pulumi {words[0]} did not end within {seconds}") from None
 
 
 def read_secrets(stack: str, project: Path = PROJECT) -> dict[str, str]:
@@ -201,10 +201,7 @@ def read_secrets(stack: str, project: Path = PROJECT) -> dict[str, str]:
     Raises:
         SiteError: the CLI is not there, or cannot open the configuration.
     """
-    done = _pulumi(
-        project, "config", "--show-secrets", "--json", "--stack", stack,
-        timeout=CONFIGURATION_SECONDS,
-    )  # fmt: skip
+    done = _pulumi(project, "config", "--show-secrets", "--json", "--stack", stack)
     if done.returncode:
         words = done.stderr.strip() or "no reason given"
         raise SiteError(f"the configuration of {stack} cannot be opened: {words}")
@@ -220,27 +217,23 @@ def secrets_of(configuration: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def inputs_of(text: str) -> dict[tuple[str, str], dict[str, Any]]:
-    """Return the declared inputs in what `pulumi preview --json` says, by type and name.
+def inputs_of(outcome: Outcome) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return the declared inputs in what a preview says, by type and name.
 
-    It tells no secret: they are known to be there, and nothing more.
-
-    Args:
-        text: Its standard output.
+    It tells no secret: they are known to be there, and nothing more. What the SDK adds for the
+    plugin alone, such as `__defaults`, was declared by nobody.
     """
-    states = (one.get("newState") for one in json.loads(text).get("steps", ()))
     return {
-        (str(state["type"]), str(state["urn"]).rpartition("::")[2]): {
-            key: _declared(value) for key, value in (state.get("inputs") or {}).items()
+        (step.type, step.name): {
+            key: _declared(value) for key, value in step.inputs.items() if not key.startswith("__")
         }
-        for state in states
-        if state
+        for step in outcome.steps
     }
 
 
 def _declared(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _declared(item) for key, item in value.items()}
+        return {key: _declared(inner) for key, inner in value.items() if not key.startswith("__")}
     if isinstance(value, list):
         return [_declared(item) for item in value]
     if value == "[secret]":
@@ -248,33 +241,11 @@ def _declared(value: Any) -> Any:
     return UNKNOWN if value == UNKNOWN else value
 
 
-def plan_of(text: str, status: int) -> Plan:
-    """Return what `pulumi preview --json` says in the words that both engines share.
-
-    Args:
-        text: Its standard output.
-        status: Its exit status.
-    """
-    try:
-        said = json.loads(text)
-    except ValueError:
-        return Plan((), 0, ("pulumi preview failed before it could plan",))
+def plan_of(outcome: Outcome) -> Plan:
+    """Return what the CLI did, or would do, in the words that both engines share."""
     steps = tuple(
-        PlannedStep(
-            op=str(one["op"]),
-            type=str((one.get("newState") or one.get("oldState") or {}).get("type", "")),
-            name=str(one["urn"]).rpartition("::")[2],
-            properties=tuple(one.get("detailedDiff") or one.get("diffReasons") or ()),
-        )
-        for one in said.get("steps", ())
-        if one["op"] not in {"same", "read", "refresh"}
+        PlannedStep(op=step.op, type=step.type, name=step.name, properties=step.properties)
+        for step in outcome.steps
+        if step.changes
     )
-    unchanged = int(said.get("changeSummary", {}).get("same", 0))
-    errors = tuple(
-        str(one["message"]).strip()
-        for one in said.get("diagnostics", ())
-        if one.get("severity") == "error"
-    )
-    if status and not errors:
-        errors = (f"pulumi preview ended with status {status}",)
-    return Plan(steps, unchanged, errors)
+    return Plan(steps, outcome.changes.get("same", 0), outcome.errors)

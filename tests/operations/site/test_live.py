@@ -9,6 +9,7 @@ import pytest
 from operations.site import PlannedStep, SiteError
 from operations.site.live import inputs_of, plan_of, read_secrets
 from rehearsal.engine import UNKNOWN
+from rehearsal.genuine.cli import Outcome, Step
 
 MARKER = "planted-7f3a9c"
 
@@ -54,46 +55,32 @@ def test_without_the_cli_the_way_out_is_named(
         read_secrets("qual", tmp_path)
 
 
-def test_a_plan_of_the_cli_is_read() -> None:
-    said = {
-        "steps": [
-            {"op": "same", "urn": "urn:pulumi:qual::mail::t:m:T::a", "newState": {"type": "t:m:T"}},
-            {
-                "op": "update",
-                "urn": "urn:pulumi:qual::mail::t:m:T::b",
-                "newState": {"type": "t:m:T"},
-                "detailedDiff": {"content": {"kind": "update"}},
-            },
-        ],
-        "changeSummary": {"same": 7, "update": 1},
-    }
-    plan = plan_of(json.dumps(said), 0)
+def _outcome(*steps: Step, errors: tuple[str, ...] = ()) -> Outcome:
+    return Outcome(steps, {"same": 7, "update": 1}, errors)
+
+
+def test_what_the_cli_did_is_told_in_the_words_that_both_engines_share() -> None:
+    urn = "urn:pulumi:qual::mail::t:m:T::"
+    same, update = Step("same", f"{urn}a", "t:m:T"), Step("update", f"{urn}b", "t:m:T", ("text",))
+
+    plan = plan_of(_outcome(same, update))
+
     assert plan.ok
     assert plan.unchanged == 7
-    assert plan.steps == (PlannedStep("update", "t:m:T", "b", ("content",)),)
-
-
-def test_a_plan_that_failed_has_its_errors() -> None:
-    said = {"steps": [], "diagnostics": [{"severity": "error", "message": "DMARC without rua\n"}]}
-    assert plan_of(json.dumps(said), 1).errors == ("DMARC without rua",)
-    assert not plan_of("no JSON", 1).ok
+    assert plan.steps == (PlannedStep("update", "t:m:T", "b", ("text",)),)
+    assert plan_of(_outcome(update, errors=("DMARC without rua",))).errors == ("DMARC without rua",)
 
 
 def test_the_inputs_of_a_plan_are_read_and_its_secrets_stay_unknown() -> None:
-    said = {
-        "steps": [
-            {
-                "op": "create",
-                "urn": "urn:pulumi:qual::mail::t:m:T::b",
-                "newState": {
-                    "type": "t:m:T",
-                    "urn": "urn:pulumi:qual::mail::t:m:T::b",
-                    "inputs": {"name": "x", "password": "[secret]", "parts": [UNKNOWN.value]},
-                },
-            }
-        ]
-    }
-    inputs = inputs_of(json.dumps(said))["t:m:T", "b"]
-    assert inputs["name"] == "x"
-    assert inputs["password"].open() is UNKNOWN
-    assert inputs["parts"] == [UNKNOWN]
+    declared = {
+        "name": "x", "password": "[secret]", "parts": [UNKNOWN.value],
+        "__defaults": [], "port": {"__defaults": ["protocol"], "internal": 9099},
+    }  # fmt: skip
+
+    inputs = inputs_of(_outcome(Step("create", "urn:pulumi:q::m::t:m:T::b", "t:m:T", (), declared)))
+
+    assert inputs["t:m:T", "b"] == {
+        "name": "x", "password": inputs["t:m:T", "b"]["password"], "parts": [UNKNOWN],
+        "port": {"internal": 9099},
+    }  # fmt: skip
+    assert inputs["t:m:T", "b"]["password"].open() is UNKNOWN

@@ -1,0 +1,92 @@
+"""What Pulumi's CLI did is read from its log of events; here a program stands in for it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rehearsal.genuine.cli import Cli, Step
+
+_URN = "urn:pulumi:qual::mail::t:m:T::"
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Callable[..., Cli]:
+    """Return what makes a CLI that logs events, says some words and ends."""
+
+    def make(*events: dict[str, Any], words: str = "", status: int = 0) -> Cli:
+        (tmp_path / "events").write_text("".join(json.dumps(event) + "\n" for event in events))
+        program = tmp_path / "pulumi"
+        program.write_text(
+            "#!/bin/sh\nfor word; do log=$word; done\n"  # the log's path comes last
+            f'cat {tmp_path}/events >>"$log"\necho "{words}"\nexit {status}\n'
+        )
+        program.chmod(0o755)
+        return Cli(program, tmp_path)
+
+    return make
+
+
+def _step(kind: str, op: str, name: str, **more: Any) -> dict[str, Any]:
+    return {kind: {"metadata": {"op": op, "urn": _URN + name, "type": "t:m:T", **more}}}
+
+
+def test_a_preview_tells_what_would_be_done(cli: Callable[..., Cli]) -> None:
+    outcome = cli(
+        _step("resourcePreEvent", "same", "a"),
+        _step("resourcePreEvent", "update", "b", detailedDiff={"content": {}},
+              new={"inputs": {"name": "x"}}),
+        {"summaryEvent": {"resourceChanges": {"same": 1, "update": 1}}},
+    ).deploy("preview")  # fmt: skip
+
+    assert outcome.ok
+    assert outcome.changed == {"update": 1}
+    assert [step for step in outcome.steps if step.changes] == [
+        Step("update", f"{_URN}b", "t:m:T", ("content",), {"name": "x"})
+    ]
+
+
+def test_an_up_tells_what_was_done_and_not_what_was_begun(cli: Callable[..., Cli]) -> None:
+    told: list[str] = []
+
+    outcome = cli(
+        _step("resourcePreEvent", "create", "a"),
+        _step("resOutputsEvent", "create", "a"),
+        _step("resourcePreEvent", "create", "b"),
+        {"diagnosticEvent": {"severity": "error", "message": "<{%reset%}>refused<{%reset%}>\n"}},
+        {"summaryEvent": {"resourceChanges": {"create": 1}}},
+        status=255,
+    ).deploy("up", on_step=lambda step: told.append(step.name))
+
+    assert [step.name for step in outcome.steps] == told == ["a"]
+    assert outcome.errors == ("refused",)
+
+
+def test_a_rule_that_refuses_is_an_error_and_one_that_waits_is_advice(
+    cli: Callable[..., Cli],
+) -> None:
+    def said(rule: str, level: str) -> dict[str, Any]:
+        body = {"policyName": rule, "message": "why", "enforcementLevel": level}
+        return {"policyEvent": body}
+
+    outcome = cli(
+        said("spf-single", "mandatory"), said("api-narrow", "advisory"), status=255
+    ).deploy("preview")
+
+    assert outcome.errors == ("spf-single: why",)
+    assert outcome.advice == ("api-narrow: why",)
+
+
+def test_a_cli_that_fails_before_it_begins_is_told_by_its_words(cli: Callable[..., Cli]) -> None:
+    outcome = cli(words="error: the stack is currently locked", status=255).deploy("up")
+
+    assert outcome.errors == ("error: the stack is currently locked",)
+    assert not outcome.ok
+
+
+def test_an_error_on_the_way_to_success_is_none(cli: Callable[..., Cli]) -> None:
+    event = {"diagnosticEvent": {"severity": "error", "message": "tried again"}}
+
+    assert cli(event).deploy("up").ok
