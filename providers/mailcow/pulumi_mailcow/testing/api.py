@@ -180,6 +180,8 @@ class Api:
                 response = await work()
             finally:
                 self.store.break_at = None
+        if fault.kind is Kind.LAST:
+            self.faults.php_away()
         if fault.kind in {Kind.HANG, Kind.LATE}:
             await self._lifted.wait()
         if fault.kind is Kind.SLOW:
@@ -190,7 +192,7 @@ class Api:
         await self._lifted.wait()
         await work()
 
-    async def _spoilt(  # noqa: C901, PLR0911, PLR0912 - one return for each kind of answer
+    async def _spoilt(  # noqa: PLR0911 - one return for each kind of answer
         self, request: web.Request, fault: Fault, response: web.Response | None
     ) -> web.StreamResponse:
         kind = fault.kind
@@ -212,7 +214,7 @@ class Api:
             return web.Response(body=b" " * fault.size, content_type="application/json")
         if kind in {Kind.DROP, Kind.CUT}:
             return await self._cut(request, response if kind is Kind.CUT else None)
-        if response is not None and kind in {Kind.SLOW, Kind.BROKEN, Kind.KEY_ERROR}:
+        if response is not None and kind in {Kind.SLOW, Kind.BROKEN, Kind.LAST, Kind.KEY_ERROR}:
             return response
         return _json("")
 
