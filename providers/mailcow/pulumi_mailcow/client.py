@@ -37,6 +37,36 @@ REFUSALS = frozenset({"danger", "error"})
 """Kinds of entries that say no."""
 CODE = re.compile(r"[a-z][a-z0-9_]{2,60}")
 """What a message code looks like."""
+KEY = re.compile(r"[A-Za-z0-9-]+")
+"""What an API key looks like: Mailcow drops every other character from the one it is sent."""
+LARGEST_ANSWER = 64 * 1024**2
+"""Bytes; 10,000 mailboxes are 10 MiB."""
+STUMBLED = re.compile(r"^(mysql_error|redis_error|SQLSTATE\[)")
+"""How a refusal begins that comes from the database: the statements before it were carried out."""
+UNFIT = re.compile(r"\b(22001|23000)\b")
+"""States of SQL in which just the one statement failed: too long a text, a second of a kind."""
+OURS = {
+    "access_denied": "it is not there, or not of a domain of this Mailcow",
+    "alias_invalid": "there is no such alias",
+    "dkim_domain_or_sel_exists": "the domain has a key",
+    "dkim_domain_or_sel_invalid": "the domain has a key, or domain or selector are no such thing",
+    "domain_cannot_match_hostname": "it is MAILCOW_HOSTNAME",
+    "domain_exists": "it is there already",
+    "domain_invalid": "there is no such domain",
+    "domain_not_empty": "mailboxes or resources are left in it",
+    "domain_not_found": "its domain is not one of this Mailcow",
+    "goto_invalid": "a target is no address that Mailcow takes",
+    "is_alias": "an alias has this address",
+    "is_alias_or_mailbox": "an alias or a mailbox has this address",
+    "mailbox_quota_exceeded": "its quota is above that of one mailbox of the domain",
+    "mailbox_quota_left_exceeded": "the quota of the domain is used up",
+    "max_alias_exceeded": "the domain has as many aliases as it may",
+    "max_mailbox_exceeded": "the domain has as many mailboxes as it may",
+    "object_exists": "it is there already",
+    "password_complexity": "the password does not meet the rules",
+    "private_key_error": "the key could not be read",
+}
+"""What Mailcow's codes mean, for whoever reads a refusal."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +107,23 @@ class Entry:
 
     def __str__(self) -> str:
         return " ".join((self.code, *self.arguments)) if self.arguments else self.code
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back: status, type and body, and where it was asked."""
+
+    status: int
+    kind: str
+    body: bytes
+    path: str
+
+    def decoded(self) -> Any:
+        """Return the JSON in it, or None."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            return None
 
 
 @dataclass
@@ -153,21 +200,21 @@ class Client:
     async def _get(self, path: str) -> Any:
         self.count.reads += 1
         try:
-            response = await self._request("GET", f"get/{path}", None)
+            answer = await self._request("GET", f"get/{path}", None)
         except httpx.HTTPError as error:
             if _never_sent(error):
                 raise UnreachableError(self._no_connection(error)) from None
             msg = f"reading {path}: {_what(error)}"
-            raise UnreadableError(msg) from None
-        self._refuse_status(response)
-        answer = _decoded(response)
-        if answer is None:
-            msg = f"reading {path}: {_strange(response)}"
+            raise UnreadableError(self.clean(msg)) from None
+        self._refuse_status(answer)
+        said = answer.decoded() if answer.status == httpx.codes.OK else None
+        if said is None:
+            msg = f"reading {path}: {_strange(answer)}"
             raise UnreadableError(self.clean(msg))
-        if isinstance(answer, dict) and answer.get("type") in {"error", "danger"}:
-            msg = f"reading {path}: Mailcow says {self.clean(str(answer.get('msg')))}"
-            raise UnreadableError(msg)
-        return answer
+        if isinstance(said, dict) and said.get("type") in {"error", "danger"}:
+            msg = f"reading {path}: Mailcow says {said.get('msg')}"
+            raise UnreadableError(self.clean(msg))
+        return said
 
     async def page(self, host: str, path: str) -> str | None:
         """Return a page that Mailcow's web server serves under another name, or None.
@@ -179,17 +226,15 @@ class Client:
         origin = self._base.partition("://")
         url = f"{origin[0]}://{origin[2].partition('/')[0]}{path}"
         try:
-            async with self._gate:
-                response = await self._http.get(url, headers=headers, extensions=self._extensions)
+            answer = await self._send("GET", url, headers, None)
         except httpx.HTTPError as error:
             msg = f"reading {path} of {host}: {_what(error)}"
-            raise UnreadableError(msg) from None
-        if response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
-            msg = f"reading {path} of {host}: {_strange(response)}"
+            raise UnreadableError(self.clean(msg)) from None
+        if answer.status >= httpx.codes.INTERNAL_SERVER_ERROR:
+            msg = f"reading {path} of {host}: {_strange(answer)}"
             raise UnreadableError(msg)
-        kind = response.headers.get("content-type", "")
-        served = response.status_code == httpx.codes.OK and kind.startswith("text/plain")
-        return response.text if served else None
+        served = answer.status == httpx.codes.OK and answer.kind == "text/plain"
+        return answer.body.decode("utf-8", "replace") if served else None
 
     async def write(self, path: str, body: Any) -> list[Entry]:
         """Send a write and return the entries of the answer. Believe it only once read back.
@@ -203,61 +248,82 @@ class Client:
         """
         self.count.writes += 1
         self._scrubber.learn(secrets_in(body))
-        what = path.split("/tag/", maxsplit=1)[0]
+        what = path.split("/tag/", maxsplit=1)[0] + _subject(body)
         try:
             async with self._writing:
-                response = await self._request("POST", path, body)
+                answer = await self._request("POST", path, body)
         except httpx.HTTPError as error:
             if _never_sent(error):
                 raise UnreachableError(self._no_connection(error)) from None
-            msg = f"{what}: {_what(error)}; whether it was carried out is not known"
             pending = isinstance(error, httpx.TimeoutException)
-            raise UncertainError(msg, pending=pending) from None
-        if response.status_code == httpx.codes.METHOD_NOT_ALLOWED:
+            raise self._uncertain(what, _what(error), pending=pending) from None
+        if answer.status == httpx.codes.METHOD_NOT_ALLOWED:
             # nginx, whose error page takes no POST: php-fpm is away, or died in the middle of it.
-            msg = f"{what}: answered 405, php-fpm is away; whether it was carried out is not known"
-            raise UncertainError(msg)
-        self._refuse_status(response)
-        entries = self._entries(_decoded(response))
+            raise self._uncertain(what, "answered 405, php-fpm is away")
+        self._refuse_status(answer)
+        entries = self._entries(answer.decoded() if answer.status == httpx.codes.OK else None)
         if not entries:
-            msg = f"{what}: {_strange(response)}; whether it was carried out is not known"
-            raise UncertainError(self.clean(msg))
+            pending = answer.status == httpx.codes.GATEWAY_TIMEOUT
+            raise self._uncertain(what, _strange(answer), pending=pending)
         refusals = [entry for entry in entries if entry.kind in REFUSALS]
         if refusals:
-            said = ", ".join(dict.fromkeys(map(str, refusals)))
+            said = ", ".join(dict.fromkeys(_both(entry) for entry in refusals))
+            if any(STUMBLED.match(str(entry)) and not UNFIT.search(str(entry))
+                   for entry in refusals):  # fmt: skip
+                raise self._uncertain(what, f"Mailcow stumbled: {said}")
             msg = f"{what}: Mailcow refuses: {said}"
-            raise RefusedError(msg, [entry.code for entry in refusals])
+            raise RefusedError(self.clean(msg), [entry.code for entry in refusals])
         return entries
 
-    async def _request(self, method: str, path: str, body: Any) -> httpx.Response:
+    def _uncertain(self, what: str, why: str, *, pending: bool = False) -> UncertainError:
+        msg = f"{what}: {why}; whether it was carried out is not known"
+        return UncertainError(self.clean(msg), pending=pending)
+
+    async def _request(self, method: str, path: str, body: Any) -> Answer:
+        content = None if body is None else json.dumps(body)
+        return await self._send(method, f"{self._base}/api/v1/{path}", self._headers, content)
+
+    async def _send(
+        self, method: str, url: str, headers: Mapping[str, str], content: str | None
+    ) -> Answer:
+        """Send a request and return the answer whole, within the time and the size set for it."""
         async with self._gate:
             if self._unauthorized:
                 raise UnauthorizedError(self._unauthorized)
             # The pool's own jar is emptied rather than trusted: nothing may come back.
             self._http.cookies.clear()
-            return await self._http.request(
-                method,
-                f"{self._base}/api/v1/{path}",
-                headers=self._headers,
-                content=None if body is None else json.dumps(body),
-                extensions=self._extensions,
+            request = self._http.build_request(
+                method, url, headers=headers, content=content, extensions=self._extensions
             )
+            try:
+                async with asyncio.timeout(self._http.timeout.read):
+                    response = await self._http.send(request, stream=True)
+                    try:
+                        return await _whole(response)
+                    finally:
+                        await response.aclose()
+            except TimeoutError:
+                msg = "no answer in time"
+                raise httpx.ReadTimeout(msg, request=request) from None
 
-    def _refuse_status(self, response: httpx.Response) -> None:
-        said = self.clean(_message(response))
-        if response.status_code == httpx.codes.UNAUTHORIZED:
+    def _refuse_status(self, answer: Answer) -> None:
+        status = answer.status
+        if status in {200, 500, 502, 503, 504}:
+            return
+        said = self.clean(_message(answer))
+        if status == httpx.codes.UNAUTHORIZED:
             self._unauthorized = (
                 f"Mailcow answers 401 ({said}): the API key is wrong, or this address is not in "
                 "API_ALLOW_FROM. Nothing more is sent in this run, because ten such answers in "
                 "ten minutes ban the address"
             )
             raise UnauthorizedError(self._unauthorized)
-        if response.status_code == httpx.codes.FORBIDDEN:
+        if status == httpx.codes.FORBIDDEN:
             msg = f"Mailcow answers 403 ({said}): the API key may only read"
             raise DeniedError(msg)
-        if response.status_code in {400, 404} or response.is_redirect:
+        if status in {400, 404} or httpx.codes.is_redirect(status):
             msg = (
-                f"Mailcow answers {response.status_code} ({said}) at {response.url.path}: "
+                f"Mailcow answers {status} ({said}) at {answer.path}: "
                 "not its API, or a release without this part of it"
             )
             raise DeniedError(msg)
@@ -273,7 +339,7 @@ class Client:
         message = item.get("msg")
         parts = message if isinstance(message, list) else [message]
         kind = str(item["type"])
-        if kind not in REFUSALS:
+        if kind == "success":
             # Nobody is shown what a success says beyond its code.
             code = parts[0] if parts and isinstance(parts[0], str) else ""
             return Entry(kind, code if CODE.fullmatch(code) else "")
@@ -288,6 +354,12 @@ class Client:
 def _address(settings: Settings) -> tuple[str, dict[str, str], dict[str, Any]]:
     """Return base address, headers and httpx extensions for every request."""
     parts = urlsplit(settings.endpoint)
+    if not KEY.fullmatch(settings.api_key):
+        msg = (
+            "apiKey holds something else than letters, digits and hyphens, which is all that a key "
+            "of Mailcow is made of; perhaps a blank or the end of a line"
+        )
+        raise MailcowError(msg)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         msg = f"endpoint {settings.endpoint!r} is not an address such as https://mail.example.org"
         raise MailcowError(msg)
@@ -341,26 +413,43 @@ def _what(error: httpx.HTTPError) -> str:
     return f"{reason}" if reason else "the connection was dropped"
 
 
-def _decoded(response: httpx.Response) -> Any:
-    """Return the JSON of an answer with status 200, or None."""
-    if response.status_code != httpx.codes.OK or not response.content.strip():
-        return None
-    try:
-        return response.json()
-    except ValueError:
-        return None
-
-
-def _message(response: httpx.Response) -> str:
-    try:
-        answer = response.json()
-    except ValueError:
-        return "no explanation"
-    return str(answer.get("msg", "")) if isinstance(answer, dict) else "no explanation"
-
-
-def _strange(response: httpx.Response) -> str:
-    if not response.content.strip():
-        return f"an empty answer (status {response.status_code}), Mailcow's sign of a crash"
+async def _whole(response: httpx.Response) -> Answer:
+    body = bytearray()
+    async for part in response.aiter_bytes():
+        body += part
+        if len(body) > LARGEST_ANSWER:
+            msg = f"an answer of more than {LARGEST_ANSWER >> 20} MiB, of which nothing was kept"
+            raise httpx.DecodingError(msg)
     kind = response.headers.get("content-type", "no type").split(";")[0]
-    return f"an answer that is not Mailcow's (status {response.status_code}, {kind})"
+    return Answer(response.status_code, kind, bytes(body), response.url.path)
+
+
+def _message(answer: Answer) -> str:
+    said = answer.decoded()
+    return str(said.get("msg", "")) if isinstance(said, dict) else "no explanation"
+
+
+def _strange(answer: Answer) -> str:
+    if not answer.body.strip():
+        return f"an empty answer (status {answer.status}), Mailcow's sign of a crash"
+    return f"an answer that is not Mailcow's (status {answer.status}, {answer.kind})"
+
+
+def _subject(body: Any) -> str:
+    """Return which object a write is about, as far as its body tells without a secret."""
+    names = body.get("items") if isinstance(body, dict) and "items" in body else body
+    if isinstance(names, dict):
+        if names.get("local_part"):
+            return f" of {names['local_part']}@{names.get('domain')}"
+        keys = ("address", "username", "destination", "dest", "local_dest", "recipient_map_old",
+                "domain", "domains", "hostname")  # fmt: skip
+        return next((f" of {names[key]}" for key in keys if names.get(key)), "")
+    if isinstance(names, list) and names and not isinstance(names[0], dict):
+        return " of " + ", ".join(map(str, names))
+    return ""
+
+
+def _both(entry: Entry) -> str:
+    """Return a refusal in Mailcow's words and, where it is a code, in ours."""
+    ours = OURS.get(entry.code)
+    return f"{entry} ({ours})" if ours else str(entry)

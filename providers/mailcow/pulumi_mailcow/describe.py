@@ -6,9 +6,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from typing import Any
+from urllib.parse import quote
 
 import idna
 
+COLUMN = 255
+"""Characters that most of Mailcow's columns hold; what is longer is cut, or breaks the request."""
+_LABEL = r"[a-z\d](?:-*[a-z\d])*"
+_DOMAIN = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*")
+_ATOM = r"[A-Za-z0-9!#$%&'*+=?^_`{|}~-]+"
+_LOCAL = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
+_LAST = re.compile(r"[a-z][a-z0-9-]*")
+_LOCAL_LIMIT = 64
 Value = str | int | float | bool | list[str] | None
 """What a property holds, once unwrapped from Pulumi's `PropertyValue`."""
 Values = dict[str, Any]
@@ -39,6 +48,8 @@ class Property:
         default: Value that stands for a property left out. None: what is left out is not managed.
         choices: The only values allowed, if not empty.
         least: Smallest number allowed.
+        limit: Most characters that Mailcow keeps of a text; None where it is no text of a column.
+        form: Returns what is wrong with the form of a text, and None if nothing is.
         same: Canonical form; two values are the same if theirs are.
         readable: Whether Mailcow tells the value. What it does not tell is remembered instead.
         only_at_creation: Whether a later change means nothing.
@@ -54,6 +65,8 @@ class Property:
     default: Value = None
     choices: tuple[str | int, ...] = ()
     least: int | None = None
+    limit: int | None = COLUMN
+    form: Callable[[str], str | None] | None = None
     same: Callable[[Any], Any] | None = None
     readable: bool = True
     only_at_creation: bool = False
@@ -95,6 +108,51 @@ def domain_name(value: str) -> str:
         return idna.encode(text, uts46=True).decode()
     except idna.IDNAError:
         return text
+
+
+def domain_mistake(value: str) -> str | None:
+    """Return why Mailcow would not take `value` for a domain, or None if it would."""
+    name = domain_name(value)
+    if not name.isascii():
+        return f"{value!r} is not a domain: IDNA has no ASCII form of it"
+    if not _DOMAIN.fullmatch(name) or any(len(label) > 63 for label in name.split(".")):
+        return f"{value!r} is not a domain"
+    return None
+
+
+def local_part_mistake(value: str) -> str | None:
+    """Return why Mailcow would not take `value` for what stands before an @, or None."""
+    local = value.strip()
+    if "/" in local:
+        return "must not hold a /: Mailcow can be told of such an address, and never asked for it"
+    if not _LOCAL.fullmatch(local) or len(local) > _LOCAL_LIMIT:
+        return f"{value!r} is not what can stand before an @"
+    return None
+
+
+def address_mistake(value: str) -> str | None:
+    """Return why Mailcow would not take `value` for an address, or None if it would."""
+    local, at, domain = value.strip().rpartition("@")
+    if not at:
+        return f"{value!r} is not an address"
+    mistake = local_part_mistake(local) or domain_mistake(domain)
+    last = domain_name(domain).rpartition(".")
+    if mistake is None and not (last[1] and _LAST.fullmatch(last[2])):
+        return (
+            f"{value!r} is not an address that Mailcow takes: its domain has no dot or ends oddly"
+        )
+    return mistake
+
+
+def either_mistake(value: str) -> str | None:
+    """Return why Mailcow would take `value` neither for a domain nor for an address, or None."""
+    plain = value.strip().removeprefix("@")
+    return address_mistake(plain) if "@" in plain else domain_mistake(plain)
+
+
+def asked(value: str) -> str:
+    """Return a name as a path must carry it: nginx decodes a path, and PHP its query once more."""
+    return quote(quote(value, safe="@"), safe="@")
 
 
 def address(value: str) -> str:

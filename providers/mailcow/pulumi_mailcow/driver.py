@@ -25,8 +25,8 @@ from pulumi_mailcow.version import PACKAGE
 UNRESOLVED = "unresolved:"
 """An id that begins so stands for an object whose number could not be learnt. What follows is its
 group, and the ids that were there before it."""
-REMOVALS = 3
-"""How often a deletion is tried that leaves half of the object behind."""
+ATTEMPTS = 3
+"""How often a write is tried whose answer does not tell what it did, where repeating it is safe."""
 _log = logging.getLogger(__name__)
 LOOKS = (0.0, 0.3, 1.0, 2.0)
 """Seconds to wait before each look for a write whose answer was lost."""
@@ -62,12 +62,12 @@ class Driver:
         if item.numbered:
             return await self._create_numbered(item, values)
         identity = item.identity(values)
-        found = await item.find(self._session, identity, listed=True)
+        found = await self._first_look(item, identity)
         if found is not None and await item.stands(self._session, found):
             raise _already(item, identity, name)
-        trouble = await self._attempt(lambda: item.add(self._session, values))
+        trouble = await self._add(item, identity, values, alone=found is None)
         if isinstance(trouble, RefusedError) and item.taken.intersection(trouble.codes):
-            if await self._find_other(item, identity):
+            if await self._find_anew(item, identity):
                 raise _already(item, identity, name)
             msg = f"{identity} is taken by something that is not a {item.noun}: {trouble}"
             raise AlreadyExistsError(msg)
@@ -77,12 +77,18 @@ class Driver:
         """Return an object as it is, or None if it is gone.
 
         Raises:
+            PartlyDoneError: half of it is there, and an update puts it right.
             MailcowError: it cannot be told.
         """
         if identity.startswith(UNRESOLVED):
             row = await self._resolve(item, identity, remembered)
         else:
-            row = await item.find(self._session, identity)
+            try:
+                row = await item.find(self._session, identity)
+            except RemnantError as half:
+                if not remembered:
+                    raise
+                raise PartlyDoneError(identity, remembered, [str(half)]) from None
         if row is None or (not remembered and not await item.stands(self._session, row)):
             return None
         return Found(item.identity_of(row), item.truth(remembered, item.parse(row)))
@@ -96,7 +102,13 @@ class Driver:
             PartlyDoneError: it is there, but not as declared.
             MailcowError: nothing is known to have changed.
         """
-        row = await item.find(self._session, identity)
+        try:
+            row = await item.find(self._session, identity)
+        except RemnantError:
+            if not item.may_be_added(values):
+                raise
+            row = None
+            await self._clear(item, identity)
         if row is None:
             return await self._create_again(item, identity, values)
         actual = item.parse(row)
@@ -104,8 +116,26 @@ class Driver:
         changed |= {one.name for one in item.differing(values, actual)}
         if not changed:
             return item.truth(values, actual)
-        trouble = await self._attempt(lambda: item.change(self._session, row, values, changed))
+        await item.complete(self._session, row, values, remembered)
+        trouble = await self._change(item, row, values, changed)
         return await self._settle_change(item, row, remembered, values, changed, trouble)
+
+    async def _change(
+        self, item: MailcowObject, row: Row, values: Values, changed: set[str]
+    ) -> MailcowError | None:
+        """Change an object, again while the answer does not tell what was done."""
+        for attempt in range(ATTEMPTS):
+            present = row
+            trouble = await self._attempt(
+                lambda present=present: item.change(self._session, present, values, changed)
+            )
+            if attempt + 1 == ATTEMPTS or not _once_more(trouble):
+                break
+            try:
+                row = await self._find_anew(item, item.identity_of(row)) or row
+            except MailcowError:
+                break  # whoever looks next says so
+        return trouble
 
     async def delete(self, item: MailcowObject, identity: str, remembered: Values) -> None:
         """Remove an object, or find that it is gone.
@@ -117,7 +147,7 @@ class Driver:
         if identity.startswith(UNRESOLVED):
             row = await self._resolve(item, identity, remembered)
         else:
-            row = await self._find_or_half(item, identity)
+            row = item.stub(identity) or await item.find(self._session, identity)
         if row is None:
             return
         obstacles = list(await item.obstacles(self._session, row))
@@ -140,28 +170,77 @@ class Driver:
             RemnantError: half of it is left whatever was tried.
         """
         identity = item.identity_of(row)
-        for attempt in range(REMOVALS):
-            trouble = await self._attempt(lambda: item.remove(self._session, row))
+        for attempt in range(ATTEMPTS):
+            last, present = attempt + 1 == ATTEMPTS, row
+            trouble = await self._attempt(
+                lambda present=present: item.remove(self._session, present)
+            )
             try:
-                return trouble, await self._look(item, identity, lambda left: left is None, trouble)
+                left = await self._look(item, identity, lambda left: left is None, trouble)
             except RemnantError as half:
                 _log.warning("%s %s was deleted by halves", item.noun, identity)
-                if attempt + 1 == REMOVALS:
-                    after = f", after {REMOVALS} deletions: " + "; ".join(_reasons(trouble))
-                    raise RemnantError(str(half) + after.rstrip(": ")) from None
-        raise AssertionError  # pragma: no cover - the loop returns or raises
+                if last:
+                    after = "; ".join(_reasons(trouble, f"{ATTEMPTS} deletions changed nothing"))
+                    raise RemnantError(f"{half}; {after}") from None
+                continue
+            if left is None or last or not _once_more(trouble):
+                break
+            row = left
+        return trouble, left
 
-    async def _find_or_half(self, item: MailcowObject, identity: str) -> Row | None:
-        """Return an object, or as much of one that is there by halves as removing it needs."""
-        try:
-            return await item.find(self._session, identity)
-        except RemnantError:
-            stub = item.stub(identity)
-            if stub is None:
-                raise
-            return stub
+    async def _clear(self, item: MailcowObject, identity: str) -> None:
+        """Remove what is there by halves, so that it can be made whole.
+
+        Raises:
+            MailcowError: it is still there.
+        """
+        _log.warning("%s %s is there by halves; it is removed and made anew", item.noun, identity)
+        stub = item.stub(identity)
+        if stub is not None:
+            trouble, left = await self._remove(item, stub)
+            if left is not None:
+                raise trouble or _unconfirmed(item, identity, "it is still there")
+
+    async def _find_anew(self, item: MailcowObject, identity: str) -> Row | None:
+        self._session.catalogue.touch(item.listing, identity)
+        return await item.find(self._session, identity)
 
     # --- creating ----------------------------------------------------------------------------
+
+    async def _first_look(self, item: MailcowObject, identity: str) -> Row | None:
+        """Return what is there before anything is added; half an object is cleared away."""
+        try:
+            return await item.find(self._session, identity, listed=True)
+        except RemnantError:
+            await self._clear(item, identity)
+            return None
+
+    async def _add(
+        self, item: MailcowObject, identity: str, values: Values, *, alone: bool
+    ) -> MailcowError | None:
+        """Add an object, anew where it was added by halves.
+
+        An answer that does not say success says nothing of the later statements: a mailbox may
+        lack what lets it send. What was not there before this addition (`alone`), and holds
+        nothing, is removed and added once more.
+        """
+        for attempt in range(ATTEMPTS):
+            trouble = await self._attempt(lambda: item.add(self._session, values))
+            if attempt + 1 == ATTEMPTS or not (alone and _once_more(trouble)):
+                break
+            try:
+                row = await self._find_anew(item, identity)
+                if row is not None and not item.expendable(row):
+                    break
+                left = (await self._remove(item, row))[1] if row is not None else None
+            except RemnantError:
+                await self._clear(item, identity)
+                left = None
+            except MailcowError:
+                break  # whoever looks next says so
+            if left is not None:
+                break
+        return trouble
 
     async def _create_again(self, item: MailcowObject, identity: str, values: Values) -> Values:
         if item.numbered or item.identity(values) != identity:
@@ -170,7 +249,7 @@ class Driver:
                 "makes it again"
             )
             raise MissingError(msg)
-        trouble = await self._attempt(lambda: item.add(self._session, values))
+        trouble = await self._add(item, identity, values, alone=True)
         return (await self._settle(item, identity, values, trouble)).values
 
     async def _create_numbered(self, item: MailcowObject, values: Values) -> Found:
@@ -185,14 +264,17 @@ class Driver:
                 raise MailcowError(msg)
             group = item.group(values)
             before = {item.identity_of(row) for row in await self._all(item, group)}
-            trouble = await self._attempt(lambda: item.add(session, values))
             unresolved = f"{UNRESOLVED}{group}:{','.join(sorted(before))}"
-            try:
-                fresh = await self._newcomers(item, group, before, values, trouble)
-            except MailcowError as blind:
-                session.unresolved.add(kind)
-                reasons = _reasons(trouble, f"its number could not be learnt: {blind}")
-                raise PartlyDoneError(unresolved, item.truth(values, {}), reasons) from None
+            for _ in range(ATTEMPTS):
+                trouble = await self._attempt(lambda: item.add(session, values))
+                try:
+                    fresh = await self._newcomers(item, group, before, values, trouble)
+                except MailcowError as blind:
+                    session.unresolved.add(kind)
+                    reasons = _reasons(trouble, f"its number could not be learnt: {blind}")
+                    raise PartlyDoneError(unresolved, item.truth(values, {}), reasons) from None
+                if fresh or not _once_more(trouble):
+                    break
             if len(fresh) == 1:
                 identity = item.identity_of(fresh[0])
             elif fresh or (isinstance(trouble, UncertainError) and trouble.pending):
@@ -248,6 +330,9 @@ class Driver:
         row = await self._see(item, identity, values, trouble)
         if row is None:
             raise _absent(item, identity, values, trouble)
+        if item.assembled and isinstance(trouble, UncertainError):
+            reasons = _reasons(trouble, "whether all of it was made is seen to by the next run")
+            raise PartlyDoneError(identity, _unwritten(item, values), reasons)
         unfinished = {one.name for one in item.differing(values, item.parse(row))}
         if unfinished and not isinstance(trouble, RefusedError):
             added = row
@@ -284,10 +369,6 @@ class Driver:
             reasons = _reasons(trouble, f"it could not be read back: {blind}")
             raise PartlyDoneError(identity, _unwritten(item, values), reasons) from None
         return row
-
-    async def _find_other(self, item: MailcowObject, identity: str) -> Row | None:
-        self._session.catalogue.touch(item.listing, identity)
-        return await item.find(self._session, identity)
 
     # --- changing ----------------------------------------------------------------------------
 
@@ -357,6 +438,11 @@ class Driver:
             if settled(row):
                 break
         return row
+
+
+def _once_more(trouble: MailcowError | None) -> bool:
+    """Return whether a write may be tried again: nobody knows what it did, and it is over."""
+    return isinstance(trouble, UncertainError) and not trouble.pending
 
 
 def _absent(

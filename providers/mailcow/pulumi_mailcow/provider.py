@@ -193,7 +193,10 @@ class MailcowProvider(Provider):
         """Return an object as it is, for a refresh or an import; no id if it is gone."""
         item = _object(request.type)
         remembered = plain_values(item.properties, {**request.inputs, **request.properties})
-        found = await self._driver().read(item, request.resource_id, remembered)
+        try:
+            found = await self._driver().read(item, request.resource_id, remembered)
+        except PartlyDoneError as error:
+            raise _as_wire(error, item, request.inputs) from None
         if found is None:
             return ReadResponse(resource_id="", properties={}, inputs={})
         marked = (request.properties, request.inputs)
@@ -294,6 +297,7 @@ def _read_inputs(
         one
         for one in _inputs(item)
         if one.name in declared
+        and not one.only_at_creation
         and values.get(one.name) is not None
         and one.canonical(values[one.name]) != one.canonical(declared[one.name])
     ]

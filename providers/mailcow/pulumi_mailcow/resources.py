@@ -689,9 +689,10 @@ class DkimKey(_Named, pulumi.CustomResource):
     """
 
     private_key: pulumi.Output[str | None]
-    """RSA key in PEM to use instead of a new one.
+    """RSA key in PEM to use instead of one that Mailcow makes.
 
-    That it arrived is seen by its public half. Kept encrypted. A change makes a new object.
+    Leave it out if you can: Mailcow shows an imported key in clear in `get/logs/api`, to
+    the read-only key too. That it arrived is seen by its public half. Kept encrypted.
     """
 
     public_key: pulumi.Output[str]
@@ -718,8 +719,10 @@ class DkimKey(_Named, pulumi.CustomResource):
             dkim_selector: Selector. Default: `'dkim'`. A change makes a new object.
             key_size: Bits of a key that Mailcow makes; 2048 if left out. One of `1024`,
                 `2048`, `3072`, `4096`. A change makes a new object.
-            private_key: RSA key in PEM to use instead of a new one. That it arrived is
-                seen by its public half. Kept encrypted. A change makes a new object.
+            private_key: RSA key in PEM to use instead of one that Mailcow makes. Leave
+                it out if you can: Mailcow shows an imported key in clear in `get/logs/api`,
+                to the read-only key too. That it arrived is seen by its public half. Kept
+                encrypted.
             opts: Options of the resource.
         """
         super().__init__(
@@ -1360,7 +1363,10 @@ class SyncJob(_Named, pulumi.CustomResource):
     """Regular expression of folders to leave out. Default: `'(?i)spam|(?i)junk'`."""
 
     custom_params: pulumi.Output[str]
-    """Further options of imapsync. Default: `''`."""
+    """Further options of imapsync, such as `--nofoldersizesatend --maxsize=1000000`.
+
+    Default: `''`.
+    """
 
     delete1: pulumi.Output[bool]
     """Delete there what was fetched. Default: `False`."""
@@ -1434,7 +1440,8 @@ class SyncJob(_Named, pulumi.CustomResource):
             timeout2: Seconds to wait for Mailcow. Default: `600`.
             exclude: Regular expression of folders to leave out. Default:
                 `'(?i)spam|(?i)junk'`.
-            custom_params: Further options of imapsync. Default: `''`.
+            custom_params: Further options of imapsync, such as `--nofoldersizesatend
+                --maxsize=1000000`. Default: `''`.
             delete1: Delete there what was fetched. Default: `False`.
             delete2: Delete here what is not there. Default: `False`.
             delete2duplicates: Delete duplicates here. Default: `True`.

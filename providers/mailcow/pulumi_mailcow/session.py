@@ -1,6 +1,7 @@
 """One run against one Mailcow: its client, what was read, and who writes what."""
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from pulumi_mailcow.catalogue import Catalogue, Listing
 from pulumi_mailcow.client import Client, Entry, Settings
 from pulumi_mailcow.errors import RefusedError, UncertainError
 
+_log = logging.getLogger(__name__)
 _done: ContextVar[list[str]] = ContextVar("done")
 """Writes of the operation under way that may have had an effect; each task has its own."""
 
@@ -63,6 +65,9 @@ class Session:
             done.append(path)
             raise
         done.append(path)
+        for entry in entries:
+            if entry.kind == "warning":
+                _log.warning("%s: done, but Mailcow warns: %s", path.partition("/tag/")[0], entry)
         return entries
 
     async def edit(self, category: str, item: str | int, attributes: dict[str, Any]) -> list[Entry]:

@@ -1,4 +1,4 @@
-"""Waiting that a genuine server needs, and a fake one does not."""
+"""Waiting that a genuine server needs, and a stand-in does not."""
 
 import pytest
 

@@ -55,7 +55,7 @@ class Sample:
         drifted: Property that the write changes.
         gone: Write that removes it behind Pulumi's back.
         needs: What must be there before.
-        table: Where the fake keeps it.
+        table: Where Mailcow keeps it: a table, and perhaps a condition.
         secret: Property that must never show.
     """
 
@@ -86,7 +86,7 @@ SAMPLES = (
          "gal": False, "backupmx": True, "relayhost": "1"},
         {"domain": "newer.example.org"},
         ("edit/domain", edit({"mailboxes": 3}, "{key}")), "mailboxes",
-        ("delete/domain", ["{key}"]), (RELAYHOST,), "domains",
+        ("delete/domain", ["{key}"]), (RELAYHOST,), "domain",
     ),
     Sample(
         "Mailbox",
@@ -97,7 +97,7 @@ SAMPLES = (
          "tags": [], "relayhost": "1", "name": "Anna Sample", "pwRecoveryEmail": ""},
         {"localPart": "anne"},
         ("edit/mailbox", edit({"quota": 99}, "{key}")), "quota",
-        ("delete/mailbox", ["{key}"]), (DOMAIN, RELAYHOST), "mailboxes", "password",
+        ("delete/mailbox", ["{key}"]), (DOMAIN, RELAYHOST), "mailbox WHERE kind = ''", "password",
     ),
     Sample(
         "Alias",
@@ -106,7 +106,7 @@ SAMPLES = (
         {"goto": ["y@example.net"], "active": False, "privateComment": "why", "publicComment": ""},
         {"address": "abuse2@example.org"},
         ("edit/alias", edit({"goto": "z@example.net"})), "goto",
-        ("delete/alias", ["{id}"]), (DOMAIN, MAILBOX), "aliases",
+        ("delete/alias", ["{id}"]), (DOMAIN, MAILBOX), "alias WHERE address != goto",
     ),
     Sample(
         "Relayhost",
@@ -131,7 +131,7 @@ SAMPLES = (
         {"policy": "secure", "parameters": "match=smtp.example.net"},
         {"dest": "[smtp2.example.net]:587"},
         ("edit/tls-policy-map", edit({"policy": "may"})), "policy",
-        ("delete/tls-policy-map", ["{id}"]), (), "tls",
+        ("delete/tls-policy-map", ["{id}"]), (), "tls_policy_override",
     ),
     Sample(
         "DkimKey",
@@ -139,7 +139,7 @@ SAMPLES = (
         {},
         {"privateKey": KEYS[1]},
         None, "privateKey",
-        ("delete/dkim", ["{key}"]), (DOMAIN,), "dkim", "privateKey",
+        ("delete/dkim", ["{key}"]), (DOMAIN,), "redis WHERE hash = 'DKIM_PUB_KEYS'", "privateKey",
     ),
     Sample(
         "MtaSts",
@@ -147,7 +147,8 @@ SAMPLES = (
         {"mode": "enforce", "mx": ["mail.example.org", "*.example.net"], "maxAge": 86400},
         {},
         ("edit/mta-sts", edit({"version": "stsv1", "mode": "none"}, "{key}")), "mode",
-        ("edit/mta-sts", edit({"version": "stsv1", "active": 0}, "{key}")), (DOMAIN,), "mta_sts",
+        ("edit/mta-sts", edit({"version": "stsv1", "active": 0}, "{key}")), (DOMAIN,),
+        "mta_sts WHERE active = 1",
     ),
     Sample(
         "AppPassword",
@@ -155,7 +156,7 @@ SAMPLES = (
         {"appName": "Scanner", "appPasswd": "Planted-App-2", "protocols": ["smtp_access"]},
         {},
         ("edit/app-passwd", edit({"username": "info@example.org", "app_name": "Fax"})), "appName",
-        ("delete/app-passwd", ["{id}"]), (DOMAIN, MAILBOX), "app_passwords", "appPasswd",
+        ("delete/app-passwd", ["{id}"]), (DOMAIN, MAILBOX), "app_passwd", "appPasswd",
     ),
     Sample(
         "Resource",
@@ -163,7 +164,7 @@ SAMPLES = (
         {"description": "Room One", "kind": "thing", "multipleBookings": -1, "active": False},
         {},
         ("edit/resource", edit({"description": "Broom closet"}, "{name}")), "description",
-        ("delete/resource", ["{name}"]), (DOMAIN,), "resources",
+        ("delete/resource", ["{name}"]), (DOMAIN,), "mailbox WHERE kind != ''",
     ),
     Sample(
         "BccMap",
@@ -171,7 +172,7 @@ SAMPLES = (
         {"bccDest": "archive2@example.net", "active": False},
         {"type": "sender"},
         ("edit/bcc", edit({"bcc_dest": "thief@example.net"})), "bccDest",
-        ("delete/bcc", ["{id}"]), (DOMAIN,), "bcc",
+        ("delete/bcc", ["{id}"]), (DOMAIN,), "bcc_maps",
     ),
     Sample(
         "RecipientMap",
@@ -188,7 +189,7 @@ SAMPLES = (
         {"object": "example.org"},
         ("edit/rl-mbox", edit({"rl_value": 5, "rl_frame": "d"}, "{key}")), "value",
         ("edit/rl-mbox", edit({"rl_value": 0, "rl_frame": "d"}, "{key}")), (DOMAIN, MAILBOX),
-        "rate_limits",
+        "redis WHERE hash = 'RL_VALUE'",
     ),
     Sample(
         "DomainPolicy",
@@ -196,7 +197,7 @@ SAMPLES = (
         {},
         {"objectList": "bl"},
         None, "objectList",
-        ("delete/domain-policy", ["{id}"]), (DOMAIN,), "policies",
+        ("delete/domain-policy", ["{id}"]), (DOMAIN,), "filterconf WHERE option LIKE '%list_from'",
     ),
     Sample(
         "MailboxPolicy",
@@ -204,7 +205,8 @@ SAMPLES = (
         {},
         {"objectFrom": "*@spam2.example.net"},
         None, "objectList",
-        ("delete/mailbox-policy", ["{id}"]), (DOMAIN, MAILBOX), "policies",
+        ("delete/mailbox-policy", ["{id}"]), (DOMAIN, MAILBOX),
+        "filterconf WHERE option LIKE '%list_from'",
     ),
     Sample(
         "SpamScore",
@@ -212,7 +214,8 @@ SAMPLES = (
         {"lowspamlevel": 3.5},
         {},
         ("edit/spam-score", edit({"spam_score": "1,2"}, "{key}")), "lowspamlevel",
-        ("edit/spam-score", edit({"spam_score": "default"}, "{key}")), (DOMAIN, MAILBOX), "scores",
+        ("edit/spam-score", edit({"spam_score": "default"}, "{key}")), (DOMAIN, MAILBOX),
+        "filterconf WHERE option = 'lowspamlevel'",
     ),
     Sample(
         "DomainAdmin",
@@ -222,7 +225,7 @@ SAMPLES = (
         {"username": "anne"},
         ("edit/domain-admin", edit({"force_pw_update": 1, "force_tfa": 1}, "{key}")),
         "forcePwUpdate",
-        ("delete/domain-admin", ["{key}"]), (DOMAIN,), "admins", "password",
+        ("delete/domain-admin", ["{key}"]), (DOMAIN,), "admin", "password",
     ),
     Sample(
         "ForwardingHost",
@@ -230,7 +233,7 @@ SAMPLES = (
         {"filterSpam": True},
         {"hostname": "192.0.2.8"},
         ("edit/fwdhost", edit({"keep_spam": 0}, "{key}")), "filterSpam",
-        ("delete/fwdhost", ["{key}"]), (), "forwarding",
+        ("delete/fwdhost", ["{key}"]), (), "redis WHERE hash = 'WHITELISTED_FWD_HOST'",
     ),
     Sample(
         "SyncJob",
@@ -240,7 +243,7 @@ SAMPLES = (
          "maxbytespersecond": 1000},
         {"user1": "older@example.net"},
         ("edit/syncjob", edit({"delete1": 1})), "delete1",
-        ("delete/syncjob", ["{id}"]), (DOMAIN, MAILBOX), "sync_jobs", "password1",
+        ("delete/syncjob", ["{id}"]), (DOMAIN, MAILBOX), "imapsync", "password1",
     ),
 )  # fmt: skip
 BY_TOKEN = {sample.token: sample for sample in SAMPLES}

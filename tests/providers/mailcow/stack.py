@@ -1,10 +1,12 @@
 """The little of an engine that a provider is driven by: state, and check, diff, create, ..."""
 
 import asyncio
+import itertools
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Any
 
@@ -25,8 +27,8 @@ from pulumi_mailcow.errors import PartlyDoneError
 from pulumi_mailcow.objects import BY_TOKEN
 from pulumi_mailcow.provider import MailcowProvider
 from pulumi_mailcow.session import Session
+from pulumi_mailcow.testing import API_KEY, Mailcow
 from pulumi_mailcow.wire import plain, wrapped
-from tests.providers.mailcow.fake import API_KEY, FakeMailcow
 from tests.providers.mailcow.samples import Need, Sample
 
 Wire = dict[str, PropertyValue]
@@ -67,6 +69,10 @@ class Stack:
     provider: MailcowProvider = field(default_factory=MailcowProvider)
     states: dict[str, State] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
+
+    def copied(self) -> dict[str, State]:
+        """Return the state, to begin with it again."""
+        return {name: replace(state) for name, state in self.states.items()}
 
     async def configure(self, **settings: Any) -> None:
         """Begin a run."""
@@ -193,9 +199,13 @@ class Stack:
 
     async def _read(self, name: str) -> State | None:
         state = self.states[name]
-        answer = await self.provider.read(
-            ReadRequest(urn(state.token, name), state.id, state.outputs, state.inputs)
-        )
+        request = ReadRequest(urn(state.token, name), state.id, state.outputs, state.inputs)
+        try:
+            answer = await self.provider.read(request)
+        except PartlyDoneError as error:
+            return State(
+                state.token, error.resource_id, error.inputs, error.properties, error.reasons
+            )
         if not answer.resource_id:
             return None
         return State(
@@ -231,17 +241,27 @@ class Stack:
 
 @asynccontextmanager
 async def standing(needs: tuple[Need, ...] = (), **settings: Any) -> Any:
-    """Yield a fake Mailcow and a stack, with what is needed deployed."""
-    fake = FakeMailcow()
-    stack = Stack(await fake.start())
-    try:
-        await stack.configure(**settings)
-        await stack.up(program_of(needs))
-        yield fake, stack
-    finally:
-        fake.release.set()
-        await stack.provider.cancel()
-        await fake.stop()
+    """Yield a Mailcow and a stack, with what is needed deployed.
+
+    Its clock ticks a second whenever it is looked at: no test waits for one.
+    """
+    async with Mailcow() as mailcow:
+        ticks = itertools.count()
+        start = datetime(2026, 11, 28, tzinfo=UTC)
+        mailcow.api.store.clock = lambda: start + timedelta(seconds=next(ticks))
+        stack = Stack(mailcow.url)
+        try:
+            await stack.configure(**settings)
+            await stack.up(program_of(needs))
+            yield mailcow, stack
+        finally:
+            await mailcow.api.lift()
+            await stack.provider.cancel()
+
+
+def kept(mailcow: Mailcow, table: str) -> list[Row]:
+    """Return the rows of a table, whose name may go on with a condition."""
+    return mailcow.api.store.rows(f"SELECT * FROM {table}")
 
 
 def program_of(needs: tuple[Need, ...], *more: tuple[str, Sample, Mapping[str, Any]]) -> Any:
@@ -273,6 +293,6 @@ def in_loop(scenario: Callable[..., Awaitable[None]]) -> Callable[..., None]:
 
     @wraps(scenario)
     def test(*args: Any, **named: Any) -> None:
-        asyncio.run(asyncio.wait_for(scenario(*args, **named), 60))
+        asyncio.run(asyncio.wait_for(scenario(*args, **named), 240))
 
     return test

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from pulumi_mailcow.objects import mailbox
+from pulumi_mailcow.testing import API_KEY
 from rehearsal.world.mailcow_api import MailcowApi
 from rehearsal.world.world import World
-from tests.providers.mailcow.fake import API_KEY
 from tests.providers.mailcow.samples import SAMPLES, Need, Sample
 from tests.providers.mailcow.stack import Stack, click, in_loop, program_of
 

@@ -16,7 +16,7 @@ from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc, status_pb2
 
 from pulumi_mailcow.generate import PACKAGE_FILE
-from tests.providers.mailcow.fake import API_KEY, FakeMailcow
+from pulumi_mailcow.testing import API_KEY, Mailcow
 from tests.providers.mailcow.stack import in_loop, urn, wire
 
 PLUGIN = PACKAGE_FILE.parents[1]
@@ -56,14 +56,13 @@ async def _create(stub: Any, token: str, inputs: dict[str, Any]) -> Any:
 
 @in_loop
 async def test_the_plugin_serves_schema_objects_and_errors_without_a_traceback() -> None:
-    fake = FakeMailcow()
-    endpoint = await fake.start()
-    async with plugin() as stub:
+    async with Mailcow() as mailcow, plugin() as stub:
         described = json.loads((await stub.GetSchema(provider_pb2.GetSchemaRequest())).schema)
         assert described["name"] == "mailcow"
-        settings = _struct({"endpoint": endpoint, "apiKey": API_KEY})
+        settings = _struct({"endpoint": mailcow.url, "apiKey": API_KEY})
         await stub.Configure(provider_pb2.ConfigureRequest(args=settings, acceptSecrets=True))
         await _create(stub, "Domain", {"domain": "example.org"})
+        await _create(stub, "Resource", {"domain": "example.org", "description": "room"})
         box = {"localPart": "a", "domain": "example.org", "password": "Planted-Plugin-1"}
         made = await _create(stub, "Mailbox", box)
         assert made.id == "a@example.org"
@@ -77,11 +76,10 @@ async def test_the_plugin_serves_schema_objects_and_errors_without_a_traceback()
         assert ".py" not in details
         assert "Planted" not in str(refused.value)
         await _half_done(stub)
-    await fake.stop()
 
 
 async def _half_done(stub: Any) -> None:
-    inputs = {"address": "b@example.org", "goto": ["c@example.net", "invalid@example.net"]}
+    inputs = {"address": "b@example.org", "goto": ["c@example.net", "room@example.org"]}
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await _create(stub, "Alias", inputs)
     metadata = dict(refused.value.trailing_metadata() or ())

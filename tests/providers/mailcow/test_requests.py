@@ -2,8 +2,9 @@
 
 import asyncio
 
+from pulumi_mailcow.testing import Fault, Kind
 from tests.providers.mailcow.samples import DOMAIN
-from tests.providers.mailcow.stack import Declared, in_loop, program_of, standing
+from tests.providers.mailcow.stack import Declared, in_loop, kept, program_of, standing
 
 MANY = 120
 
@@ -20,21 +21,21 @@ def _mailboxes(count: int) -> dict[str, Declared]:
 
 @in_loop
 async def test_a_refresh_of_many_reads_a_list_and_not_each() -> None:
-    async with standing((DOMAIN,)) as (fake, stack):
+    async with standing((DOMAIN,)) as (mailcow, stack):
         await stack.up(_mailboxes(MANY))
         await stack.configure()
-        fake.reads = 0
+        mailcow.api.count.reads = 0
         assert await stack.refresh() == {}
-        assert fake.reads < 10
+        assert mailcow.api.count.reads < 10
 
 
 @in_loop
 async def test_creating_costs_one_write_and_one_look() -> None:
-    async with standing((DOMAIN,)) as (fake, stack):
-        fake.reads, fake.writes = 0, []
+    async with standing((DOMAIN,)) as (mailcow, stack):
+        mailcow.api.count.reads, mailcow.api.count.writes = 0, []
         await stack.up(_mailboxes(MANY))
-        assert len(fake.writes) == MANY
-        assert fake.reads < MANY + 10
+        assert len(mailcow.api.count.writes) == MANY
+        assert mailcow.api.count.reads < MANY + 10
 
 
 @in_loop
@@ -55,18 +56,19 @@ async def test_a_list_is_not_believed_about_what_was_written_since() -> None:
 
 @in_loop
 async def test_readers_of_one_group_wait_for_one_list() -> None:
-    async with standing((DOMAIN,)) as (fake, stack):
+    async with standing((DOMAIN,)) as (mailcow, stack):
         await stack.up(_mailboxes(30))
         await stack.configure()
-        fake.reads, fake.delay = 0, 0.01
+        mailcow.api.count.reads = 0
+        mailcow.api.faults.set(Fault(Kind.SLOW, "*", times=None, seconds=0.01))
         await asyncio.gather(*(stack._read(f"m{number}") for number in range(30)))
-        assert fake.reads <= 4
+        assert mailcow.api.count.reads <= 4
 
 
 @in_loop
 async def test_objects_that_only_lists_show_may_be_written_at_the_same_time() -> None:
-    async with standing((DOMAIN,)) as (fake, stack):
-        fake.delay = 0.001
+    async with standing((DOMAIN,)) as (mailcow, stack):
+        mailcow.api.faults.set(Fault(Kind.SLOW, "*", times=None, seconds=0.001))
         inputs = [
             await stack.check(
                 "RecipientMap",
@@ -78,6 +80,6 @@ async def test_objects_that_only_lists_show_may_be_written_at_the_same_time() ->
         await asyncio.gather(
             *(stack._create("RecipientMap", f"r{n}", one) for n, one in enumerate(inputs))
         )
-        assert len(fake.recipient_maps) == 20
+        assert len(kept(mailcow, "recipient_maps")) == 20
         await asyncio.gather(*(stack._delete(f"r{n}", stack.states[f"r{n}"]) for n in range(20)))
-        assert not fake.recipient_maps
+        assert not kept(mailcow, "recipient_maps")

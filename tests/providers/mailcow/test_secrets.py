@@ -8,7 +8,7 @@ import pytest
 from pulumi_mailcow.client import Client, Settings
 from pulumi_mailcow.errors import MailcowError, PartlyDoneError
 from pulumi_mailcow.scrub import REDACTED, Scrubber, secrets_in
-from tests.providers.mailcow.fake import API_KEY, FakeMailcow, Fault
+from pulumi_mailcow.testing import API_KEY, Fault, Kind, Mailcow
 from tests.providers.mailcow.samples import SAMPLES, Sample
 from tests.providers.mailcow.stack import in_loop, program_of, standing
 
@@ -31,17 +31,17 @@ async def test_no_error_no_log_and_no_state_shows_a_secret(sample: Sample) -> No
     root.setLevel(logging.DEBUG)
     said = []
     try:
-        async with standing(sample.needs) as (fake, stack):
+        async with standing(sample.needs) as (mailcow, stack):
             for changes in ({}, sample.changed):
-                for fault in ("danger", "empty", "html500", "lost"):
-                    fake.faults = [Fault(fault)]
+                for kind in (Kind.DANGER, Kind.EMPTY, Kind.STATUS, Kind.LOST):
+                    mailcow.api.faults.set(Fault(kind))
                     try:
                         await stack.up(program_of(sample.needs, ("it", sample, changes)))
                     except MailcowError as error:
                         said += [str(error), repr(error), str(error.__context__)]
                         if isinstance(error, PartlyDoneError):
                             said += [*error.reasons, str(error.args)]
-                    await fake.recover()
+                    await mailcow.api.lift()
                 await stack.up(program_of(sample.needs, ("it", sample, changes)))
             await stack.configure()
             await stack.refresh()
@@ -58,18 +58,22 @@ async def test_no_error_no_log_and_no_state_shows_a_secret(sample: Sample) -> No
 
 @in_loop
 async def test_what_mailcow_echoes_is_scrubbed_before_anything_sees_it() -> None:
-    fake = FakeMailcow()
     password = "Planted:Echo<1>\n-line"
-    async with Client(Settings(await fake.start(), API_KEY)) as client:
-        fake.add_relayhost = (  # type: ignore[method-assign] # answers worse than the genuine one
-            lambda answer, data: answer.say("danger", "bad", f"no {data['password']} {API_KEY}")
-        )
+    async with Mailcow() as mailcow, Client(Settings(mailcow.url, API_KEY)) as client:
+        mailcow.api.faults.set(Fault(Kind.DANGER, words=f"no {password} {API_KEY}"))
         with pytest.raises(MailcowError) as refused:
             await client.write("add/relayhost", {"hostname": "h", "password": password})
         assert "Planted" not in str(refused.value)
         assert API_KEY not in str(refused.value)
         assert REDACTED in str(refused.value)
-    await fake.stop()
+
+
+@in_loop
+async def test_a_key_with_a_blank_at_its_end_is_refused_and_not_shown() -> None:
+    for key in (f"{API_KEY} ", f"{API_KEY}\n", "ké"):
+        with pytest.raises(MailcowError, match="letters, digits and hyphens") as refused:
+            Client(Settings("http://127.0.0.1:9", key))
+        assert key.strip() not in str(refused.value)
 
 
 def test_a_secret_is_found_however_mailcow_spells_it() -> None:

@@ -1,11 +1,20 @@
 """Aliases: addresses that hand on to others."""
 
-import re
 from collections.abc import Iterable
-from urllib.parse import quote
 
 from pulumi_mailcow.catalogue import Listing, Row
-from pulumi_mailcow.describe import Kind, Property, Values, address, flag, sent_address, text
+from pulumi_mailcow.describe import (
+    Kind,
+    Property,
+    Values,
+    address,
+    address_mistake,
+    asked,
+    either_mistake,
+    flag,
+    sent_address,
+    text,
+)
 from pulumi_mailcow.objects.base import MailcowObject, Mistake, with_names
 from pulumi_mailcow.session import Session
 
@@ -19,14 +28,18 @@ FLAGS = ("active", "sogo_visible", "sender_allowed", "internal")
 COMMENTS = ("public_comment", "private_comment")
 COMMENT_LIMIT = 160
 """Greatest length of a comment in bytes."""
-SEPARATORS = re.compile(r"[ ,;\n]")
 LISTING = Listing(
     name="alias",
-    single=lambda key: f"alias/{quote(key, safe='@')}",
-    whole=lambda domain: f"alias/all/{quote(domain)}",
+    single=lambda key: f"alias/{asked(key)}",
+    whole=lambda domain: f"alias/all/{asked(domain)}",
     group=lambda key: key.rpartition("@")[2],
     key=lambda row: text(row.get("address")),
 )
+
+
+def _target_mistake(value: str) -> str | None:
+    # The sinks have a property each, and a word of their own.
+    return None if value.strip().lower() in SPECIAL else address_mistake(value)
 
 
 class Alias(MailcowObject):
@@ -42,10 +55,11 @@ class Alias(MailcowObject):
         Property(
             "address", Kind.TEXT,
             "The address; `@example.org` takes whatever else arrives for the domain.",
-            required=True, replaces=True, same=address,
+            required=True, replaces=True, same=address, form=either_mistake,
         ),
         Property(
-            "goto", Kind.TEXTS, "Addresses it hands on to, in no order.", default=[], same=address
+            "goto", Kind.TEXTS, "Addresses it hands on to, in no order.", default=[], same=address,
+            form=_target_mistake,
         ),
         Property("goto_null", Kind.FLAG, "Throw the mail away.", default=False),
         Property("goto_spam", Kind.FLAG, "Learn the mail as spam.", default=False),
@@ -58,8 +72,12 @@ class Alias(MailcowObject):
         Property(
             "internal", Kind.FLAG, "Whether only local senders may write to it.", default=False
         ),
-        Property("public_comment", Kind.TEXT, "Comment that its users see.", default=""),
-        Property("private_comment", Kind.TEXT, "Comment for administrators.", default=""),
+        Property(
+            "public_comment", Kind.TEXT, "Comment that its users see.", default="", limit=None
+        ),
+        Property(
+            "private_comment", Kind.TEXT, "Comment for administrators.", default="", limit=None
+        ),
     )  # fmt: skip
     limits = (
         (
@@ -76,15 +94,13 @@ class Alias(MailcowObject):
     opts=opts,
 )"""
 
-    def mistakes(self, values: Values) -> Iterable[Mistake]:
+    def own_mistakes(self, values: Values) -> Iterable[Mistake]:
         """Refuse what Mailcow would split, drop or ignore."""
         own, targets = values.get("address"), values.get("goto")
-        if own is not None and (SEPARATORS.search(own.strip()) or "@" not in own):
+        if own is not None and "@" not in own:
             yield "address", "must be one address, or @ and a domain"
         for target in targets or []:
-            if SEPARATORS.search(target.strip()) or "@" not in target.strip("@"):
-                yield "goto", f"{target!r} is not one address"
-            elif target.strip().lower() in SPECIAL:
+            if target.strip().lower() in SPECIAL:
                 yield "goto", f"say `{SPECIAL[target.strip().lower()]}` instead of {target}"
             elif own and address(target) == address(own):
                 yield "goto", "an alias cannot lead to itself"
@@ -133,9 +149,8 @@ class Alias(MailcowObject):
 
     async def change(self, session: Session, row: Row, values: Values, changed: set[str]) -> None:
         """Edit by number: an address that begins with digits could name another alias."""
-        sent = with_names(values, (*FLAGS, *COMMENTS), changed)
-        if changed.intersection({"goto", *SPECIAL.values()}):
-            sent |= self._targets(values)
+        # An edit that does not say where a sink leads is refused: its target is no address.
+        sent = {**with_names(values, (*FLAGS, *COMMENTS), changed), **self._targets(values)}
         with session.touching(LISTING, self.identity_of(row)):
             await session.edit("alias", row["id"], sent)
 

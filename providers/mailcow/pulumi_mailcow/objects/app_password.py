@@ -1,10 +1,18 @@
 """App passwords: further passwords of a mailbox, each for some protocols."""
 
 from collections.abc import Iterable
-from urllib.parse import quote
 
 from pulumi_mailcow.catalogue import Listing, Row
-from pulumi_mailcow.describe import Kind, Property, Values, address, flag, text
+from pulumi_mailcow.describe import (
+    Kind,
+    Property,
+    Values,
+    address,
+    address_mistake,
+    asked,
+    flag,
+    text,
+)
 from pulumi_mailcow.objects.base import MailcowObject, Mistake
 from pulumi_mailcow.session import Session
 
@@ -12,7 +20,7 @@ PROTOCOLS = ("imap_access", "smtp_access", "eas_access", "dav_access", "pop3_acc
              "sieve_access")  # fmt: skip
 LISTING = Listing(
     name="app_password",
-    whole=lambda mailbox: f"app-passwd/all/{quote(mailbox, safe='@')}",
+    whole=lambda mailbox: f"app-passwd/all/{asked(mailbox)}",
     group=lambda key: key.rpartition("/")[0],
     key=lambda row: f"{address(text(row.get('mailbox')))}/{row.get('id')}",
 )
@@ -30,13 +38,13 @@ class AppPassword(MailcowObject):
     properties = (
         Property(
             "username", Kind.TEXT, "Address of the mailbox.",
-            required=True, replaces=True, same=address,
+            required=True, replaces=True, same=address, form=address_mistake,
         ),
         Property("app_name", Kind.TEXT, "What the password is for.", required=True),
         Property(
             "app_passwd", Kind.TEXT,
             "The password. Needed to create one; may be left out for one that was imported.",
-            secret=True, readable=False,
+            secret=True, readable=False, limit=None,
         ),
         Property(
             "protocols", Kind.TEXTS, "What it opens.", default=list(PROTOCOLS), choices=PROTOCOLS
@@ -57,7 +65,7 @@ class AppPassword(MailcowObject):
     opts=opts,
 )"""
 
-    def mistakes(self, values: Values) -> Iterable[Mistake]:
+    def own_mistakes(self, values: Values) -> Iterable[Mistake]:
         """Refuse names that Mailcow would encode or trim, and empty ones."""
         name = values.get("app_name")
         if name is not None and (name in ("", "0") or name != name.strip()):

@@ -38,11 +38,20 @@ class MailcowObject(ABC):
     numbered: ClassVar[bool] = False
     """Whether only a number that Mailcow gives, and does not tell, sets two of a kind apart."""
 
-    def mistakes(self, values: Values) -> Iterable[Mistake]:  # noqa: ARG002 - for overriding
-        """Return what is wrong with a declaration, beyond what the properties say themselves.
+    assembled: ClassVar[bool] = False
+    """Whether adding it takes several statements, of which not all can be seen to be done."""
 
-        Values that are not known yet are absent.
-        """
+    def mistakes(self, values: Values) -> Iterable[Mistake]:
+        """Return what is wrong with a declaration. Values that are not known yet are absent."""
+        for item in self.properties:
+            value = values.get(item.name)
+            for text in value if isinstance(value, list) else [value]:
+                if isinstance(text, str) and not item.choices:
+                    yield from _malformed(item, text)
+        yield from self.own_mistakes(values)
+
+    def own_mistakes(self, values: Values) -> Iterable[Mistake]:  # noqa: ARG002 - for overriding
+        """Return what is wrong beyond the form of each property."""
         return ()
 
     def implied(self, values: Values) -> Values:  # noqa: ARG002 - for overriding
@@ -93,6 +102,20 @@ class MailcowObject(ABC):
     def stub(self, identity: str) -> Row | None:  # noqa: ARG002 - for overriding
         """Return as much of a row as removing the object by its id needs, if an id is enough."""
         return None
+
+    def may_be_added(self, values: Values) -> bool:  # noqa: ARG002 - for overriding
+        """Return whether a declaration says all that adding the object needs."""
+        return True
+
+    def expendable(self, row: Row) -> bool:  # noqa: ARG002 - for overriding
+        """Return whether nothing is lost with an object that was added a moment ago."""
+        return True
+
+    async def complete(
+        self, session: Session, row: Row, values: Values, remembered: Values
+    ) -> None:
+        """Add what an addition of which the answer never came may have left out, unseen."""
+        del session, row, values, remembered
 
     async def stands(self, session: Session, row: Row) -> bool:  # noqa: ARG002 - for overriding
         """Return whether what was read was put there, and is not merely Mailcow's default."""
@@ -154,6 +177,15 @@ class MailcowObject(ABC):
                     value = seen
             said[item.name] = value
         return said
+
+
+def _malformed(item: Property, text: str) -> Iterable[Mistake]:
+    if item.limit is not None and len(text) > item.limit:
+        yield item.name, f"is longer than {item.limit} characters, which is all that Mailcow keeps"
+    elif item.form is not None and text:
+        mistake = item.form(text)
+        if mistake:
+            yield item.name, mistake
 
 
 def with_names(values: Values, names: Iterable[str], wanted: set[str] | None = None) -> Values:

@@ -3,7 +3,18 @@
 from collections.abc import Iterable
 
 from pulumi_mailcow.catalogue import Listing, Row
-from pulumi_mailcow.describe import Kind, Property, Values, address, domain_name, flag, text
+from pulumi_mailcow.describe import (
+    Kind,
+    Property,
+    Values,
+    address,
+    address_mistake,
+    domain_name,
+    either_mistake,
+    flag,
+    sent_address,
+    text,
+)
 from pulumi_mailcow.objects.base import MailcowObject, Mistake, with_names
 from pulumi_mailcow.session import Session
 
@@ -34,14 +45,15 @@ class BccMap(MailcowObject):
         Property(
             "local_dest", Kind.TEXT,
             "Whose mail is copied: an address of a mailbox or alias, or a domain. It must exist.",
-            required=True, replaces=True, same=destination,
+            required=True, replaces=True, same=destination, form=either_mistake,
         ),
         Property(
             "type", Kind.TEXT, "Whether it is copied when it is sent or when it arrives.",
             required=True, replaces=True, choices=("sender", "rcpt"),
         ),
         Property(
-            "bcc_dest", Kind.TEXT, "Address that gets the copies.", required=True, same=address
+            "bcc_dest", Kind.TEXT, "Address that gets the copies.", required=True, same=address,
+            form=address_mistake,
         ),
         Property("active", Kind.FLAG, "Whether it is in use.", default=True),
     )  # fmt: skip
@@ -58,13 +70,11 @@ class BccMap(MailcowObject):
     opts=opts,
 )"""
 
-    def mistakes(self, values: Values) -> Iterable[Mistake]:
+    def own_mistakes(self, values: Values) -> Iterable[Mistake]:
         """Refuse what Mailcow would refuse without a word."""
-        local = values.get("local_dest")
-        if local is not None and not local.strip().strip("@"):
-            yield "local_dest", "must be an address or a domain"
-        if values.get("bcc_dest") is not None and "@" not in values["bcc_dest"].strip("@"):
-            yield "bcc_dest", "must be an address"
+        for name in ("local_dest", "bcc_dest"):
+            if values.get(name) == "":
+                yield name, "must not be empty"
 
     def identity(self, values: Values) -> str:
         """Type, and whose mail."""
@@ -88,14 +98,16 @@ class BccMap(MailcowObject):
         body = {
             **with_names(values, ("type", "active")),
             "local_dest": destination(values["local_dest"]).removeprefix("@"),
-            "bcc_dest": values["bcc_dest"].strip(),
+            "bcc_dest": sent_address(values["bcc_dest"]),
         }
         with session.touching(LISTING, self.identity(values)):
             await session.send("add/bcc", body)
 
     async def change(self, session: Session, row: Row, values: Values, changed: set[str]) -> None:
         """Edit by number."""
-        sent = with_names(values, ("bcc_dest", "active"), changed)
+        sent = with_names(values, ("active",), changed)
+        if "bcc_dest" in changed:
+            sent["bcc_dest"] = sent_address(values["bcc_dest"])
         with session.touching(LISTING, self.identity_of(row)):
             await session.edit("bcc", row["id"], sent)
 

@@ -4,17 +4,29 @@ import base64
 import re
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import quote
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from pulumi_mailcow.catalogue import Listing, Row
-from pulumi_mailcow.describe import Kind, Property, Values, domain_name, text, whole
+from pulumi_mailcow.describe import (
+    Kind,
+    Property,
+    Values,
+    asked,
+    domain_mistake,
+    domain_name,
+    text,
+    whole,
+)
+from pulumi_mailcow.errors import RefusedError
 from pulumi_mailcow.objects.base import MailcowObject, Mistake
 from pulumi_mailcow.session import Session
 
 SELECTOR = re.compile(r"[A-Za-z0-9._-]*[A-Za-z0-9][A-Za-z0-9._-]*")
+IMPORTS = 10
+"""How often an import is tried that stumbles over what another key left behind."""
+LEFT_OVER = "Cannot open file"
 SIZE = 2048
 """Bits of a key where none is declared."""
 
@@ -26,7 +38,7 @@ def _shape(answer: Any, key: str) -> Row | None:
 
 LISTING = Listing(
     name="dkim",
-    single=lambda key: f"dkim/{quote(key, safe='')}",
+    single=lambda key: f"dkim/{asked(key)}",
     key=lambda row: text(row.get("domain")),
     shape=_shape,
 )
@@ -63,7 +75,7 @@ class DkimKey(MailcowObject):
     properties = (
         Property(
             "domain", Kind.TEXT, "Domain that is signed for.",
-            required=True, replaces=True, same=domain_name,
+            required=True, replaces=True, same=domain_name, form=domain_mistake,
         ),
         Property("dkim_selector", Kind.TEXT, "Selector.", default="dkim", replaces=True),
         Property(
@@ -73,16 +85,25 @@ class DkimKey(MailcowObject):
         ),
         Property(
             "private_key", Kind.TEXT,
-            "RSA key in PEM to use instead of a new one. That it arrived is seen by its public "
-            "half.",
-            replaces=True, secret=True, readable=False,
+            "RSA key in PEM to use instead of one that Mailcow makes. Leave it out if you can: "
+            "Mailcow shows an imported key in clear in `get/logs/api`, to the read-only key too. "
+            "That it arrived is seen by its public half.",
+            secret=True, readable=False, limit=None,
         ),
         Property("public_key", Kind.TEXT, "Public key, as `p=` in DNS.", output=True),
         Property("dkim_txt", Kind.TEXT, "The whole TXT record, as Mailcow words it.", output=True),
     )  # fmt: skip
     limits = (
-        "There is one key for a domain, and it cannot be edited: any change replaces it.",
-        "The private key cannot be read back.",
+        (
+            "There is one key for a domain. Another declared `private_key` takes its place in one "
+            "request; another selector or size makes a new object, and for a moment there is none."
+        ),
+        (
+            "The private key cannot be read back, but Mailcow's log of the API (`get/logs/api`) "
+            "shows an imported one to everyone with an API key, the read-only one included, until "
+            "enough later requests (`LOG_LINES`) have pushed it out. One that Mailcow makes never "
+            "leaves it."
+        ),
         "It outlives its domain: only this resource removes it.",
         "There is no list of keys: each is read with a request of its own.",
     )
@@ -94,7 +115,7 @@ class DkimKey(MailcowObject):
     opts=opts,
 )"""
 
-    def mistakes(self, values: Values) -> Iterable[Mistake]:
+    def own_mistakes(self, values: Values) -> Iterable[Mistake]:
         """Refuse what Mailcow would refuse, and a key that it would misread."""
         selector = values.get("dkim_selector")
         if selector is not None and not SELECTOR.fullmatch(selector):
@@ -109,7 +130,8 @@ class DkimKey(MailcowObject):
         """The public half of a declared key is known."""
         if not values.get("private_key"):
             return {}
-        return {"public_key": public_key(values["private_key"])}
+        public = public_key(values["private_key"])
+        return {"public_key": public, "dkim_txt": f"v=DKIM1;k=rsa;t=s;s=email;p={public}"}
 
     def believed(self, remembered: Values, actual: Values) -> Values:
         """Forget a private key that is not the one Mailcow uses any more."""
@@ -139,30 +161,50 @@ class DkimKey(MailcowObject):
 
     async def add(self, session: Session, values: Values) -> None:
         """Have one made, or import the declared one; never over another."""
+        if values.get("private_key"):
+            await self._bring(session, values, over=False)
+            return
         name = self.identity(values)
         selector = values.get("dkim_selector") or "dkim"
+        size = values.get("key_size") or SIZE
+        body = {"domains": name, "dkim_selector": selector, "key_size": size}
         with session.touching(LISTING, name):
-            if values.get("private_key"):
-                await session.send(
-                    "add/dkim_import",
-                    {
-                        "domain": name,
-                        "dkim_selector": selector,
-                        "private_key_file": values["private_key"],
-                        "overwrite_existing": 0,
-                    },
-                )
-                return
-            size = values.get("key_size") or SIZE
-            body = {"domains": name, "dkim_selector": selector, "key_size": size}
             await session.send("add/dkim", body)
 
+    async def _bring(self, session: Session, values: Values, *, over: bool) -> None:
+        """Import the declared key, again where Mailcow stumbles over what another key left.
+
+        A worker of php-fpm that has made a key keeps its errors, and takes each for a fault of the
+        next key it is given; that clears one of them. It looks before it removes the old key.
+        """
+        name = self.identity(values)
+        body = {
+            "domain": name,
+            "dkim_selector": values.get("dkim_selector") or "dkim",
+            "private_key_file": values["private_key"],
+            "overwrite_existing": int(over),
+        }
+        with session.touching(LISTING, name):
+            for attempt in range(IMPORTS):
+                try:
+                    await session.send("add/dkim_import", body)
+                except RefusedError as error:
+                    if LEFT_OVER not in str(error) or attempt + 1 == IMPORTS:
+                        raise
+                else:
+                    return
+
     async def change(self, session: Session, row: Row, values: Values, changed: set[str]) -> None:
-        """Replace an imported key by another under the same selector: the only change in place."""
-        del changed
-        with session.touching(LISTING, self.identity_of(row)):
-            await session.send("delete/dkim", [self.identity_of(row)])
-        await self.add(session, values)
+        """Put another declared key in the place of the one that is there."""
+        del row, changed
+        await self._bring(session, values, over=True)
+
+    def hidden(self, declared: Values, remembered: Values, actual: Values) -> set[str]:
+        """A declared key that Mailcow does not use is to be written, whatever is remembered."""
+        del remembered
+        known = declared.get("private_key")
+        lost = known and public_key(known) != actual.get("public_key")
+        return {"private_key"} if lost else set()
 
     async def remove(self, session: Session, row: Row) -> None:
         """Delete."""

@@ -1,13 +1,14 @@
 """Domains that Mailcow receives mail for."""
 
 from collections.abc import Iterable
-from urllib.parse import quote
 
 from pulumi_mailcow.catalogue import Listing, Row
 from pulumi_mailcow.describe import (
     Kind,
     Property,
     Values,
+    asked,
+    domain_mistake,
     domain_name,
     flag,
     mebibytes,
@@ -21,7 +22,7 @@ from pulumi_mailcow.session import Session
 
 LISTING = Listing(
     name="domain",
-    single=lambda key: f"domain/{quote(key, safe='')}",
+    single=lambda key: f"domain/{asked(key)}",
     whole=lambda _: "domain/all",
     key=lambda row: text(row.get("domain_name")),
 )
@@ -59,7 +60,7 @@ class Domain(MailcowObject):
     properties = (
         Property(
             "domain", Kind.TEXT, "Name of the domain; must differ from MAILCOW_HOSTNAME.",
-            required=True, replaces=True, same=domain_name,
+            required=True, replaces=True, same=domain_name, form=domain_mistake,
         ),
         Property(
             "description", Kind.TEXT,
@@ -123,7 +124,7 @@ class Domain(MailcowObject):
     opts=opts,
 )"""
 
-    def mistakes(self, values: Values) -> Iterable[Mistake]:
+    def own_mistakes(self, values: Values) -> Iterable[Mistake]:
         """Refuse what Mailcow would refuse, or would silently turn into something else."""
         if values.get("description") in ("", "0"):
             yield "description", "cannot be cleared; leave it out to keep what is there"
@@ -190,7 +191,7 @@ class Domain(MailcowObject):
         more, fewer = by_tags(values.get("tags") or [], row.get("tags") or [])
         with session.touching(LISTING, name):
             if "tags" in changed and fewer:
-                await session.send(f"delete/domain/tag/{quote(name)}", fewer)
+                await session.send(f"delete/domain/tag/{asked(name)}", fewer)
             if "tags" in changed and more:
                 sent["tags"] = more
             if sent:

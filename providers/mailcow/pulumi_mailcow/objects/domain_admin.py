@@ -2,10 +2,18 @@
 
 import re
 from collections.abc import Iterable
-from urllib.parse import quote
 
 from pulumi_mailcow.catalogue import Listing, Row
-from pulumi_mailcow.describe import Kind, Property, Values, domain_name, flag, text
+from pulumi_mailcow.describe import (
+    Kind,
+    Property,
+    Values,
+    asked,
+    domain_mistake,
+    domain_name,
+    flag,
+    text,
+)
 from pulumi_mailcow.errors import MissingError
 from pulumi_mailcow.objects.base import MailcowObject, Mistake
 from pulumi_mailcow.objects.domain import LISTING as DOMAINS
@@ -13,7 +21,7 @@ from pulumi_mailcow.session import Session
 
 LISTING = Listing(
     name="domain_admin",
-    single=lambda key: f"domain-admin/{quote(key, safe='')}",
+    single=lambda key: f"domain-admin/{asked(key)}",
     whole=lambda _: "domain-admin/all",
     key=lambda row: text(row.get("username")),
 )
@@ -37,11 +45,11 @@ class DomainAdmin(MailcowObject):
         Property(
             "password", Kind.TEXT,
             "Password. Needed to create one; may be left out for one that was imported.",
-            secret=True, readable=False,
+            secret=True, readable=False, limit=None,
         ),
         Property(
             "domains", Kind.TEXTS, "Domains to look after, in no order; they must exist.",
-            required=True, same=domain_name,
+            required=True, same=domain_name, form=domain_mistake,
         ),
         Property("active", Kind.FLAG, "Whether the person may sign in.", default=True),
         Property("force_tfa", Kind.FLAG, "Whether a second factor is demanded.", default=False),
@@ -64,7 +72,7 @@ class DomainAdmin(MailcowObject):
     opts=opts,
 )"""
 
-    def mistakes(self, values: Values) -> Iterable[Mistake]:
+    def own_mistakes(self, values: Values) -> Iterable[Mistake]:
         """Refuse what Mailcow would refuse, or keep silently."""
         name = values.get("username")
         if name is not None and not re.fullmatch(

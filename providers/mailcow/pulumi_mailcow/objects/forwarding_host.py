@@ -60,7 +60,7 @@ class ForwardingHost(MailcowObject):
     opts=opts,
 )"""
 
-    def mistakes(self, values: Values) -> Iterable[Mistake]:
+    def own_mistakes(self, values: Values) -> Iterable[Mistake]:
         """Refuse nothing at all."""
         if values.get("hostname") is not None and not values["hostname"].strip():
             yield "hostname", "must not be empty"

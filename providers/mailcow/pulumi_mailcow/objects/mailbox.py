@@ -1,8 +1,8 @@
 """Mailboxes."""
 
 import asyncio
+import logging
 from collections.abc import Iterable
-from urllib.parse import quote
 
 from pulumi_mailcow.catalogue import Listing, Row
 from pulumi_mailcow.describe import (
@@ -10,22 +10,28 @@ from pulumi_mailcow.describe import (
     Property,
     Values,
     address,
+    address_mistake,
+    asked,
+    domain_mistake,
     domain_name,
     flag,
+    local_part_mistake,
     mebibytes,
     number_text,
     text,
     whole,
 )
+from pulumi_mailcow.errors import RefusedError
 from pulumi_mailcow.objects.base import MailcowObject, Mistake, by_tags, with_names
 from pulumi_mailcow.objects.domain import tag_mistakes
 from pulumi_mailcow.objects.relayhost import require_relayhost
 from pulumi_mailcow.session import Session
 
+_log = logging.getLogger(__name__)
 LISTING = Listing(
     name="mailbox",
-    single=lambda key: f"mailbox/{quote(key, safe='@')}",
-    whole=lambda domain: f"mailbox/all/{quote(domain)}",
+    single=lambda key: f"mailbox/{asked(key)}",
+    whole=lambda domain: f"mailbox/all/{asked(domain)}",
     group=lambda key: key.rpartition("@")[2],
     key=lambda row: text(row.get("username")),
 )
@@ -54,22 +60,24 @@ class Mailbox(MailcowObject):
         "a person who changes it keeps the new one."
     )
     listing = LISTING
+    assembled = True
     import_id = "info@example.org"
     taken = frozenset({"object_exists", "is_alias", "is_spam_alias"})
     properties = (
         Property(
             "local_part", Kind.TEXT, "What stands before the @.",
             required=True, replaces=True, same=lambda value: value.strip().lower(),
+            form=local_part_mistake,
         ),
         Property(
             "domain", Kind.TEXT, "Domain of the mailbox; it must exist.",
-            required=True, replaces=True, same=domain_name,
+            required=True, replaces=True, same=domain_name, form=domain_mistake,
         ),
         Property(
             "password", Kind.TEXT,
             "Password, or its hash such as `{BLF-CRYPT}$2y$...`. Needed to create a mailbox; may "
             "be left out for one that was imported.",
-            secret=True, readable=False,
+            secret=True, readable=False, limit=None,
         ),
         Property("name", Kind.TEXT, "Full name of the person."),
         Property("quota", Kind.WHOLE, "Quota in MiB; 0 is unlimited.", default=3072, least=0),
@@ -110,7 +118,7 @@ class Mailbox(MailcowObject):
         ),
         Property(
             "pw_recovery_email", Kind.TEXT, "Where a forgotten password may be reset from.",
-            default="",
+            default="", form=address_mistake,
         ),
         Property(
             "authsource", Kind.TEXT, "Who checks the password.", default="mailcow",
@@ -142,15 +150,13 @@ class Mailbox(MailcowObject):
     opts=opts,
 )"""
 
-    def mistakes(self, values: Values) -> Iterable[Mistake]:
+    def own_mistakes(self, values: Values) -> Iterable[Mistake]:
         """Refuse what Mailcow would refuse or silently change."""
         name = values.get("name")
         if name in ("", "0"):
             yield "name", "cannot be cleared; leave it out to keep what is there"
         elif name and name != name.rstrip(">").lstrip("<"):
             yield "name", "must not begin with < or end with >: Mailcow cuts them off"
-        if "@" in (values.get("local_part") or ""):
-            yield "local_part", "is what stands before the @; the domain is a property of its own"
         if values.get("password") == "":
             yield "password", "must not be empty"
         yield from tag_mistakes(values)
@@ -224,7 +230,7 @@ class Mailbox(MailcowObject):
         more, fewer = by_tags(values.get("tags") or [], row.get("tags") or [])
         with session.touching(LISTING, username):
             if "tags" in changed and fewer:
-                await session.send(f"delete/mailbox/tag/{quote(username, safe='@')}", fewer)
+                await session.send(f"delete/mailbox/tag/{asked(username)}", fewer)
             if "tags" in changed and more:
                 sent["tags"] = more
             if sent:
@@ -249,6 +255,38 @@ class Mailbox(MailcowObject):
         if again is not None and _password_time(again) != _password_time(before):
             return ()
         return ("password: Mailcow says it was changed, but notes no change of it",)
+
+    def may_be_added(self, values: Values) -> bool:
+        """There is no mailbox without a password."""
+        return bool(values.get("password"))
+
+    def expendable(self, row: Row) -> bool:
+        """Only while no mail is in it."""
+        return not (whole(row.get("messages")) or whole(row.get("quota_used")))
+
+    async def complete(
+        self, session: Session, row: Row, values: Values, remembered: Values
+    ) -> None:
+        """Add the mailbox's own alias, without which it cannot send, if it is missing.
+
+        Nothing shows whether it is there, but adding it tells: it is refused if it is. Mailcow
+        skips targets that are letter by letter the address, so the address is written otherwise.
+        """
+        if remembered.get("password") or not values.get("password"):
+            return
+        username = self.identity_of(row)
+        local, _, domain = username.rpartition("@")
+        if local.upper() == local:
+            return
+        body = {"address": f"{local.upper()}@{domain}", "goto": username, "active": 1,
+                "sender_allowed": 1, "sogo_visible": 1}  # fmt: skip
+        try:
+            await session.send("add/alias", body)
+        except RefusedError as error:
+            if "is_alias_or_mailbox" not in error.codes:
+                raise
+        else:
+            _log.warning("mailbox %s lacked its own address, and got it", username)
 
     def stub(self, identity: str) -> Row:
         """The address is enough."""

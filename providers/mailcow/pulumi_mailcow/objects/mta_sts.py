@@ -3,7 +3,16 @@
 from collections.abc import Iterable
 
 from pulumi_mailcow.catalogue import Listing, Row
-from pulumi_mailcow.describe import Kind, Property, Values, domain_name, text, whole
+from pulumi_mailcow.describe import (
+    COLUMN,
+    Kind,
+    Property,
+    Values,
+    domain_mistake,
+    domain_name,
+    text,
+    whole,
+)
 from pulumi_mailcow.errors import RefusedError
 from pulumi_mailcow.objects.base import MailcowObject, Mistake
 from pulumi_mailcow.objects.domain import LISTING as DOMAINS
@@ -15,6 +24,10 @@ VERSION = "stsv1"
 LONGEST = 31536000
 """Greatest age in seconds that can be added."""
 LISTING = Listing(name="mta_sts", key=lambda row: text(row.get("domain")))
+
+
+def _host_mistake(value: str) -> str | None:
+    return domain_mistake(value.strip().removeprefix("*."))
 
 
 def _policy(page: str) -> Row:
@@ -42,7 +55,7 @@ class MtaSts(MailcowObject):
     properties = (
         Property(
             "domain", Kind.TEXT, "Domain; it must exist.",
-            required=True, replaces=True, same=domain_name,
+            required=True, replaces=True, same=domain_name, form=domain_mistake,
         ),
         Property(
             "mode", Kind.TEXT, "What others shall do.", default="testing",
@@ -50,7 +63,7 @@ class MtaSts(MailcowObject):
         ),
         Property(
             "mx", Kind.TEXTS, "Names of the servers that receive; `*.` stands for one label.",
-            required=True, same=domain_name,
+            required=True, same=domain_name, form=_host_mistake,
         ),
         Property(
             "max_age", Kind.WHOLE, "Seconds for which others remember it.", default=604800, least=1
@@ -75,12 +88,12 @@ class MtaSts(MailcowObject):
     opts=opts,
 )"""
 
-    def mistakes(self, values: Values) -> Iterable[Mistake]:
+    def own_mistakes(self, values: Values) -> Iterable[Mistake]:
         """Refuse what Mailcow would refuse."""
         if values.get("mx") == []:
             yield "mx", "must name at least one server"
-        if any("," in name or " " in name or not name for name in values.get("mx") or []):
-            yield "mx", "must be one name each"
+        if len(",".join(map(domain_name, values.get("mx") or []))) > COLUMN:
+            yield "mx", f"are longer than {COLUMN} characters together, which is all Mailcow keeps"
         if (values.get("max_age") or 0) > LONGEST:
             yield "max_age", f"must not be greater than {LONGEST}"
 

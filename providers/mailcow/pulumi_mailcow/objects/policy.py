@@ -2,10 +2,18 @@
 
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import quote
 
 from pulumi_mailcow.catalogue import Listing, Row
-from pulumi_mailcow.describe import Kind, Property, Values, address, text
+from pulumi_mailcow.describe import (
+    Kind,
+    Property,
+    Values,
+    address,
+    address_mistake,
+    asked,
+    domain_mistake,
+    text,
+)
 from pulumi_mailcow.objects.base import MailcowObject, Mistake
 from pulumi_mailcow.session import Session
 
@@ -29,7 +37,7 @@ def _rows(answer: Any, group: str) -> list[Row]:
 def _listing(route: str) -> Listing:
     def whole(group: str) -> str:
         owner, _, kind = group.rpartition("/")
-        return f"policy_{kind}_{route}/{quote(owner, safe='@')}"
+        return f"policy_{kind}_{route}/{asked(owner)}"
 
     return Listing(
         name="policy",
@@ -53,7 +61,7 @@ class _Policy(MailcowObject):
         "A sender stands on one of the two lists only.",
     )
 
-    def mistakes(self, values: Values) -> Iterable[Mistake]:
+    def own_mistakes(self, values: Values) -> Iterable[Mistake]:
         """Refuse characters that Mailcow does not take."""
         sender = values.get("object_from")
         if sender is not None:
@@ -107,7 +115,7 @@ def _properties(owner: Property) -> tuple[Property, ...]:
         ),
         Property(
             "object_from", Kind.TEXT, "Sender; `*` stands for anything.",
-            required=True, replaces=True, same=_sender,
+            required=True, replaces=True, same=_sender, limit=100,
         ),
     )  # fmt: skip
 
@@ -125,7 +133,7 @@ class DomainPolicy(_Policy):
     properties = _properties(
         Property(
             "domain", Kind.TEXT, "Domain; it must exist.",
-            required=True, replaces=True, same=address,
+            required=True, replaces=True, same=address, form=domain_mistake,
         )
     )  # fmt: skip
     example = """mailcow.DomainPolicy(
@@ -150,7 +158,7 @@ class MailboxPolicy(_Policy):
     properties = _properties(
         Property(
             "username", Kind.TEXT, "Address of the mailbox; it must exist.",
-            required=True, replaces=True, same=address,
+            required=True, replaces=True, same=address, form=address_mistake,
         )
     )  # fmt: skip
     example = """mailcow.MailboxPolicy(

@@ -1,10 +1,18 @@
 """Rate limits of domains and mailboxes."""
 
 from typing import Any
-from urllib.parse import quote
 
 from pulumi_mailcow.catalogue import Listing, Row
-from pulumi_mailcow.describe import Kind, Property, Values, address, text, whole
+from pulumi_mailcow.describe import (
+    Kind,
+    Property,
+    Values,
+    address,
+    asked,
+    either_mistake,
+    text,
+    whole,
+)
 from pulumi_mailcow.objects.base import MailcowObject
 from pulumi_mailcow.session import Session
 
@@ -25,7 +33,7 @@ def _rows(answer: Any, _: str) -> list[Row]:
 
 LISTING = Listing(
     name="rate_limit",
-    single=lambda key: f"{_route(key)}/{quote(key, safe='@')}",
+    single=lambda key: f"{_route(key)}/{asked(key)}",
     whole=lambda group: f"{group}/all",
     group=_route,
     key=lambda row: text(row.get("object")),
@@ -45,7 +53,7 @@ class RateLimit(MailcowObject):
     properties = (
         Property(
             "object", Kind.TEXT, "What is limited: the address of a mailbox, or a domain.",
-            required=True, replaces=True, same=address,
+            required=True, replaces=True, same=address, form=either_mistake,
         ),
         Property("value", Kind.WHOLE, "Messages for each time.", required=True, least=1),
         Property(

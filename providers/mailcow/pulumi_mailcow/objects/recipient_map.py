@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from pulumi_mailcow.catalogue import Listing, Row
-from pulumi_mailcow.describe import Kind, Property, Values, flag, text
+from pulumi_mailcow.describe import Kind, Property, Values, either_mistake, flag, text
 from pulumi_mailcow.objects.base import MailcowObject, Mistake, with_names
 from pulumi_mailcow.objects.bcc_map import destination
 from pulumi_mailcow.session import Session
@@ -30,11 +30,11 @@ class RecipientMap(MailcowObject):
     properties = (
         Property(
             "recipient_map_old", Kind.TEXT, "What is rewritten: an address or a domain.",
-            required=True, replaces=True, same=destination,
+            required=True, replaces=True, same=destination, form=either_mistake,
         ),
         Property(
             "recipient_map_new", Kind.TEXT, "What it becomes: an address or a domain.",
-            required=True, same=destination,
+            required=True, same=destination, form=either_mistake,
         ),
         Property("active", Kind.FLAG, "Whether it is in use.", default=True),
     )  # fmt: skip
@@ -50,12 +50,11 @@ class RecipientMap(MailcowObject):
     opts=opts,
 )"""
 
-    def mistakes(self, values: Values) -> Iterable[Mistake]:
+    def own_mistakes(self, values: Values) -> Iterable[Mistake]:
         """Refuse what is neither an address nor a domain."""
         for name in ("recipient_map_old", "recipient_map_new"):
-            value = values.get(name)
-            if value is not None and (not value.strip().strip("@") or " " in value.strip()):
-                yield name, "must be an address or a domain"
+            if values.get(name) == "":
+                yield name, "must not be empty"
 
     def identity(self, values: Values) -> str:
         """What is rewritten."""

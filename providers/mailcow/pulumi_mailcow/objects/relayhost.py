@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from pulumi_mailcow.catalogue import Listing, Row
-from pulumi_mailcow.describe import Kind, Property, Values, flag, number_text, text
+from pulumi_mailcow.describe import COLUMN, Kind, Property, Values, flag, number_text, text
 from pulumi_mailcow.errors import MissingError
 from pulumi_mailcow.objects.base import MailcowObject, Mistake, with_names
 from pulumi_mailcow.session import Session
@@ -34,6 +34,9 @@ def credential_mistakes(values: Values) -> Iterable[Mistake]:
         value = values.get(name)
         if isinstance(value, str) and value != value.strip():
             yield name, "must not begin or end with a space: Mailcow cuts it off"
+        # A colon is kept as three characters when it is added.
+        if isinstance(value, str) and len(value) + 2 * value.count(":") > COLUMN:
+            yield name, f"is longer than {COLUMN} characters as Mailcow keeps it"
 
 
 class Relayhost(MailcowObject):
@@ -75,7 +78,7 @@ class Relayhost(MailcowObject):
     opts=opts,
 )"""
 
-    def mistakes(self, values: Values) -> Iterable[Mistake]:
+    def own_mistakes(self, values: Values) -> Iterable[Mistake]:
         """Refuse what Mailcow would change on its way in."""
         if values.get("hostname") in ("", "0"):
             yield "hostname", "must not be empty"

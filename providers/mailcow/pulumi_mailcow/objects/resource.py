@@ -2,16 +2,26 @@
 
 import re
 from collections.abc import Iterable
-from urllib.parse import quote
 
 from pulumi_mailcow.catalogue import Listing, Row
-from pulumi_mailcow.describe import Kind, Property, Values, address, domain_name, flag, text, whole
+from pulumi_mailcow.describe import (
+    Kind,
+    Property,
+    Values,
+    address,
+    asked,
+    domain_mistake,
+    domain_name,
+    flag,
+    text,
+    whole,
+)
 from pulumi_mailcow.objects.base import MailcowObject, Mistake, with_names
 from pulumi_mailcow.session import Session
 
 LISTING = Listing(
     name="resource",
-    single=lambda key: f"resource/{quote(key, safe='@')}",
+    single=lambda key: f"resource/{asked(key)}",
     whole=lambda _: "resource/all",
     key=lambda row: text(row.get("name")),
 )
@@ -35,7 +45,7 @@ class Resource(MailcowObject):
     properties = (
         Property(
             "domain", Kind.TEXT, "Domain of the resource; it must exist.",
-            required=True, replaces=True, same=domain_name,
+            required=True, replaces=True, same=domain_name, form=domain_mistake,
         ),
         Property(
             "description", Kind.TEXT,
@@ -68,7 +78,7 @@ class Resource(MailcowObject):
     opts=opts,
 )"""
 
-    def mistakes(self, values: Values) -> Iterable[Mistake]:
+    def own_mistakes(self, values: Values) -> Iterable[Mistake]:
         """Refuse a description of which no address can be made."""
         if values.get("description") is not None and not local_part(values["description"]).strip(
             "0"

@@ -1,11 +1,20 @@
 """Spam scores: from when on mail of a mailbox is marked, and refused."""
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
-from urllib.parse import quote
 
 from pulumi_mailcow.catalogue import Listing, Row
-from pulumi_mailcow.describe import Kind, Property, Values, address, decimal, text
+from pulumi_mailcow.describe import (
+    Kind,
+    Property,
+    Values,
+    address,
+    address_mistake,
+    asked,
+    decimal,
+    text,
+)
 from pulumi_mailcow.objects.base import MailcowObject, Mistake
 from pulumi_mailcow.session import Session
 
@@ -20,7 +29,7 @@ def _shape(answer: Any, key: str) -> Row | None:
 
 LISTING = Listing(
     name="spam_score",
-    single=lambda key: f"spam-score/{quote(key, safe='@')}",
+    single=lambda key: f"spam-score/{asked(key)}",
     key=lambda row: text(row.get("username")),
     shape=_shape,
 )
@@ -29,6 +38,11 @@ LISTING = Listing(
 def _levels(score: str) -> tuple[float | None, float | None]:
     low, _, high = score.replace(" ", "").partition(",")
     return decimal(low), decimal(high)
+
+
+def _written(score: float) -> str:
+    """Return a score with every digit, and none that a power of ten would hide."""
+    return format(Decimal(repr(score)), "f").removesuffix(".0")
 
 
 class SpamScore(MailcowObject):
@@ -42,7 +56,7 @@ class SpamScore(MailcowObject):
     properties = (
         Property(
             "username", Kind.TEXT, "Address of the mailbox.",
-            required=True, replaces=True, same=address,
+            required=True, replaces=True, same=address, form=address_mistake,
         ),
         Property("lowspamlevel", Kind.NUMBER, "Score from which mail is marked.", required=True),
         Property("highspamlevel", Kind.NUMBER, "Score from which mail is refused.", required=True),
@@ -60,7 +74,7 @@ class SpamScore(MailcowObject):
     opts=opts,
 )"""
 
-    def mistakes(self, values: Values) -> Iterable[Mistake]:
+    def own_mistakes(self, values: Values) -> Iterable[Mistake]:
         """Refuse what Mailcow would turn into something else."""
         low, high = values.get("lowspamlevel"), values.get("highspamlevel")
         if low is not None and high is not None and low >= high:
@@ -90,7 +104,7 @@ class SpamScore(MailcowObject):
 
     async def add(self, session: Session, values: Values) -> None:
         """Set it."""
-        score = f"{values['lowspamlevel']:g},{values['highspamlevel']:g}"
+        score = f"{_written(values['lowspamlevel'])},{_written(values['highspamlevel'])}"
         await self._write(session, self.identity(values), score)
 
     async def change(self, session: Session, row: Row, values: Values, changed: set[str]) -> None:

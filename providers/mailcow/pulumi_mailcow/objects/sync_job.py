@@ -1,10 +1,19 @@
 """Sync jobs: mail fetched from an IMAP server elsewhere into a mailbox."""
 
 from collections.abc import Iterable
-from urllib.parse import quote
 
 from pulumi_mailcow.catalogue import Listing, Row
-from pulumi_mailcow.describe import Kind, Property, Values, address, flag, text, whole
+from pulumi_mailcow.describe import (
+    Kind,
+    Property,
+    Values,
+    address,
+    address_mistake,
+    asked,
+    flag,
+    text,
+    whole,
+)
 from pulumi_mailcow.objects.base import MailcowObject, Mistake, with_names
 from pulumi_mailcow.session import Session
 
@@ -12,6 +21,24 @@ TEXTS = ("enc1", "password1", "exclude", "subfolder2", "custom_params")
 NUMBERS = ("port1", "mins_interval", "maxage", "maxbytespersecond", "timeout1", "timeout2")
 FLAGS = ("active", "delete1", "delete2", "delete2duplicates", "automap", "skipcrossduplicates",
          "subscribeall", "dry")  # fmt: skip
+_WORDS = (
+    "abort authmd51 authmd52 authmech1 authmech2 authuser1 authuser2 debug debugcontent"
+    " debugcrossduplicates debugflags debugfolders debugimap debugimap1 debugimap2 debugmemory"
+    " debugssl delete1emptyfolders delete2folders disarmreadreceipts domain1 domain2 domino1"
+    " domino2 dry errorsmax exchange1 exchange2 exitwhenover expunge1 f1f2 filterbuggyflags folder"
+    " folderfirst folderlast folderrec gmail1 gmail2 idatefromheader include inet4 inet6"
+    " justconnect justfolders justfoldersizes justlogin keepalive1 keepalive2 log logdir logfile"
+    " maxbytesafter maxlinelength maxmessagespersecond maxsize maxsleep minage minsize"
+    " noabletosearch noabletosearch1 noabletosearch2 noexpunge1 noexpunge2 nofoldersizesatend noid"
+    " nolog nomixfolders noresyncflags nossl1 nossl2 nosyncacls notls1 notls2 nouidexpunge2"
+    " nousecache oauthaccesstoken1 oauthaccesstoken2 oauthdirect1 oauthdirect2 office1 office2"
+    " pidfile pidfilelocking prefix1 prefix2 proxyauth1 proxyauth2 resyncflags resynclabels search"
+    " search1 search2 sep1 sep2 showpasswords skipemptyfolders ssl2 sslargs1 sslargs2 subfolder1"
+    " subscribe subscribed syncacls syncduplicates syncinternaldates synclabels tests testslive"
+    " testslive6 tls2 truncmess usecache useheader useuid"
+)
+OPTIONS = frozenset(_WORDS.split())
+"""Options of imapsync that Mailcow lets through."""
 EDITABLE = (*TEXTS, *NUMBERS, *FLAGS)
 
 
@@ -21,10 +48,24 @@ def _key(row: Row) -> str:
 
 LISTING = Listing(
     name="sync_job",
-    whole=lambda mailbox: f"syncjobs/{quote(mailbox, safe='@')}/with_password",
+    whole=lambda mailbox: f"syncjobs/{asked(mailbox)}/with_password",
     group=lambda key: key.partition("/")[0],
     key=_key,
 )
+
+
+def option_mistake(params: str) -> str | None:
+    """Return why Mailcow takes no such options, or None if it does.
+
+    It cuts them at every hyphen, and looks at what stands before an equals sign.
+    """
+    for part in filter(None, params.split("-")):
+        name = part.partition("=")[0] if "=" in part else part.rstrip(" ")
+        if " " in name:
+            return f"takes a value with = and no blank: {name!r}"
+        if name.lower() not in OPTIONS:
+            return f"has {name!r}, which is not among the options of imapsync that Mailcow takes"
+    return None
 
 
 class SyncJob(MailcowObject):
@@ -39,7 +80,7 @@ class SyncJob(MailcowObject):
     properties = (
         Property(
             "username", Kind.TEXT, "Address of the mailbox that gets the mail.",
-            required=True, replaces=True, same=address,
+            required=True, replaces=True, same=address, form=address_mistake,
         ),
         Property(
             "host1", Kind.TEXT, "Server to fetch from.",
@@ -60,9 +101,13 @@ class SyncJob(MailcowObject):
         Property("timeout2", Kind.WHOLE, "Seconds to wait for Mailcow.", default=600, least=1),
         Property(
             "exclude", Kind.TEXT, "Regular expression of folders to leave out.",
-            default="(?i)spam|(?i)junk",
+            default="(?i)spam|(?i)junk", limit=500,
         ),
-        Property("custom_params", Kind.TEXT, "Further options of imapsync.", default=""),
+        Property(
+            "custom_params", Kind.TEXT,
+            "Further options of imapsync, such as `--nofoldersizesatend --maxsize=1000000`.",
+            default="", limit=512,
+        ),
         Property("delete1", Kind.FLAG, "Delete there what was fetched.", default=False),
         Property("delete2", Kind.FLAG, "Delete here what is not there.", default=False),
         Property("delete2duplicates", Kind.FLAG, "Delete duplicates here.", default=True),
@@ -86,7 +131,7 @@ class SyncJob(MailcowObject):
     opts=opts,
 )"""
 
-    def mistakes(self, values: Values) -> Iterable[Mistake]:
+    def own_mistakes(self, values: Values) -> Iterable[Mistake]:
         """Refuse what Mailcow would turn into something else."""
         bounds = {"port1": 65535, "mins_interval": 43800, "maxage": 32000,
                   "maxbytespersecond": 125000000, "timeout1": 32000, "timeout2": 32000}  # fmt: skip
@@ -96,6 +141,9 @@ class SyncJob(MailcowObject):
         custom = values.get("custom_params")
         if custom is not None and custom != custom.strip():
             yield "custom_params", "must not begin or end with a space: Mailcow cuts it off"
+        mistake = option_mistake(custom or "")
+        if mistake:
+            yield "custom_params", mistake
         for name in ("user1", "host1", "password1"):
             if values.get(name) in ("", "0"):
                 yield name, "must not be empty"

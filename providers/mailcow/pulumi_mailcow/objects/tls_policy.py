@@ -51,7 +51,7 @@ class TlsPolicyMap(MailcowObject):
     opts=opts,
 )"""
 
-    def mistakes(self, values: Values) -> Iterable[Mistake]:
+    def own_mistakes(self, values: Values) -> Iterable[Mistake]:
         """Refuse what Mailcow would refuse."""
         if values.get("dest") is not None and values["dest"].strip() in {"", ".", "*", "@", "0"}:
             yield "dest", "must name a destination"

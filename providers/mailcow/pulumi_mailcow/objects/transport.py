@@ -71,7 +71,7 @@ class Transport(MailcowObject):
     opts=opts,
 )"""
 
-    def mistakes(self, values: Values) -> Iterable[Mistake]:
+    def own_mistakes(self, values: Values) -> Iterable[Mistake]:
         """Refuse what Mailcow would change, split or never match."""
         destination = values.get("destination")
         if destination is not None and re.search(r"[ ,;\n]", destination):

@@ -180,6 +180,8 @@ class Api:
                 response = await work()
             finally:
                 self.store.break_at = None
+        if fault.kind is Kind.LAST:
+            self.faults.php_away()
         if fault.kind in {Kind.HANG, Kind.LATE}:
             await self._lifted.wait()
         if fault.kind is Kind.SLOW:
@@ -212,7 +214,7 @@ class Api:
             return web.Response(body=b" " * fault.size, content_type="application/json")
         if kind in {Kind.DROP, Kind.CUT}:
             return await self._cut(request, response if kind is Kind.CUT else None)
-        if response is not None and kind in {Kind.SLOW, Kind.BROKEN, Kind.KEY_ERROR}:
+        if response is not None and kind in {Kind.SLOW, Kind.BROKEN, Kind.LAST, Kind.KEY_ERROR}:
             return response
         return _json("")
 

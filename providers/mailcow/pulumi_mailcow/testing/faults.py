@@ -49,13 +49,15 @@ class Kind(StrEnum):
     `at` is the number of a writing statement, from 0, or the name of a table or a Redis hash.
     The answer is empty, or `status` says that the worker died: 405 for a POST.
     """
+    LAST = "last"
+    """Carried out and answered, and the last thing that php-fpm does before it is away."""
     KEY_ERROR = "key error"
     """An import of a DKIM key meets an error that making another key left behind."""
 
 
-BEFORE = frozenset({Kind.DANGER, Kind.LOST, Kind.UNAUTHORIZED, Kind.LATE})
-"""Kinds of which nothing is carried out (`late`: not yet). The others may say `after`."""
-ALWAYS_DONE = frozenset({Kind.WARNING, Kind.SLOW, Kind.CUT, Kind.BROKEN, Kind.KEY_ERROR})
+NEVER_DONE = frozenset({Kind.LOST, Kind.UNAUTHORIZED, Kind.LATE})
+"""Kinds of which nothing is carried out (`late`: not yet). Others may say `after`."""
+ALWAYS_DONE = frozenset({Kind.WARNING, Kind.SLOW, Kind.CUT, Kind.BROKEN, Kind.LAST, Kind.KEY_ERROR})
 """Kinds that only touch the answer of what is carried out, or how it is carried out."""
 
 
@@ -88,7 +90,7 @@ class Fault:
 
     def carried_out(self) -> bool:
         """Return whether the request that it strikes is carried out."""
-        return self.kind in ALWAYS_DONE or (self.after and self.kind not in BEFORE)
+        return self.kind in ALWAYS_DONE or (self.after and self.kind not in NEVER_DONE)
 
 
 @dataclass

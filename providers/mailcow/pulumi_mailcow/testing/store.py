@@ -1,7 +1,7 @@
 """What a Mailcow keeps: its tables and its Redis hashes, in one SQLite file."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -102,11 +102,6 @@ CREATE TABLE IF NOT EXISTS redis (hash TEXT NOT NULL, field TEXT NOT NULL, value
 """
 
 
-def now() -> str:
-    """Return the time as the database writes it."""
-    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
 class TooLongError(sqlite3.DataError):
     """A text does not fit its column.
 
@@ -152,7 +147,9 @@ class Store:
     def __init__(self, file: Path | None = None) -> None:
         """Open the file, making it and its tables if they are missing; None keeps all in memory."""
         self.break_at: int | str | None = None
+        self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.key_errors = 0
+        self.statements = 0
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.touch(mode=0o600)
@@ -166,6 +163,19 @@ class Store:
         self._base.executescript("PRAGMA foreign_keys=ON;" + _SCHEMA)
         if new:  # tables of an earlier rehearsal may know mailboxes
             self._base.execute("INSERT INTO quota2 (username) SELECT username FROM mailbox")
+
+    def now(self) -> str:
+        """Return the time as the database writes it."""
+        return self.clock().strftime("%Y-%m-%d %H:%M:%S")
+
+    def snapshot(self) -> bytes:
+        """Return everything that is kept."""
+        return self._base.serialize()
+
+    def restore(self, kept: bytes) -> None:
+        """Keep what a snapshot held, and nothing else."""
+        self._base.deserialize(kept)
+        self._base.execute("PRAGMA foreign_keys=ON")
 
     def close(self) -> None:
         """Close the file."""
@@ -195,6 +205,7 @@ class Store:
         Raises:
             UncaughtError: this is it.
         """
+        self.statements += 1
         if self.break_at is None:
             return
         if self.break_at in (0, table):
@@ -217,7 +228,7 @@ class Store:
         self._writing(table)
         _fit(table, values)
         if "created" in self._columns(table):
-            values.setdefault("created", now())
+            values.setdefault("created", self.now())
         names, marks = ", ".join(values), ", ".join("?" * len(values))
         statement = f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608 - own names
         return self._base.execute(statement, tuple(values.values())).lastrowid or 0
@@ -231,7 +242,7 @@ class Store:
         if "modified" in self._columns(table):
             differs = " OR ".join(f"{name} IS NOT ?" for name in values)
             stamp = f"UPDATE {table} SET modified = ? WHERE {where} AND ({differs})"  # noqa: S608 - own names
-            self._base.execute(stamp, (now(), *key.values(), *values.values()))
+            self._base.execute(stamp, (self.now(), *key.values(), *values.values()))
         statement = f"UPDATE {table} SET {sets} WHERE {where}"  # noqa: S608 - own names
         self._base.execute(statement, (*values.values(), *key.values()))
 

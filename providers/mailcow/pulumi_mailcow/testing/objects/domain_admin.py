@@ -15,7 +15,7 @@ from pulumi_mailcow.testing.php import (
     text,
     trimmed,
 )
-from pulumi_mailcow.testing.store import Row, now
+from pulumi_mailcow.testing.store import Row
 
 _MASKED = ("password", "password2")
 _DEFAULT_RIGHTS = {
@@ -66,7 +66,11 @@ def _appoint(call: Call, username: str, wanted: list[Any], active: int) -> int:
             call.danger("domain_invalid", domain)
             continue
         call.store.insert(
-            "domain_admins", username=username, domain=domain, active=active, created=now()
+            "domain_admins",
+            username=username,
+            domain=domain,
+            active=active,
+            created=call.store.now(),
         )
         appointed += 1
     return appointed

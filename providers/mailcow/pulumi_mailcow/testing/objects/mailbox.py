@@ -19,7 +19,7 @@ from pulumi_mailcow.testing.php import (
     to_ascii,
     trimmed,
 )
-from pulumi_mailcow.testing.store import Row, TooLongError, now
+from pulumi_mailcow.testing.store import Row, TooLongError
 
 MASKED = ("password", "password2")
 PROTOCOLS = ("imap", "pop3", "smtp", "sieve", "eas", "dav")
@@ -41,7 +41,8 @@ def details(call: Call, username: object, *, reduced: bool = False) -> Row | Non
     row = call.store.row("SELECT * FROM mailbox WHERE username = ? AND kind = ''", username)
     if row is None or not call.hosts(row["domain"]):
         return None
-    if call.store.value("SELECT 1 FROM quota2 WHERE username = ?", username) is None:
+    used = call.store.row("SELECT * FROM quota2 WHERE username = ?", username)
+    if used is None:
         return _remnant()
     shown: Row = {
         "username": row["username"],
@@ -51,10 +52,10 @@ def details(call: Call, username: object, *, reduced: bool = False) -> Row | Non
         "name": row["name"],
         "local_part": row["local_part"],
         "quota": row["quota"],
-        "messages": 0,
+        "messages": used["messages"],
         "attributes": attributes(row),
         "custom_attributes": json.loads(row["custom_attributes"]) or [],
-        "quota_used": 0,
+        "quota_used": used["bytes"],
         "percent_in_use": "- " if row["quota"] == 0 else 0,
         "created": row["created"],
         "modified": row["modified"],
@@ -208,7 +209,7 @@ def _new_attributes(call: Call, category: str) -> Row:
     return {
         **switches,
         "relayhost": str(intval(data.get("relayhost"))),
-        "passwd_update": now(),
+        "passwd_update": call.store.now(),
         "mailbox_format": "maildir:",
         "quarantine_notification": "hourly" if notification is None else text(notification),
         "quarantine_category": category,
@@ -277,7 +278,7 @@ def _edit_one(call: Call, shown: Row, item: str) -> None:
             call.danger(complaint)
             return
         kept = attributes(call.store.row("SELECT * FROM mailbox WHERE username = ?", username))
-        kept["passwd_update"] = now()
+        kept["passwd_update"] = call.store.now()
         call.store.update(
             "mailbox",
             {"username": username},

@@ -4,7 +4,6 @@ from typing import Any
 
 from pulumi_mailcow.testing.call import Call, answers
 from pulumi_mailcow.testing.php import intval
-from pulumi_mailcow.testing.store import now
 
 _GIB = 1024**3
 
@@ -18,7 +17,7 @@ def get(call: Call) -> Any:
                 "type": "info",
                 "container": name,
                 "state": state,
-                "started_at": now().replace(" ", "T") + "Z",
+                "started_at": call.store.now().replace(" ", "T") + "Z",
                 "image": f"ghcr.io/mailcow/{name.removesuffix('-mailcow')}",
             }
             for name, state in call.installation.containers().items()
@@ -28,7 +27,7 @@ def get(call: Call) -> Any:
     if call.which == "host":
         return {
             "cpu": {"cores": 4, "usage": 1}, "memory": {"total": 8 * _GIB, "usage": 21},
-            "uptime": 86400, "system_time": now(), "architecture": "x86_64",
+            "uptime": 86400, "system_time": call.store.now(), "architecture": "x86_64",
         }  # fmt: skip
     call.nothing = ""  # of the disk it knows nothing either: Dovecot is not there
     return None

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pulumi_mailcow.objects.sync_job import OPTIONS
 from pulumi_mailcow.testing.call import Call, answers
 from pulumi_mailcow.testing.php import (
     empty,
@@ -21,24 +22,6 @@ _FLAGS = (
 _BOUNDED = {"maxage": (32000, 0), "timeout1": (32000, 600), "timeout2": (32000, 600)}
 _KEPT_WHEN_EMPTY = ("user1", "port1", "password1", "host1", "enc1", "mins_interval")
 _TEXTS = ("subfolder2", "custom_params")
-_WORDS = (
-    "abort authmd51 authmd52 authmech1 authmech2 authuser1 authuser2 debug debugcontent"
-    " debugcrossduplicates debugflags debugfolders debugimap debugimap1 debugimap2 debugmemory"
-    " debugssl delete1emptyfolders delete2folders disarmreadreceipts domain1 domain2 domino1"
-    " domino2 dry errorsmax exchange1 exchange2 exitwhenover expunge1 f1f2 filterbuggyflags folder"
-    " folderfirst folderlast folderrec gmail1 gmail2 idatefromheader include inet4 inet6"
-    " justconnect justfolders justfoldersizes justlogin keepalive1 keepalive2 log logdir logfile"
-    " maxbytesafter maxlinelength maxmessagespersecond maxsize maxsleep minage minsize"
-    " noabletosearch noabletosearch1 noabletosearch2 noexpunge1 noexpunge2 nofoldersizesatend noid"
-    " nolog nomixfolders noresyncflags nossl1 nossl2 nosyncacls notls1 notls2 nouidexpunge2"
-    " nousecache oauthaccesstoken1 oauthaccesstoken2 oauthdirect1 oauthdirect2 office1 office2"
-    " pidfile pidfilelocking prefix1 prefix2 proxyauth1 proxyauth2 resyncflags resynclabels search"
-    " search1 search2 sep1 sep2 showpasswords skipemptyfolders ssl2 sslargs1 sslargs2 subfolder1"
-    " subscribe subscribed syncacls syncduplicates syncinternaldates synclabels tests testslive"
-    " testslive6 tls2 truncmess usecache useheader useuid"
-)
-OPTIONS = frozenset(_WORDS.split())
-"""Options of imapsync that Mailcow lets through."""
 
 
 def _complaint(params: str) -> str | None:
