@@ -104,12 +104,17 @@ MAILCOW_DATABASE = "mailcow"
 """Name of Mailcow's database; its release takes no other for granted."""
 INVENTORY = "inventory.py"
 """What the programs of backup and drill know in common: what is in a backup."""
+ARCHIVES = "archives.py"
+"""How both speak to restic, and what its snapshots are worth to them."""
 RESTORED_MAIL = "restored_mail.py"
 """How the drill opens restored mail."""
 METRICS = "po_mail_backup.prom"
 """Metrics of the backup, in the directory of the textfile collector."""
 CHECK_PERCENT = 5
 """Share of the archives, in per cent, that is read again after every run."""
+
+PATIENCE_SECONDS = 600
+"""How long a step of the backup is tried again before the night is lost."""
 
 VOLUMES = {
     "vmail": "vmail-vol-1",
@@ -155,6 +160,7 @@ def render_backup_settings(declaration: "Declaration") -> str:
         "database": MAILCOW_DATABASE,
         "keep": backup.retention.model_dump(),
         "checkPercent": CHECK_PERCENT,
+        "patienceSeconds": PATIENCE_SECONDS,
     }
     return json.dumps(settings, indent=2) + "\n"
 
@@ -403,7 +409,7 @@ class BackupComponent(pulumi.ComponentResource):
             )
             for kind, (path, content, mode) in contents.items()
         }
-        programs = (PROGRAM, INVENTORY, RESTORED_MAIL, drill.PROGRAM)
+        programs = (PROGRAM, ARCHIVES, INVENTORY, RESTORED_MAIL, drill.PROGRAM)
         return files | {name: program_file(name, self._on_host) for name in programs}
 
     def _schedule(
