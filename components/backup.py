@@ -26,6 +26,7 @@ import pulumi_host
 from components import drill
 from components.remote import BASE, PROGRAMS, SECRETS, STATE, UNITS, on_host, program_file
 from components.settings import Settings
+from components.units import Service, render_service, render_timer, run_program
 
 if TYPE_CHECKING:  # the declaration is made of the parts, which must not import it back
     from components.declaration import Declaration
@@ -104,12 +105,17 @@ MAILCOW_DATABASE = "mailcow"
 """Name of Mailcow's database; its release takes no other for granted."""
 INVENTORY = "inventory.py"
 """What the programs of backup and drill know in common: what is in a backup."""
+ARCHIVES = "archives.py"
+"""How both speak to restic, and what its snapshots are worth to them."""
 RESTORED_MAIL = "restored_mail.py"
 """How the drill opens restored mail."""
 METRICS = "po_mail_backup.prom"
 """Metrics of the backup, in the directory of the textfile collector."""
 CHECK_PERCENT = 5
 """Share of the archives, in per cent, that is read again after every run."""
+
+PATIENCE_SECONDS = 600
+"""How long a step of the backup is tried again before the night is lost."""
 
 VOLUMES = {
     "vmail": "vmail-vol-1",
@@ -155,6 +161,7 @@ def render_backup_settings(declaration: "Declaration") -> str:
         "database": MAILCOW_DATABASE,
         "keep": backup.retention.model_dump(),
         "checkPercent": CHECK_PERCENT,
+        "patienceSeconds": PATIENCE_SECONDS,
     }
     return json.dumps(settings, indent=2) + "\n"
 
@@ -205,47 +212,32 @@ def bucket_policy(bucket: str) -> str:
 
 def render_backup_service(declaration: "Declaration") -> str:
     """Return the systemd service that makes one backup."""
-    textfiles = declaration.monitoring.textfile_directory
-    return f"""\
-[Unit]
-Description=Back the mail up
-Documentation=file:{PROGRAMS}/{PROGRAM}
-Wants=network-online.target
-After=network-online.target docker.service
-
-[Service]
-Type=oneshot
-ExecStart=/usr/bin/python3 {PROGRAMS}/{PROGRAM} --settings {SETTINGS}
-# Whatever ended it, an unfinished run is noted as a failed one.
-ExecStopPost=-/usr/bin/python3 {PROGRAMS}/{PROGRAM} --settings {SETTINGS} --ended
-TimeoutStartSec=12h
-TimeoutStopSec=60
-Nice=10
-IOSchedulingClass=idle
-UMask=0077
-NoNewPrivileges=yes
-# It reads files of every user; the directory of metrics may be another user's.
-CapabilityBoundingSet=CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH
-PrivateTmp=yes
-PrivateDevices=yes
-ProtectSystem=strict
-ReadWritePaths={STATE} -{textfiles}
-ProtectHome=read-only
-ProtectClock=yes
-ProtectControlGroups=yes
-ProtectHostname=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
-# Docker over its socket, the storage over the network.
-RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
-RestrictNamespaces=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-LockPersonality=yes
-SystemCallArchitectures=native
-SystemCallFilter=@system-service
-"""
+    run = run_program(PROGRAM, ["--settings", SETTINGS])
+    return render_service(
+        Service(
+            "Back the mail up",
+            # Whatever ended it, an unfinished run is noted as a failed one.
+            [f"ExecStart={run}", f"ExecStopPost=-{run} --ended"],
+            # It reads files of every user.
+            capabilities=["CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH"],
+            # Docker over its socket, the storage over the network, wherever its name leads.
+            families=["AF_UNIX", "AF_INET", "AF_INET6"],
+            addresses=None,
+            writes=[STATE, f"-{declaration.monitoring.textfile_directory}"],
+            unit=[
+                ("Documentation", f"file:{PROGRAMS}/{PROGRAM}"),
+                ("Wants", "network-online.target"),
+                ("After", "network-online.target docker.service"),
+            ],
+            service={
+                "TimeoutStartSec": "12h",
+                "TimeoutStopSec": "60",
+                "Nice": "10",
+                "IOSchedulingClass": "idle",
+                "PrivateTmp": "yes",
+            },
+        )
+    )
 
 
 def render_backup_timer(schedule: str) -> str:
@@ -254,17 +246,7 @@ def render_backup_timer(schedule: str) -> str:
     Args:
         schedule: systemd calendar expression.
     """
-    return f"""\
-[Unit]
-Description=Back the mail up every day
-
-[Timer]
-OnCalendar={schedule}
-Persistent=true
-
-[Install]
-WantedBy=timers.target
-"""
+    return render_timer("Back the mail up every day", OnCalendar=schedule, Persistent="true")
 
 
 @dataclass(frozen=True)
@@ -403,7 +385,7 @@ class BackupComponent(pulumi.ComponentResource):
             )
             for kind, (path, content, mode) in contents.items()
         }
-        programs = (PROGRAM, INVENTORY, RESTORED_MAIL, drill.PROGRAM)
+        programs = (PROGRAM, ARCHIVES, INVENTORY, RESTORED_MAIL, drill.PROGRAM)
         return files | {name: program_file(name, self._on_host) for name in programs}
 
     def _schedule(

@@ -20,8 +20,9 @@ import pulumi_command as command
 from pydantic import Field
 
 import pulumi_host
-from components.remote import BASE, PROGRAMS, STATE, UNITS, at, on_host, program, program_file
+from components.remote import BASE, STATE, UNITS, at, on_host, program, program_file
 from components.settings import Settings
+from components.units import Service, render_service, render_timer, run_program
 
 if TYPE_CHECKING:  # the declaration is made of the parts, which must not import it back
     from components.declaration import Declaration
@@ -65,62 +66,31 @@ def delivery_options(declaration: "Declaration") -> list[str]:
     return [word for pair in options.items() for word in pair]
 
 
-def render_service(declaration: "Declaration") -> str:
+def render_delivery_service(declaration: "Declaration") -> str:
     """Return the systemd service that looks for a renewed certificate once."""
-    mailcow, monitoring = declaration.mailcow, declaration.monitoring
-    words = " \\\n    ".join(
-        " ".join(pair) for pair in zip(*[iter(delivery_options(declaration))] * 2, strict=True)
+    ssl = f"{declaration.mailcow.directory}/data/assets/ssl"
+    return render_service(
+        Service(
+            "Deliver the public certificate to the mail services",
+            [f"ExecStart={run_program(PROGRAM, delivery_options(declaration))}"],
+            writes=[ssl, STATE, f"-{declaration.monitoring.textfile_directory}"],
+            service={"TimeoutStartSec": "600", "PrivateTmp": "yes"},
+        )
     )
-    return f"""\
-[Unit]
-Description=Deliver the public certificate to the mail services
-After=docker.service
-
-[Service]
-Type=oneshot
-ExecStart=/usr/bin/python3 {PROGRAMS}/{PROGRAM} \\
-    {words}
-TimeoutStartSec=600
-NoNewPrivileges=yes
-PrivateTmp=yes
-PrivateDevices=yes
-ProtectSystem=strict
-ReadWritePaths={mailcow.directory}/data/assets/ssl {STATE} -{monitoring.textfile_directory}
-ProtectHome=read-only
-ProtectClock=yes
-ProtectControlGroups=yes
-ProtectHostname=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
-# Docker is asked over its socket; nothing else is spoken to.
-RestrictAddressFamilies=AF_UNIX
-RestrictNamespaces=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-LockPersonality=yes
-SystemCallArchitectures=native
-"""
 
 
-def render_timer(check_minutes: int) -> str:
+def render_delivery_timer(check_minutes: int) -> str:
     """Return the systemd timer.
 
     Args:
         check_minutes: Minutes between two runs.
     """
-    return f"""\
-[Unit]
-Description=Look for a renewed certificate of the mail services
-
-[Timer]
-OnBootSec=5min
-OnUnitInactiveSec={check_minutes}min
-RandomizedDelaySec=60
-
-[Install]
-WantedBy=timers.target
-"""
+    return render_timer(
+        "Look for a renewed certificate of the mail services",
+        OnBootSec="5min",
+        OnUnitInactiveSec=f"{check_minutes}min",
+        RandomizedDelaySec="60",
+    )
 
 
 @dataclass(frozen=True)
@@ -185,8 +155,8 @@ class CertificateComponent(pulumi.ComponentResource):
         """Let the host look for a renewed certificate."""
         declaration = args.declaration
         contents = {
-            "service": render_service(declaration),
-            "timer": render_timer(declaration.certificate.check_minutes),
+            "service": render_delivery_service(declaration),
+            "timer": render_delivery_timer(declaration.certificate.check_minutes),
         }
         units = [
             pulumi_host.File(

@@ -19,6 +19,7 @@ from pydantic import Field, PositiveInt
 import pulumi_host
 from components.remote import BASE, PROGRAMS, SECRETS, STATE, UNITS, at, on_host, program_file
 from components.settings import IPv4, IPv6, Settings
+from components.units import Service, render_service
 
 if TYPE_CHECKING:  # the declaration is made of the parts, which must not import it back
     from components.declaration import Declaration
@@ -128,32 +129,33 @@ table inet po_mail {{
 
 def render_firewall_unit() -> str:
     """Return the systemd unit that loads the firewall at boot, before the network is up."""
-    return f"""\
-[Unit]
-Description=Firewall of the mail ports
-Documentation=file:{RULES}
-DefaultDependencies=no
-Wants=network-pre.target
-Before=network-pre.target shutdown.target
-Conflicts=shutdown.target
-After=local-fs.target nftables.service
-# The distribution's unit flushes every table when it restarts, this one too.
-PartOf=nftables.service
-RequiresMountsFor=/etc/po-mail
-
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStartPre=/usr/sbin/nft -c -f {RULES}
-# No ExecStop: a restart replaces the table in one transaction, with no moment without it.
-ExecStart=/usr/sbin/nft -f {RULES}
-ProtectSystem=full
-ProtectHome=yes
-NoNewPrivileges=yes
-
-[Install]
-WantedBy=sysinit.target
-"""
+    return render_service(
+        Service(
+            "Firewall of the mail ports",
+            [
+                f"ExecStartPre=/usr/sbin/nft -c -f {RULES}",
+                # No ExecStop: a restart replaces the table in one transaction, with no moment
+                # without it.
+                f"ExecStart=/usr/sbin/nft -f {RULES}",
+            ],
+            capabilities=["CAP_NET_ADMIN"],
+            families=["AF_NETLINK"],
+            writes=[],
+            unit=[
+                ("Documentation", f"file:{RULES}"),
+                ("DefaultDependencies", "no"),
+                ("Wants", "network-pre.target"),
+                ("Before", "network-pre.target shutdown.target"),
+                ("Conflicts", "shutdown.target"),
+                ("After", "local-fs.target nftables.service"),
+                # The distribution's unit flushes every table when it restarts, this one too.
+                ("PartOf", "nftables.service"),
+                ("RequiresMountsFor", "/etc/po-mail"),
+            ],
+            service={"RemainAfterExit": "yes"},
+            wanted_by="sysinit.target",
+        )
+    )
 
 
 def firewall_of(declaration: "Declaration") -> Firewall:

@@ -22,8 +22,9 @@ import pulumi_host
 from components.alert_rules import JOB, render_rules
 from components.dashboard import render_dashboard
 from components.relay import nexthop_of
-from components.remote import PROGRAMS, SECRETS, STATE, UNITS, on_host, program_file
+from components.remote import SECRETS, STATE, UNITS, on_host, program_file
 from components.settings import DomainName, IPv4, Settings
+from components.units import Service, render_service, render_timer, run_program
 
 if TYPE_CHECKING:  # the declaration is made of the parts, which must not import it back
     from components.declaration import Declaration
@@ -75,7 +76,8 @@ class Measurement:
         purpose: What it does, for systemd.
         minutes: Minutes between two runs.
         options: Its command line.
-        families: Address families that it needs (systemd).
+        family: Address family that it speaks (systemd).
+        addresses: Who it speaks to over IP.
     """
 
     name: str
@@ -83,7 +85,8 @@ class Measurement:
     purpose: str
     minutes: int
     options: tuple[str, ...]
-    families: str
+    family: str
+    addresses: tuple[str, ...] = ()
 
     @property
     def unit(self) -> str:
@@ -116,8 +119,11 @@ def measurements(declaration: "Declaration") -> tuple[Measurement, ...]:
     if zones:
         options = (*_words(lists), *zones)
         found.append(
-            Measurement("dnsbl", "dnsbl.py", "Ask the block lists", 60, options, "AF_INET")
-        )
+            Measurement(
+                "dnsbl", "dnsbl.py", "Ask the block lists", 60, options, "AF_INET",
+                (str(monitoring.dnsbl_resolver),),
+            )
+        )  # fmt: skip
     return tuple(found)
 
 
@@ -132,54 +138,26 @@ def render_measurement_service(measurement: Measurement, textfiles: str) -> str:
         measurement: The program.
         textfiles: Directory of the textfile collector.
     """
-    words = " ".join(measurement.options)
-    return f"""\
-[Unit]
-Description={measurement.purpose}
-After=docker.service
-
-[Service]
-Type=oneshot
-ExecStart=/usr/bin/python3 {PROGRAMS}/{measurement.program} {words}
-TimeoutStartSec=180
-NoNewPrivileges=yes
-# The directory of metrics may be another user's.
-CapabilityBoundingSet=CAP_DAC_OVERRIDE
-PrivateTmp=yes
-PrivateDevices=yes
-ProtectSystem=strict
-ReadWritePaths={STATE} -{textfiles}
-ProtectHome=read-only
-ProtectClock=yes
-ProtectControlGroups=yes
-ProtectHostname=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
-RestrictAddressFamilies={measurement.families}
-RestrictNamespaces=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-LockPersonality=yes
-SystemCallArchitectures=native
-SystemCallFilter=@system-service
-"""
+    return render_service(
+        Service(
+            measurement.purpose,
+            [f"ExecStart={run_program(measurement.program, measurement.options)}"],
+            families=[measurement.family],
+            addresses=measurement.addresses,
+            writes=[STATE, f"-{textfiles}"],
+            service={"TimeoutStartSec": "180", "PrivateTmp": "yes"},
+        )
+    )
 
 
 def render_measurement_timer(measurement: Measurement) -> str:
     """Return the systemd timer of a measurement."""
-    return f"""\
-[Unit]
-Description={measurement.purpose}, every {measurement.minutes} min
-
-[Timer]
-OnBootSec=2min
-OnUnitActiveSec={measurement.minutes}min
-AccuracySec=10s
-
-[Install]
-WantedBy=timers.target
-"""
+    return render_timer(
+        f"{measurement.purpose}, every {measurement.minutes} min",
+        OnBootSec="2min",
+        OnUnitActiveSec=f"{measurement.minutes}min",
+        AccuracySec="10s",
+    )
 
 
 def render_scrape(port: int, token: str) -> str:

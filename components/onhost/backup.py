@@ -28,35 +28,44 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 # On the host the programs lie side by side in one folder, and nothing else of the project is there.
 if TYPE_CHECKING or __package__:
-    from components.onhost import inventory, machine
+    from components.onhost import archives, inventory, machine
+    from components.onhost.archives import Restic, SettingsError
 else:
+    import archives
     import inventory
     import machine
+    from archives import Restic, SettingsError
+
+T = TypeVar("T")
 
 SUCCESS, FAILED, WRONG, BUSY = 0, 1, 2, 4
 SERVICE_SECONDS = 3600
 """How long a dump, or any other question to a container, may take."""
-RESTIC_SECONDS = 6 * 3600
-"""How long one restic command may take."""
 ATTEMPTS = 3
 """How often the snapshot is tried: mail that is moved while it is read makes restic complain."""
 SOME_FILES_UNREAD = 3
 """restic's exit status when files vanished or could not be read."""
 SMALLEST_SHARE = 0.5
-"""A snapshot smaller than this share of the last good one is not believed."""
-TAG = "po-mail"
+"""What holds less than this share of the last good one is not believed."""
+FEW = 20
+"""Of fewer than so many, half of them may go in a day; all of them may not."""
+PAUSE = 2.0
+"""Seconds until a step that failed is tried again, while there is patience."""
 DUMP_ENDS = b"-- Dump completed"
+STATEMENT = re.compile(rb"(CREATE TABLE|INSERT INTO) (?:IF NOT EXISTS )?[`\"]?(\w+)[`\"]?[ (]")
+"""What makes a table in a dump, or fills it."""
 MEMORY = "backup.json"
 """What is remembered of the last good run, below the folder of state."""
 RESULT = "backup-result.json"
@@ -65,10 +74,6 @@ STEP = "backup-step.json"
 """The step that a run is at."""
 MESSAGES = "backup-messages.json"
 """Digests of the messages of the last run, so that no message is read twice."""
-
-
-class SettingsError(Exception):
-    """The settings are wrong or incomplete."""
 
 
 class Stopped(Exception):  # noqa: N818 - it is no error of a step, and no step may handle it
@@ -90,6 +95,7 @@ class Settings(NamedTuple):
     database: str
     keep: dict[str, int]
     check_percent: float
+    patience: float
 
 
 class Outcome(NamedTuple):
@@ -97,7 +103,7 @@ class Outcome(NamedTuple):
 
     snapshot: str
     size: int
-    messages: int
+    counts: dict[str, int]
     parts: tuple[str, ...]
     seconds: float
 
@@ -123,36 +129,12 @@ def read_settings(path: Path) -> Settings:
             database=str(given.get("database", "mailcow")),
             keep={kind: int(given["keep"][kind]) for kind in ("daily", "weekly", "monthly")},
             check_percent=float(given["checkPercent"]),
+            patience=float(given.get("patienceSeconds", 0)),
         )
     except OSError as error:
         raise SettingsError(f"{path}: {error.strerror}") from None
     except (ValueError, KeyError, TypeError) as error:
         raise SettingsError(f"{path}: not as it should be ({type(error).__name__})") from None
-
-
-def restic_environment(path: Path, state: Path) -> dict[str, str]:
-    """Return restic's environment: this process's own, and what stands in the secret file.
-
-    Raises:
-        SettingsError: the file cannot be read, is open to others, or lacks what restic needs.
-    """
-    try:
-        if path.stat().st_mode & 0o077:
-            raise SettingsError(f"{path}: must be readable by its owner alone")
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise SettingsError(f"{path}: {error.strerror}") from None
-    pairs = (line.partition("=") for line in lines if "=" in line and not line.startswith("#"))
-    found = {name.strip(): value.strip() for name, _, value in pairs}
-    for name in ("RESTIC_REPOSITORY", "RESTIC_PASSWORD_FILE", "AWS_ACCESS_KEY_ID"):
-        if not found.get(name):
-            raise SettingsError(f"{path}: {name} is missing")
-    passphrase = machine.on_disk(found["RESTIC_PASSWORD_FILE"])
-    if not passphrase.is_file() or not passphrase.stat().st_size:
-        raise SettingsError(f"{passphrase}: holds no passphrase")
-    # The service may not write to any home directory, where restic keeps its cache otherwise.
-    cache = {"RESTIC_CACHE_DIR": str(state / "restic-cache")}
-    return {**os.environ, **cache, **found, "RESTIC_PASSWORD_FILE": str(passphrase)}
 
 
 # Commands
@@ -175,82 +157,6 @@ def say_step(settings: Settings, step: str) -> None:
     machine.remember(settings.state / STEP, {"step": step, "began": time.time()})
 
 
-class Restic:
-    """restic on one repository."""
-
-    def __init__(self, environment: dict[str, str]) -> None:
-        self._environment = environment
-
-    def run(
-        self, what: str, *words: str, accepted: tuple[int, ...] = (0,), output: Any = -1
-    ) -> subprocess.CompletedProcess[str]:
-        """Run restic.
-
-        Raises:
-            StepError: it failed.
-        """
-        return machine.run(
-            ["restic", *words],
-            what,
-            environment=self._environment,
-            seconds=RESTIC_SECONDS,
-            accepted=accepted,
-            output=output,
-        )
-
-    def lines(self, what: str, *words: str) -> Iterator[str]:
-        """Yield what restic says line by line: a list of all mail may be long.
-
-        Raises:
-            StepError: it failed.
-        """
-        command = ["restic", *words]
-        with subprocess.Popen(  # noqa: S603 - no shell, words come from the program
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            errors="surrogateescape",
-            env=self._environment,
-        ) as process:
-            assert process.stdout is not None  # noqa: S101 - it was asked for
-            try:
-                yield from process.stdout
-            except BaseException:  # the run is being stopped, and must not wait for restic
-                process.kill()
-                raise
-        if process.returncode:
-            raise machine.StepError(f"{what}: exit status {process.returncode}")
-
-    def hash_of(self, snapshot: str, path: Path) -> str:
-        """Return the SHA-256 of a file as the snapshot holds it.
-
-        Raises:
-            StepError: restic failed.
-        """
-        words = ["restic", "dump", snapshot, str(path)]
-        digest = hashlib.sha256()
-        with subprocess.Popen(  # noqa: S603 - no shell, words come from the program
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=self._environment,
-        ) as process:
-            stream = process.stdout
-            assert stream is not None  # noqa: S101 - it was asked for
-            try:
-                for block in iter(lambda: stream.read(1 << 20), b""):
-                    digest.update(block)
-            except BaseException:  # as above
-                process.kill()
-                raise
-        if process.returncode:
-            raise machine.StepError(f"reading the dump back: exit status {process.returncode}")
-        return digest.hexdigest()
-
-
 def in_service(settings: Settings, service: str, script: str) -> list[str]:
     """Return the words that run a shell script in a service's container.
 
@@ -270,6 +176,23 @@ def asking(settings: Settings, service: str, what: str) -> inventory.Ask:
 
 
 # The parts
+
+
+def patiently(settings: Settings, act: Callable[[], T]) -> T:
+    """Do a step, and again when it fails: a container restarts, Redis saves in the background.
+
+    Raises:
+        StepError: it still fails when there is no patience left.
+    """
+    end = time.monotonic() + settings.patience
+    while True:
+        try:
+            return act()
+        except machine.StepError as error:  # noqa: PERF203 - a handful of turns
+            if time.monotonic() + PAUSE > end:
+                raise
+            sys.stderr.write(f"backup: {error}; tried again\n")
+            time.sleep(PAUSE)
 
 
 def dump_database(settings: Settings, folder: Path) -> tuple[Path, str]:
@@ -297,6 +220,27 @@ def dump_database(settings: Settings, folder: Path) -> tuple[Path, str]:
     if DUMP_ENDS not in tail:
         raise machine.StepError("database: the dump has no end; it was cut off")
     return target, digest.hexdigest()
+
+
+def compare_dump(dump: Path, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """See that the dump makes every table of the inventory, and fills those that are not empty.
+
+    Raises:
+        StepError: it does not, or there is no table at all.
+    """
+    there = set(before) & set(after)
+    if not there:
+        raise machine.StepError("database: it has no table; this is no backup of Mailcow")
+    made: dict[str, set[str]] = {"CREATE TABLE": set(), "INSERT INTO": set()}
+    with dump.open("rb") as stream:
+        for line in stream:
+            found = STATEMENT.match(line[:400])
+            if found:
+                made[found[1].decode()].add(found[2].decode("utf-8", "replace"))
+    filled = {name for name in there if before[name] and after[name]}
+    missing = sorted((there - made["CREATE TABLE"]) | (filled - made["INSERT INTO"]))
+    if missing:
+        raise machine.StepError(f"database: the dump lacks {', '.join(missing[:3])}")
 
 
 def save_redis(settings: Settings) -> None:
@@ -369,15 +313,17 @@ def take_inventory(settings: Settings, folder: Path, parts: dict[str, Path]) -> 
     Raises:
         StepError: a database failed.
     """
-    before = count_tables(settings)
-    dump = dump_database(settings, folder)
+    before = patiently(settings, lambda: count_tables(settings))
+    dump = patiently(settings, lambda: dump_database(settings, folder))
+    after = patiently(settings, lambda: count_tables(settings))
+    compare_dump(dump[0], before, after)
     known = inventory.read_messages(inventory.read(settings.state / MESSAGES))
-    save_redis(settings)
+    patiently(settings, lambda: save_redis(settings))
     plain = [*settings.paths, *(name for name in ("crypt",) if name in settings.volumes)]
     found = {
         "database": dump[1],
-        "tables": {"before": before, "after": count_tables(settings)},
-        "hashes": count_hashes(settings),
+        "tables": {"before": before, "after": after},
+        "hashes": patiently(settings, lambda: count_hashes(settings)),
         "files": {name: inventory.file_digests(parts[name]) for name in plain},
         "messages": inventory.messages(parts["vmail"], known) if "vmail" in parts else {},
     }
@@ -403,44 +349,35 @@ def write_manifest(settings: Settings, folder: Path, parts: dict[str, Path]) -> 
 # The snapshot
 
 
-def open_repository(settings: Settings, restic: Restic, memory: Mapping[str, Any]) -> None:
+def open_repository(settings: Settings, restic: Restic, *, is_first: bool) -> None:
     """Make sure that there is a repository; make it only at the very first run.
 
     Raises:
         StepError: it cannot be opened, or it or every snapshot was there and is gone.
     """
-    try:
-        restic.run("repository", "cat", "config")
-    except machine.StepError as error:
-        if memory.get("last_success"):
+    if is_first:
+        try:
+            restic.run("repository", "cat", "config")
+        except machine.StepError as error:
+            try:
+                restic.run("repository", "init")
+            except machine.StepError as second:
+                raise machine.StepError(f"{error}; making one failed too: {second}") from None
+    else:
+        try:
+            patiently(settings, lambda: restic.run("repository", "cat", "config"))
+        except machine.StepError as error:
             # An empty repository in place of a full one would hide that everything is lost.
             raise machine.StepError(
                 f"{error}; it was there at the last run, so none is made"
             ) from None
-        try:
-            restic.run("repository", "init")
-        except machine.StepError as second:
-            raise machine.StepError(f"{error}; making one failed too: {second}") from None
     # A run that was killed leaves a lock; restic removes only those of dead processes.
     restic.run("repository", "unlock")
-    if memory.get("last_success") and not snapshots(restic, settings.host):
+    if not is_first and not any(archives.snapshots(restic, settings.host).values()):
         raise machine.StepError(
             "repository: it holds no snapshot of this host; it did at the last run. Bring the "
             "objects' earlier versions back, as after an emptied bucket"
         )
-
-
-def snapshots(restic: Restic, host: str) -> list[dict[str, Any]]:
-    """Return our snapshots of a host as the repository lists them, without taking a lock.
-
-    Raises:
-        StepError: the repository does not answer, or not with a list.
-    """
-    words = ("snapshots", "--json", "--no-lock", "--host", host, "--tag", TAG)
-    try:
-        return json.loads(restic.run("snapshots", *words).stdout) or []
-    except ValueError:
-        raise machine.StepError("snapshots: restic does not tell which there are") from None
 
 
 def take_snapshot(settings: Settings, restic: Restic, parts: dict[str, Path]) -> tuple[str, int]:
@@ -449,61 +386,32 @@ def take_snapshot(settings: Settings, restic: Restic, parts: dict[str, Path]) ->
     Raises:
         StepError: restic failed, or could not read everything at any attempt.
     """
-    words = ["backup", "--json", "--host", settings.host, "--tag", TAG]
+    tags = f"{archives.TAG},{archives.UNVERIFIED}"
+    words = ["backup", "--json", "--host", settings.host, "--tag", tags]
     places = [str(path) for path in parts.values()]
     for attempt in range(1, ATTEMPTS + 1):
         accepted = (0,) if attempt == ATTEMPTS else (0, SOME_FILES_UNREAD)
         done = restic.run("snapshot", *words, "--", *places, accepted=accepted)
         if done.returncode == 0:
-            return read_summary(done.stdout)
+            return archives.read_summary(done.stdout)
     raise AssertionError  # the loop above returns or raises
 
 
-def read_summary(text: str) -> tuple[str, int]:
-    """Return snapshot and size from what restic said.
-
-    Raises:
-        StepError: it did not say that there is a snapshot.
-    """
-    for line in reversed(text.splitlines()):
-        try:
-            message = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(message, dict) and message.get("message_type") == "summary":
-            snapshot = str(message.get("snapshot_id") or "")
-            size = int(message.get("total_bytes_processed") or 0)
-            if snapshot and size:
-                return snapshot, size
-    raise machine.StepError("snapshot: restic ended well but named no snapshot, or an empty one")
-
-
-def listed(restic: Restic, snapshot: str) -> dict[str, Any]:
-    """Return the snapshot as the repository lists it.
-
-    Raises:
-        StepError: it does not.
-    """
-    text = restic.run("verification", "snapshots", "--json", snapshot).stdout
-    try:
-        found = json.loads(text) or []
-    except ValueError:
-        found = []
-    for one in found:
-        if isinstance(one, dict) and str(one.get("id", "")).startswith(snapshot):
-            return one
-    raise machine.StepError(f"verification: snapshot {snapshot} is not in the repository")
-
-
 def verify(
-    restic: Restic, snapshot: str, parts: dict[str, Path], expected: Mapping[str, Any]
+    settings: Settings,
+    restic: Restic,
+    snapshot: str,
+    parts: dict[str, Path],
+    expected: Mapping[str, Any],
 ) -> None:
     """Look at the snapshot as a restore would.
 
     Raises:
         StepError: it is not there, lacks a part or a message, or holds another dump.
     """
-    listed(restic, snapshot)
+    archives.named(
+        archives.snapshots(restic, settings.host)[archives.UNVERIFIED], snapshot, "verification"
+    )
     mail = str(parts["vmail"]) if "vmail" in parts else ""
     wanted, seen, stored = {str(path) for path in parts.values()}, set(), set()
     for line in restic.lines("verification", "ls", "--json", snapshot):
@@ -529,34 +437,31 @@ def verify(
         )
 
 
-def judge_size(size: int, memory: Mapping[str, Any], *, accept: bool) -> None:
-    """Refuse a snapshot that is much smaller than the last good one.
+def count(expected: Mapping[str, Any]) -> dict[str, int]:
+    """Return how much of each kind is in the inventory."""
+    tables = expected["tables"]["before"]
+    return {
+        "tables": len(tables),
+        "rows": sum(len(rows) for rows in tables.values()),
+        "mailboxes": len(tables.get("mailbox", ())),
+        "messages": len(expected["messages"]),
+    }
+
+
+def judge_size(now: Mapping[str, int], memory: Mapping[str, Any], *, accept: bool) -> None:
+    """Refuse a snapshot that holds much less than the last good one.
 
     Raises:
-        StepError: it is.
+        StepError: it does.
     """
-    last = int(memory.get("size") or 0)
-    if size < last * SMALLEST_SHARE and not accept:
-        raise machine.StepError(
-            f"verification: {size} bytes, the last good one had {last}; if mail was deleted on "
-            "purpose, run once with --accept-size"
-        )
-
-
-def thin_out(settings: Settings, restic: Restic, snapshot: str) -> None:
-    """Check the repository, remove snapshots that need not be kept, and see that ours stayed.
-
-    Raises:
-        StepError: a step failed.
-    """
-    restic.run("check", "check", f"--read-data-subset={settings.check_percent:g}%")
-    keep = [word for kind, n in settings.keep.items() for word in (f"--keep-{kind}", str(n))]
-    restic.run(
-        "retention", "forget", "--host", settings.host, "--tag", TAG,
-        # Paths are left out of the grouping: a new part must not begin a history of its own.
-        "--group-by", "host,tags", *keep, "--prune",
-    )  # fmt: skip
-    listed(restic, snapshot)
+    for what, number in now.items():
+        last = int(memory.get(what) or 0)
+        less = number < last * SMALLEST_SHARE and (not number or last >= FEW)
+        if less and not accept:
+            raise machine.StepError(
+                f"verification: {what} {number}, the last good one had {last}; if that is on "
+                "purpose, run once with --accept-size"
+            )
 
 
 # What is remembered and reported
@@ -594,7 +499,7 @@ def staging(path: Path) -> Iterator[Path]:
 # The run
 
 
-def back_up(settings: Settings, memory: dict[str, Any], *, accept_size: bool) -> Outcome:
+def back_up(settings: Settings, memory: dict[str, Any] | None, *, accept_size: bool) -> Outcome:
     """Make the backup and verify it; remember it.
 
     Raises:
@@ -602,10 +507,10 @@ def back_up(settings: Settings, memory: dict[str, Any], *, accept_size: bool) ->
         SettingsError: what restic needs is not there.
     """
     began = time.monotonic()
-    restic = Restic(restic_environment(settings.environment, settings.state))
+    restic = restic_of(settings)
     parts = find_parts(settings)
     say_step(settings, "repository")
-    open_repository(settings, restic, memory)
+    open_repository(settings, restic, is_first=memory == {})
     with staging(settings.state / "backup-staging") as folder:
         say_step(settings, "databases and inventory")
         expected = take_inventory(settings, folder, parts)
@@ -614,12 +519,17 @@ def back_up(settings: Settings, memory: dict[str, Any], *, accept_size: bool) ->
         say_step(settings, "snapshot")
         snapshot, size = take_snapshot(settings, restic, parts)
         say_step(settings, "verification")
-        verify(restic, snapshot, parts, expected)
-    judge_size(size, memory, accept=accept_size)
+        verify(settings, restic, snapshot, parts, expected)
+    counts = count(expected)
+    judge_size({"size": size, **counts}, memory or {}, accept=accept_size)
     say_step(settings, "check and retention")
-    thin_out(settings, restic, snapshot)
-    seconds, count = time.monotonic() - began, len(expected["messages"])
-    return Outcome(snapshot, size, count, tuple(sorted(parts)), seconds)
+    restic.run("check", "check", f"--read-data-subset={settings.check_percent:g}%")
+    kept = archives.mark_verified(restic, settings.host, snapshot)
+    archives.thin_out(restic, settings.host, settings.keep)
+    left = archives.snapshots(restic, settings.host)[archives.VERIFIED]
+    archives.named(left, kept.id, "retention")
+    seconds = time.monotonic() - began
+    return Outcome(kept.id, size, counts, tuple(sorted(parts)), seconds)
 
 
 def rehearse(settings: Settings) -> list[str]:
@@ -629,7 +539,7 @@ def rehearse(settings: Settings) -> list[str]:
         StepError: a part is not there.
         SettingsError: what restic needs is not there.
     """
-    environment = restic_environment(settings.environment, settings.state)
+    environment = archives.restic_environment(settings.environment, settings.state)
     parts = find_parts(settings)
     keep = ", ".join(f"{n} {kind}" for kind, n in settings.keep.items())
     return [
@@ -651,6 +561,10 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--dry-run", action="store_true", help="look, but change nothing")
     command.add_argument("--json", action="store_true", help="say the result as JSON")
     command.add_argument("--list", action="store_true", help="list the snapshots")
+    command.add_argument(
+        "--keep-for", metavar="OPERATION", help="keep the last good snapshot until it is done with"
+    )
+    command.add_argument("--done-with", metavar="OPERATION", help="keep nothing for it any more")
     command.add_argument("--ended", action="store_true", help="note a run that was killed")
     command.add_argument(
         "--accept-size", action="store_true", help="believe a snapshot that is much smaller"
@@ -675,20 +589,21 @@ def stop(_signal: int, _frame: object) -> None:
 
 def attempt(options: argparse.Namespace, settings: Settings) -> int:
     """Run once under the lock; report and return the exit status."""
-    memory = machine.recall(settings.state / MEMORY) or {}
+    known = machine.recall(settings.state / MEMORY)
+    memory = known or {}
     began = time.monotonic()
     # A run that is stopped before this has not begun.
     signal.signal(signal.SIGTERM, stop)
     try:
         say_step(settings, "begin")
         report(settings.metrics, memory, running=True, good=False)
-        done = back_up(settings, memory, accept_size=options.accept_size)
+        done = back_up(settings, known, accept_size=options.accept_size)
         memory = {
             "last_success": int(time.time()), "size": done.size, "snapshot": done.snapshot,
-            "messages": done.messages,
+            **done.counts,
         }  # fmt: skip
         text = f"snapshot {done.snapshot}, {done.size} bytes, {done.seconds:.0f} s"
-        result = {"ok": True, "text": text, **done._asdict()}
+        result = {"ok": True, "text": text, **done._asdict(), **done.counts}
         machine.remember(settings.state / MEMORY, memory)
         machine.remember(settings.state / RESULT, result)
         (settings.state / STEP).unlink()
@@ -726,12 +641,58 @@ def note_end(settings: Settings) -> int:
 
 
 def show_snapshots(options: argparse.Namespace, settings: Settings) -> int:
-    """Say which snapshots there are, the oldest first."""
-    restic = Restic(restic_environment(settings.environment, settings.state))
-    found = snapshots(restic, settings.host)
-    rows = [{"id": one["id"], "time": one["time"], "paths": len(one["paths"])} for one in found]
-    text = "\n".join(["snapshots", *(f"  {one['id'][:8]}  {one['time']}" for one in rows)])
-    say(options, {"ok": True, "text": text, "snapshots": rows})
+    """Say which snapshots there are, the oldest first: the good ones, and apart from them the rest.
+
+    Raises:
+        StepError: the repository does not answer.
+        SettingsError: what restic needs is not there.
+    """
+    found = archives.snapshots(restic_of(settings), settings.host)
+    rows = {kind: [one.as_row() for one in kept] for kind, kept in found.items()}
+    heads = {
+        archives.VERIFIED: "snapshots",
+        "earlier": "from before it was noted which were verified",
+        archives.UNVERIFIED: "of runs that failed: never restored, and removed after "
+        f"{archives.UNVERIFIED_DAYS} days",
+    }
+    lines = [
+        line
+        for kind, head in heads.items()
+        if rows[kind] or kind == archives.VERIFIED
+        for line in (head, *(f"  {row['id'][:8]}  {row['time']}" for row in rows[kind]))
+    ]
+    answer = {"snapshots": rows[archives.VERIFIED], "earlier": rows["earlier"]}
+    answer["unverified"] = rows[archives.UNVERIFIED]
+    say(options, {"ok": True, "text": "\n".join(lines), **answer})
+    return SUCCESS
+
+
+def restic_of(settings: Settings) -> Restic:
+    """Return restic on the repository of the backup.
+
+    Raises:
+        SettingsError: what it needs is not there.
+    """
+    return Restic(archives.restic_environment(settings.environment, settings.state))
+
+
+def rely(options: argparse.Namespace, settings: Settings) -> int:
+    """Keep the last good snapshot for an operation, or keep nothing for it any more.
+
+    Raises:
+        StepError: there is none, or the repository does not answer.
+        SettingsError: what restic needs is not there.
+    """
+    restic = restic_of(settings)
+    if options.done_with:
+        number = archives.done_with(restic, settings.host, options.done_with)
+        say(options, {"ok": True, "text": f"{number} snapshots let go"})
+        return SUCCESS
+    memory = machine.recall(settings.state / MEMORY) or {}
+    name = str(memory.get("snapshot") or "")
+    kept = archives.keep_for(restic, settings.host, name, options.keep_for)
+    machine.remember(settings.state / MEMORY, {**memory, "snapshot": kept.id})
+    say(options, {"ok": True, "text": f"snapshot {kept.id} is kept", "snapshot": kept.id})
     return SUCCESS
 
 
@@ -758,19 +719,18 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         settings = read_settings(machine.on_disk(options.settings))
         done = look(options, settings)
-    except SettingsError as error:
+        if done is not None:
+            return done
+        with machine.alone(settings.state / "backup.lock") as free:
+            if not free:
+                say(options, {"ok": False, "error": "another run has not ended"})
+                return BUSY
+            if options.keep_for or options.done_with:
+                return rely(options, settings)
+            return note_end(settings) if options.ended else attempt(options, settings)
+    except (SettingsError, machine.StepError, OSError) as error:
         say(options, {"ok": False, "error": str(error)})
-        return WRONG
-    except machine.StepError as error:
-        say(options, {"ok": False, "error": str(error)})
-        return FAILED
-    if done is not None:
-        return done
-    with machine.alone(settings.state / "backup.lock") as free:
-        if not free:
-            say(options, {"ok": False, "error": "another run has not ended"})
-            return BUSY
-        return note_end(settings) if options.ended else attempt(options, settings)
+        return WRONG if isinstance(error, SettingsError) else FAILED
 
 
 if __name__ == "__main__":

@@ -10,6 +10,9 @@ The pair that Mailcow reads is never a half one. Both files are symbolic links t
 `live`, to a directory that holds a complete pair; that one link is replaced in one step. A pair of
 plain files found there is first moved behind the links as it is.
 
+A pair that Mailcow fetched for itself before it was taken over is put aside: Dovecot would show it
+to every mail program that names the host, in place of the delivered one.
+
 The services are restarted only if they run and have not read this pair yet; a restart that failed
 is tried again at the next run. What happened is written for the node exporter's textfile
 collector, failure included, so that age and failure can be watched.
@@ -44,6 +47,8 @@ else:
 
 SERVICES = ("postfix-mailcow", "dovecot-mailcow", "nginx-mailcow")
 POLL_SECONDS = 2.0
+FORMER = ".former"
+"""Where pairs go that an earlier life of this Mailcow left."""
 DOCKER_TIMEOUT = 300
 
 
@@ -57,6 +62,7 @@ class Pair(NamedTuple):
     chain: bytes
     key: bytes
     not_after: int
+    names: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -131,7 +137,8 @@ def tested(chain: bytes, key: bytes, host: str, authorities: Path | None) -> Pai
         ) from None
     except ssl.SSLError as error:
         raise CertificateError(f"no TLS with the certificate of {host}: {error.reason}") from None
-    return Pair(chain, key, int(ssl.cert_time_to_seconds(str(certificate["notAfter"]))))
+    names = tuple(name for kind, name in certificate["subjectAltName"] if kind == "DNS")
+    return Pair(chain, key, int(ssl.cert_time_to_seconds(str(certificate["notAfter"]))), names)
 
 
 def handshake(server: ssl.SSLContext, client: ssl.SSLContext, host: str) -> dict[str, Any]:
@@ -244,6 +251,35 @@ def install(folder: Path, pair: Pair) -> bool:
     return True
 
 
+def left_behind(folder: Path) -> dict[Path, list[str]]:
+    """Return the folders from which Dovecot shows a pair to whoever names one of their hosts.
+
+    Release 2026-07a reads every sub-folder that has these three files, whoever made it.
+    """
+    files = ("domains", "cert.pem", "key.pem")
+    return {
+        place: (place / "domains").read_text("utf-8", "replace").split()
+        for place in sorted(folder.glob("[!.]*/"))
+        if place.name != "live" and all((place / file).is_file() for file in files)
+    }
+
+
+def put_aside(folder: Path, pair: Pair) -> list[str]:
+    """Put pairs of an earlier life aside for hosts that the delivered one covers; name them.
+
+    Nobody renews them, and Dovecot would show them in its place until long after their end.
+    """
+    aside = []
+    for place, hosts in left_behind(folder).items():
+        if any(covers(name, host) for name in pair.names for host in hosts):
+            target = folder / FORMER / place.name
+            target.parent.mkdir(mode=0o700, exist_ok=True)
+            shutil.rmtree(target, ignore_errors=True)
+            place.replace(target)
+            aside.append(place.name)
+    return aside
+
+
 def tidy(folder: Path, pair: Pair) -> None:
     """Remove pairs that nothing reads any more."""
     for other in (folder / ".pairs").iterdir():
@@ -319,8 +355,9 @@ def deliver(options: argparse.Namespace, memory: dict[str, Any], memory_file: Pa
     pair = wait_for_best(options)
     folder = machine.on_disk(options.directory) / "data/assets/ssl"
     changed = install(folder, pair)
+    aside = put_aside(folder, pair)
     memory["not_after"] = pair.not_after
-    if changed:
+    if changed or aside:
         memory["served"] = None
     machine.remember(memory_file, memory)
     told: list[str] = []
@@ -331,7 +368,13 @@ def deliver(options: argparse.Namespace, memory: dict[str, Any], memory_file: Pa
     memory["last_success"] = int(time.time())
     machine.remember(memory_file, memory)
     state = f"delivered, restarted {', '.join(told) or 'nothing'}" if changed else "unchanged"
-    return f"certificate of {options.host}: {state}\n"
+    lines = [f"certificate of {options.host}: {state}"]
+    lines += [f"put aside, from an earlier life: {folder / FORMER / name}" for name in aside]
+    lines += [
+        f"Dovecot shows {place} to whoever names {', '.join(hosts)}; nothing here renews it"
+        for place, hosts in left_behind(folder).items()
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def parser() -> argparse.ArgumentParser:

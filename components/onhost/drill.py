@@ -8,9 +8,13 @@ are every message, every configuration file, every row and every DKIM key with t
 the backup wrote when it was made. Every mailbox is opened over IMAP, and the header of every
 message is read, which proves the key without which no mail can be read.
 
-Passwords come on standard input as JSON (`{"passwords": {address: password}, "api": {...}}`) and
-never stand on a command line. Everything is removed in the end: after a failure, after a signal,
-and by a watcher of its own also after the program was killed.
+Every mailbox is opened as its owner by a master user, who exists in the drill alone: no person's
+password is needed, and none that was changed since can fail it. That the passwords are the right
+ones is proved by comparing their hashes, row by row.
+
+Which objects Mailcow's API shows comes on standard input as JSON (`{kind: {name: when it was
+made}}`). Everything is removed in the end: after a failure, after a signal, and by a watcher of its
+own also after the program was killed.
 
 Exit status: 0 everything was restored; 1 something was not, or a step failed, the text says what;
 2 wrong usage or settings; 4 another drill or a backup has not ended.
@@ -34,14 +38,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 # On the host the programs lie side by side in one folder, and nothing else of the project is there.
 if TYPE_CHECKING or __package__:
-    from components.onhost import backup, inventory, machine, restored_mail
-    from components.onhost.backup import SettingsError, Stopped
+    from components.onhost import archives, backup, inventory, machine, restored_mail
+    from components.onhost.archives import Restic, SettingsError, Snapshot
+    from components.onhost.backup import Stopped
 else:
+    import archives
     import backup
     import inventory
     import machine
     import restored_mail
-    from backup import SettingsError, Stopped
+    from archives import Restic, SettingsError, Snapshot
+    from backup import Stopped
 
 SUCCESS, FAILED, WRONG, BUSY = 0, 1, 2, 4
 LONGEST_SECONDS = 8 * 3600
@@ -79,13 +86,6 @@ class Check(NamedTuple):
     number: int = 0
 
 
-class Asked(NamedTuple):
-    """What came on standard input."""
-
-    passwords: dict[str, str]
-    api: dict[str, dict[str, str]]
-
-
 class Restored(NamedTuple):
     """What lies in the empty place."""
 
@@ -117,15 +117,14 @@ def read_settings(path: Path) -> Settings:
         raise SettingsError(f"{path}: not as it should be ({type(error).__name__})") from None
 
 
-def read_asked(stream: Any) -> Asked:
-    """Read what came on standard input; nothing of it is ever shown.
+def read_api(stream: Any) -> dict[str, dict[str, str]]:
+    """Read which objects Mailcow's API shows, from standard input.
 
     Raises:
         SettingsError: it is not as it should be.
     """
     try:
-        given = json.loads(stream.read() or "{}")
-        return Asked(dict(given.get("passwords") or {}), dict(given.get("api") or {}))
+        return {kind: dict(names) for kind, names in json.loads(stream.read() or "{}").items()}
     except (ValueError, AttributeError, TypeError):
         raise SettingsError("standard input: not as it should be") from None
 
@@ -224,33 +223,30 @@ def look_for_room(settings: Settings, size: int) -> None:
 # The snapshot
 
 
-def choose(settings: Settings, restic: backup.Restic, name: str) -> dict[str, Any]:
-    """Return the snapshot to restore: the named one, or that of the last good backup.
+def choose(settings: Settings, restic: Restic, name: str) -> Snapshot:
+    """Return the snapshot to restore: the named one, or the last verified one.
 
     Raises:
-        StepError: there is none, or the repository does not answer.
+        StepError: there is none, it is of a run that failed, or the repository does not answer.
     """
-    memory = machine.recall(settings.backup.state / backup.MEMORY) or {}
-    wanted = name or str(memory.get("snapshot") or "")
-    found = backup.snapshots(restic, settings.backup.host)
-    if wanted and wanted != "latest":
-        found = [one for one in found if one["id"].startswith(wanted)]
-    if not found:
-        raise machine.StepError(f"there is no snapshot {wanted}".rstrip())
-    chosen: dict[str, Any] = max(found, key=lambda one: datetime_of(one["time"]))
-    return chosen
+    found = archives.snapshots(restic, settings.backup.host)
+    usable = [*found["earlier"], *found[archives.VERIFIED]]
+    if name and name != "latest":
+        if any(one.is_named(name) for one in found[archives.UNVERIFIED]):
+            raise machine.StepError(f"snapshot {name} is of a run that failed; it is no backup")
+        usable = [one for one in usable if one.is_named(name)]
+    elif found[archives.VERIFIED]:
+        usable = found[archives.VERIFIED]
+    else:
+        # The first night of this program is to come: what the one before found good.
+        memory = machine.recall(settings.backup.state / backup.MEMORY) or {}
+        usable = [one for one in usable if one.is_named(str(memory.get("snapshot") or ""))]
+    if not usable:
+        raise machine.StepError(f"there is no snapshot {name}".rstrip())
+    return max(usable, key=lambda snapshot: snapshot.made)
 
 
-def datetime_of(text: str) -> datetime:
-    """Return restic's time, cut to what Python reads: restic writes nanoseconds."""
-    head, dot, tail = text.partition(".")
-    digits = len(tail) - len(tail.lstrip("0123456789"))
-    zone = tail[digits:] if dot else ""
-    whole = head + zone
-    return datetime.fromisoformat(whole[:-1] + "+00:00" if whole.endswith("Z") else whole)
-
-
-def restore(settings: Settings, restic: backup.Restic, chosen: Mapping[str, Any]) -> Restored:
+def restore(settings: Settings, restic: Restic, chosen: Snapshot) -> Restored:
     """Restore the snapshot and read what it says of itself.
 
     Raises:
@@ -258,14 +254,14 @@ def restore(settings: Settings, restic: backup.Restic, chosen: Mapping[str, Any]
     """
     target = settings.scratch / "restored"
     # Without a lock: a backup that begins meanwhile must not fail because of a drill.
-    restic.run("restore", "restore", chosen["id"], "--target", str(target), "--no-lock")
-    path = next((one for one in chosen["paths"] if one.endswith("/manifest.json")), "")
+    restic.run("restore", "restore", chosen.id, "--target", str(target), "--no-lock")
+    path = next((one for one in chosen.paths if one.endswith("/manifest.json")), "")
     manifest = inventory.read(target / path.lstrip("/")) if path else {}
     places = {name: target / one.lstrip("/") for name, one in manifest.get("parts", {}).items()}
     found = inventory.read(places["inventory"]) if "inventory" in places else {}
     if not found:
         raise machine.StepError("restore: the snapshot has no inventory; it cannot be compared")
-    return Restored(chosen["id"], chosen["time"], str(manifest.get("release")), places, found)
+    return Restored(chosen.id, chosen.time, str(manifest.get("release")), places, found)
 
 
 # What is compared without any container
@@ -281,7 +277,7 @@ def check_parts(restored: Restored, settings: Settings) -> Check:
     return Check("parts", not missing, text, len(wanted))
 
 
-def check_messages(restored: Restored, settings: Settings, restic: backup.Restic) -> Check:
+def check_messages(restored: Restored, settings: Settings, restic: Restic) -> Check:
     """Every message is there, bit by bit."""
     top = restored.parts["vmail"]
     expected = inventory.read_messages(restored.inventory["messages"])
@@ -520,7 +516,7 @@ def compare_objects(
         live: Asked which objects of a kind the running installation still has. What it has not
             either was deleted since the snapshot.
     """
-    before = datetime_of(taken).replace(tzinfo=None) - MARGIN
+    before = archives.datetime_of(taken).replace(tzinfo=None) - MARGIN
     missing, hidden, deleted = [], [], []
     for kind, shown in sorted(api.items()):
         here = {one.lower() for one in restored[kind]}
@@ -570,9 +566,9 @@ def check_objects(
 
 def compare(
     settings: Settings,
-    asked: Asked,
-    chosen: Mapping[str, Any],
-    restic: backup.Restic,
+    api: Mapping[str, Mapping[str, str]],
+    chosen: Snapshot,
+    restic: Restic,
     step: Callable[[str], None],
 ) -> tuple[Restored, list[Check]]:
     """Restore, open and compare; a check that failed does not keep the others from being made.
@@ -592,8 +588,8 @@ def compare(
     start(settings, "mysql", "redis")
     ask = open_database(settings, restored)
     checks += [check_rows(settings, restored, ask), check_hashes(settings, restored)]
-    if asked.api:
-        checks.append(check_objects(settings, restored, ask, asked.api))
+    if api:
+        checks.append(check_objects(settings, restored, ask, api))
     step("mail over IMAP")
     query = "SELECT username, password FROM mailbox WHERE kind = ''"
     people = dict(line.split("\t")[:2] for line in rows(settings, ask, query))
@@ -601,8 +597,7 @@ def compare(
     mail.configure(people)
     start(settings, "dovecot")
     talk = compose(settings, "exec", "-T", "dovecot", "bash", f"{restored_mail.INSIDE}/talk.sh")
-    found = (mail.check_key(quietly(settings)), mail.check_mailboxes(talk, sorted(people)),
-             mail.check_logins(talk, asked.passwords))  # fmt: skip
+    found = (mail.check_key(quietly(settings)), mail.check_mailboxes(talk, sorted(people)))
     return restored, [*checks, *(Check(*one) for one in found)]
 
 
@@ -621,56 +616,46 @@ def report(
     }))  # fmt: skip
 
 
-def hold(options: argparse.Namespace, settings: Settings, asked: Asked) -> int:
+def hold(
+    options: argparse.Namespace, settings: Settings, api: Mapping[str, Mapping[str, str]]
+) -> int:
     """Hold the drill under its lock; report and return the exit status."""
-    memory: dict[str, Any] = {}
-    began = time.monotonic()
+    memory = machine.recall(settings.backup.state / MEMORY) or {}
+    began, good = time.monotonic(), False
+    report(settings, memory, running=True, good=False)
     try:
-        memory = machine.recall(settings.backup.state / MEMORY) or {}
-        report(settings, memory, running=True, good=False)
-        restic = restic_of(settings)
+        restic = backup.restic_of(settings.backup)
         chosen = choose(settings, restic, options.snapshot)
         look_for_room(settings, size_of(restic, chosen))
         with empty_place(settings, options.settings):
-            restored, checks = compare(settings, asked, chosen, restic, follow(options))
-        good = all(one.ok for one in checks)
-        seconds = round(time.monotonic() - began, 1)
+            restored, checks = compare(settings, api, chosen, restic, follow(options))
+        good = all(check.ok for check in checks)
         result = {
             "ok": good, "snapshot": restored.snapshot, "taken": restored.taken,
-            "release": restored.release, "seconds": seconds,
-            "checks": [one._asdict() for one in checks],
+            "release": restored.release, "seconds": round(time.monotonic() - began, 1),
+            "checks": [check._asdict() for check in checks],
         }  # fmt: skip
         if good:
             memory = {"last_success": int(time.time()), "snapshot": restored.snapshot}
             machine.remember(settings.backup.state / MEMORY, memory)
-        report(settings, memory, running=False, good=good, seconds=seconds)
     except (machine.StepError, SettingsError, Stopped, OSError) as error:
+        good = False
         say(options, {"ok": False, "error": str(error)})
-        with contextlib.suppress(OSError):
-            seconds = time.monotonic() - began
-            report(settings, memory, running=False, good=False, seconds=seconds)
         return WRONG if isinstance(error, SettingsError) else FAILED
+    finally:
+        # Whatever ended it, a mistake of this program too: one that seems to run mutes its alert.
+        report(settings, memory, running=False, good=good, seconds=time.monotonic() - began)
     say(options, result)
     return SUCCESS if good else FAILED
 
 
-def restic_of(settings: Settings) -> backup.Restic:
-    """Return restic on the repository of the backup.
-
-    Raises:
-        SettingsError: what it needs is not there.
-    """
-    environment = backup.restic_environment(settings.backup.environment, settings.backup.state)
-    return backup.Restic(environment)
-
-
-def size_of(restic: backup.Restic, chosen: Mapping[str, Any]) -> int:
+def size_of(restic: Restic, chosen: Snapshot) -> int:
     """Return how many bytes a snapshot takes on the disk once it is restored.
 
     Raises:
         StepError: restic does not tell.
     """
-    words = ("stats", "--json", "--no-lock", "--mode", "restore-size", chosen["id"])
+    words = ("stats", "--json", "--no-lock", "--mode", "restore-size", chosen.id)
     try:
         return int(json.loads(restic.run("size", *words).stdout)["total_size"])
     except (ValueError, KeyError, TypeError):
@@ -684,19 +669,19 @@ def rehearse(options: argparse.Namespace, settings: Settings) -> int:
         StepError: something is not there.
         SettingsError: what restic needs is not there.
     """
-    restic = restic_of(settings)
+    restic = backup.restic_of(settings.backup)
     chosen = choose(settings, restic, options.snapshot)
     size = size_of(restic, chosen)
     look_for_room(settings, size)
     images = {name: image_of(settings, service) for name, service in LIVE.items()}
     plan = [
-        f"restore {chosen['id'][:8]} of {chosen['time'][:19]}, {size} bytes, to {settings.scratch}",
+        f"restore {chosen.id[:8]} of {chosen.time[:19]}, {size} bytes, to {settings.scratch}",
         *(f"start {image} with {settings.memory[name]} MiB and no network"
           for name, image in images.items()),
         "compare messages, files, rows, DKIM keys; open every mailbox; remove everything again",
     ]  # fmt: skip
     text = "would do\n  " + "\n  ".join(plan)
-    say(options, {"ok": True, "text": text, "snapshot": chosen["id"], "plan": plan})
+    say(options, {"ok": True, "text": text, "snapshot": chosen.id, "plan": plan})
     return SUCCESS
 
 
@@ -734,7 +719,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--snapshot", default="", help="snapshot, instead of the last good one")
     command.add_argument("--dry-run", action="store_true", help="look, but restore nothing")
     command.add_argument("--json", action="store_true", help="say the result as JSON")
-    command.add_argument("--stdin", action="store_true", help="read passwords and API objects")
+    command.add_argument("--stdin", action="store_true", help="read which objects the API shows")
     command.add_argument("--clean", action="store_true", help="remove what a drill left, and end")
     command.add_argument("--watch", action="store_true", help=argparse.SUPPRESS)
     return command
@@ -755,7 +740,7 @@ def main(arguments: list[str] | None = None) -> int:
             return watch(settings)
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGALRM):
             signal.signal(number, stop)
-        asked = read_asked(sys.stdin) if options.stdin else Asked({}, {})
+        api = read_api(sys.stdin) if options.stdin else {}
         if options.dry_run:
             return rehearse(options, settings)
     except (SettingsError, machine.StepError, Stopped) as error:
@@ -772,7 +757,7 @@ def main(arguments: list[str] | None = None) -> int:
             clean(settings)
             say(options, {"ok": True, "text": "nothing of a drill is left"})
             return SUCCESS
-        return hold(options, settings, asked)
+        return hold(options, settings, api)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from rehearsal.report import Report
 _LABELS = {
     "parts": "parts", "messages": "messages", "configuration": "configuration",
     "database": "database", "redis": "redis", "objects": "objects", "crypt": "mail key",
-    "imap": "over IMAP", "login": "log in",
+    "imap": "over IMAP",
 }  # fmt: skip
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

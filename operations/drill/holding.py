@@ -101,23 +101,18 @@ async def objects(client: Client) -> dict[str, dict[str, str]]:
     return found | {"dkim": {name: made for (name, made), said in named if said}}
 
 
-async def hold(
-    site: Site, snapshot: str, on_step: Callable[[str], None], *, passwords: bool = True
-) -> Drill:
+async def hold(site: Site, snapshot: str, on_step: Callable[[str], None]) -> Drill:
     """Hold the drill and return what it found.
 
     Args:
         site: The site.
-        snapshot: Id of the snapshot, that of the last good backup if empty.
+        snapshot: Id of the snapshot, the last verified one if empty.
         on_step: Told each step as it begins.
-        passwords: Whether people log in with the passwords that are known here.
 
     Raises:
         DrillFailedError: it did not come to its end; everything was removed again.
     """
-    domain = site.declaration.domain
-    known = {f"{name}@{domain}": word for name, word in site.passwords.items()} if passwords else {}
-    told = {"passwords": known, "api": await objects(await site.mailcow())}
+    told = await objects(await site.mailcow())
     options = ["--stdin", *(["--snapshot", snapshot] if snapshot else [])]
     return drill_of(await ask(site, *options, stdin=json.dumps(told), on_step=on_step))
 

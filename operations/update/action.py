@@ -12,7 +12,7 @@ import typer
 from components.compose_override import ResourceTier
 from operations.site import Site
 from operations.site.command import EXIT_DONE, EXIT_FAILED, EXIT_TO_DO
-from operations.update import conditions, journal, releases, source
+from operations.update import conditions, journal, releases, source, steps
 from operations.update.compare import Differences
 from operations.update.conditions import Condition
 from operations.update.journal import Journal, State
@@ -157,6 +157,7 @@ async def _apply(site: Site, report: Report, order: Order) -> int:
     if not _agreed(site, order, f"Upgrade {plan.pinned} -> {plan.target}?"):
         return _nothing(report)
     await journal.shelve(site.host)
+    await steps.let_go(site)
     upgrade = Upgrade(site, Spoken(report), made)
     await upgrade.prepare()
     return await _forward(report, order, upgrade)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from components.backup import ENVIRONMENT, UNIT
 from components.mailcow import release_options, stack_options
 from components.remote import STATE, at, program
+from operations.backup import nightly
 from operations.site import Site
 from operations.update import standing
 from operations.update.conditions import failing
@@ -17,6 +18,8 @@ BACKUP_SECONDS = 12 * 3600.0
 """As long as the nightly unit may take."""
 DUMP = f"{STATE}/backup-staging/database.sql"
 """Where the dump lies in a snapshot."""
+OPERATION = "update"
+"""What the backup keeps the snapshot for that an upgrade can return to."""
 _RESTORE_SECONDS = 2 * 3600.0
 
 _RESTIC = f"""\
@@ -31,7 +34,7 @@ export RESTIC_CACHE_DIR={at(f"{STATE}/restic-cache")}
 
 
 async def back_up(site: Site) -> str:
-    """Run the nightly backup now, see that it verified itself, and return its snapshot.
+    """Run the nightly backup now, see that it verified itself; keep and return its snapshot.
 
     Raises:
         UpdateError: it failed, or left no snapshot to go back to.
@@ -48,11 +51,13 @@ async def back_up(site: Site) -> str:
         raise UpdateError(f"the backup failed: {reason}")
     try:
         memory = json.loads(await site.host.read(f"{STATE}/backup.json"))
-        snapshot, finished = str(memory["snapshot"]), int(memory["last_success"])
+        finished = int(memory["last_success"])
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         raise UpdateError("the backup left no note of its snapshot") from None
     if finished < begun:
         raise UpdateError("the backup ended without a new snapshot")
+    # Otherwise a later backup of the same day would take its place.
+    snapshot = str((await nightly.ask(site, "--keep-for", OPERATION))["snapshot"])
     await site.host.run(
         f"{_RESTIC}restic dump {shlex.quote(snapshot)} {at(DUMP)} | tail -c 4096"
         " | grep -q -e '-- Dump completed'",
@@ -60,6 +65,15 @@ async def back_up(site: Site) -> str:
         timeout=_RESTORE_SECONDS,
     )
     return snapshot
+
+
+async def let_go(site: Site) -> None:
+    """Let the snapshot go that an upgrade could have returned to.
+
+    Raises:
+        SiteError: it cannot be let go.
+    """
+    await nightly.ask(site, "--done-with", OPERATION)
 
 
 async def deploy(site: Site, on_step: Callable[[str], None]) -> int:

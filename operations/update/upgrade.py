@@ -182,7 +182,10 @@ class Upgrade:
             untouched = not at_all or error.journal.begun == Step.DECLARE
             state = State.GIVEN_UP if untouched else State.FAILED
             await self._keep_if_possible(state, str(error))
+            if untouched:
+                await self._let_go()
             raise StepFailedError(self.journal, str(error)) from error
+        # Its snapshot is kept: until the next upgrade begins, this one can be taken back.
         self.journal = await journals.keep(self.site.host, self.journal.end(State.DONE))
 
     async def back(self) -> None:
@@ -198,6 +201,12 @@ class Upgrade:
             await self._keep_if_possible(State.RETURNING, str(error))
             raise StepFailedError(self.journal, str(error)) from error
         self.journal = await journals.keep(self.site.host, self.journal.end(State.RETURNED))
+        await self._let_go()
+
+    async def _let_go(self) -> None:
+        # The host may be what does not answer; the next upgrade lets it go before it begins.
+        with suppress(*FAILURES):
+            await steps.let_go(self.site)
 
     async def _go(
         self, known: dict[str, Callable[[], Awaitable[str]]], key: str, *, is_back: bool = False

@@ -1,17 +1,11 @@
 """The certificate's way: when it is delivered, and how often again."""
 
-import shutil
-import subprocess
-from pathlib import Path
-
-import pytest
-
 import pulumi_host
 from components.certificate import (
     CertificateArgs,
     CertificateComponent,
-    render_service,
-    render_timer,
+    render_delivery_service,
+    render_delivery_timer,
 )
 from components.declaration import Declaration
 from components.endpoints import Endpoints
@@ -66,29 +60,14 @@ def test_other_authorities_are_trusted_only_when_they_are_declared(
 
 
 def test_the_timer_runs_as_often_as_declared() -> None:
-    assert "OnUnitInactiveSec=45min" in render_timer(45)
+    assert "OnUnitInactiveSec=45min" in render_delivery_timer(45)
 
 
 def test_the_service_runs_what_the_deployment_ran(qual: Declaration) -> None:
-    service = " ".join(render_service(qual).replace("\\\n", " ").split())
+    service = " ".join(render_delivery_service(qual).replace("\\\n", " ").split())
     words = deployed(qual)["certificate-delivery"].inputs["create"].splitlines()[0]
     options = words.partition("certificate_delivery.py ")[2].removesuffix(" --wait 600")
     assert options in service
-
-
-@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
-def test_systemd_finds_nothing_wrong_with_the_units(qual: Declaration, tmp_path: Path) -> None:
-    (tmp_path / "po-mail-certificate.service").write_text(render_service(qual))
-    (tmp_path / "po-mail-certificate.timer").write_text(render_timer(60))
-    done = subprocess.run(
-        ["systemd-analyze", "verify", *map(str, sorted(tmp_path.iterdir()))],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    complaints = [line for line in done.stderr.splitlines() if "po-mail-certificate" in line]
-    assert [line for line in complaints if "docker.service" not in line] == []
 
 
 def test_removal_ends_the_timer(qual: Declaration) -> None:

@@ -13,7 +13,15 @@ PROGRAM = Path(__file__).parents[2] / "components/onhost/backup.py"
 PASSPHRASE = "planted-passphrase-91c2"
 STORAGE_KEY = "planted-storage-key-77"
 MAIL = "/var/lib/docker/volumes/po-mail_vmail-vol-1/_data"
-DUMP = "CREATE DATABASE mailcow;\n-- Dump completed on 2026-01-01  0:00:00\n"
+DUMP = """\
+CREATE DATABASE /*!32312 IF NOT EXISTS*/ `mailcow`;
+CREATE TABLE `mailbox` (
+  `username` varchar(255) NOT NULL
+) ENGINE=InnoDB;
+INSERT INTO `mailbox` VALUES
+('info@example.pt');
+-- Dump completed on 2026-01-01  0:00:00
+"""
 
 _FAKE = """\
 #!{python}
@@ -121,6 +129,19 @@ class BackupHost:
             timeout=60,
             check=False,
         )
+
+    def times(self, snapshot: str, moment: str) -> None:
+        """Let a snapshot have been made at another moment."""
+        for file in self.repository.glob("snap-*"):
+            kept = json.loads(file.read_text())
+            if kept["id"] == snapshot:
+                file.write_text(json.dumps(kept | {"time": moment}))
+
+    def retag(self, tags: set[str], moment: str) -> None:
+        """Let every snapshot have other tags, and have been made at another moment."""
+        for file in self.repository.glob("snap-*"):
+            kept = json.loads(file.read_text())
+            file.write_text(json.dumps(kept | {"tags": sorted(tags), "time": moment}))
 
     def calls(self) -> list[list[str]]:
         if not self.calls_file.exists():

@@ -52,6 +52,9 @@ def test_old_snapshots_are_thinned_out_as_declared_after_the_check(host: BackupH
     steps = [call[1] for call in host.calls() if call[0] == "restic"]
     assert steps.index("check") < steps.index("forget")
     forget = next(call for call in host.calls() if call[:2] == ["restic", "forget"])
+    assert steps.index("check") < steps.index("tag") < steps.index("forget")
+    assert forget[forget.index("--tag") + 1] == "po-mail,verified"
+    assert forget[forget.index("--group-by") + 1] == "host"
     for kind, number in (("daily", "7"), ("weekly", "4"), ("monthly", "6")):
         assert forget[forget.index(f"--keep-{kind}") + 1] == number
     assert "--prune" in forget
@@ -64,6 +67,9 @@ def test_old_snapshots_are_thinned_out_as_declared_after_the_check(host: BackupH
         {"docker:dump": 2},
         {"docker:dump": ""},
         {"docker:dump": "CREATE DATABASE mailcow;\n"},
+        {"docker:dump": "-- Dump completed on 2026-01-01  0:00:00\n"},
+        {"docker:dump": "CREATE TABLE `mailbox` (\n-- Dump completed\n"},
+        {"docker:tables": ""},
         {"docker:tables": 1},
         {"docker:rows": 1},
         {"docker:hashes": 1},
@@ -82,6 +88,7 @@ def test_old_snapshots_are_thinned_out_as_declared_after_the_check(host: BackupH
         {"restic:dump": 1},
         {"restic:spoils": "CREATE"},
         {"restic:check": 1},
+        {"restic:tag": 1},
     ],
     ids=str,
 )
@@ -147,8 +154,8 @@ def test_a_repository_that_lost_its_snapshots_is_not_taken_for_a_good_one(
     host: BackupHost,
 ) -> None:
     assert host.run().returncode == 0
-    for one in host.repository.glob("snap-*"):
-        one.unlink()
+    for snapshot in host.repository.glob("snap-*"):
+        snapshot.unlink()
     result = host.run()
     assert result.returncode == 1
     assert "it holds no snapshot of this host; it did at the last run" in result.stderr
@@ -162,6 +169,108 @@ def test_a_much_smaller_snapshot_is_not_believed_unless_told(host: BackupHost) -
     assert result.returncode == 1
     assert "--accept-size" in result.stderr
     assert host.run("--accept-size").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ({"docker:rows": ""}, "rows 0, the last good one had 1"),
+        ({"restic:size": 10}, "size 10, the last good one had"),
+    ],
+)
+def test_what_falls_to_nothing_or_by_half_is_not_believed_unless_told(
+    host: BackupHost, fault: dict[str, Any], said: str
+) -> None:
+    assert host.run().returncode == 0
+    host.faults = fault
+    result = host.run()
+    assert result.returncode == 1
+    assert f"verification: {said}" in result.stderr
+    assert host.run("--accept-size").returncode == 0
+
+
+def test_a_background_save_costs_patience_and_not_the_night(
+    host: BackupHost,
+) -> None:
+    host.put("/opt/po-mail/backup.json", json.dumps(host.settings() | {"patienceSeconds": 30}))
+    host.faults = {"docker:redis": ["ERR Background save already in progress\n"]}
+    result = host.run()
+    assert result.returncode == 0
+    assert "Background save already in progress; tried again" in result.stderr
+
+
+def kinds(host: BackupHost) -> dict[str, list[str]]:
+    """Return the ids of the snapshots as they are listed."""
+    answer = json.loads(host.run("--list", "--json").stdout)
+    return {
+        kind: [row["id"] for row in answer[kind]] for kind in ("snapshots", "earlier", "unverified")
+    }
+
+
+def test_what_a_failed_run_left_is_listed_apart_and_goes_by_its_age(host: BackupHost) -> None:
+    host.faults = {"docker:nothing": 0, "restic:check": 1}
+    assert host.run().returncode == 1
+    found = kinds(host)
+    assert (len(found["snapshots"]), len(found["unverified"])) == (0, 1)
+    host.faults = {}
+    assert host.run().returncode == 0
+    assert kinds(host)["unverified"] == found["unverified"]
+    host.times(found["unverified"][0], "2026-01-01T03:00:00Z")
+    assert host.run().returncode == 0
+    left = kinds(host)
+    assert (len(left["snapshots"]), left["unverified"]) == (2, [])
+
+
+def test_the_archives_of_an_earlier_program_are_left_until_others_have_taken_their_place(
+    host: BackupHost,
+) -> None:
+    """It did not tell which were good: an old repository must not be emptied by the first night."""
+    for _ in range(3):
+        assert host.run().returncode == 0
+    host.retag({"po-mail"}, "2025-01-01T03:00:00.123456789Z")
+    assert host.run().returncode == 0
+    assert len(kinds(host)["earlier"]) == 3
+    for _ in range(6):
+        assert host.run().returncode == 0
+    found = kinds(host)
+    assert (len(found["snapshots"]), found["earlier"]) == (7, [])
+
+
+def test_what_an_operation_relies_on_is_kept_until_it_is_done_with(host: BackupHost) -> None:
+    assert host.run().returncode == 0
+    answer = json.loads(host.run("--keep-for", "update", "--json").stdout)
+    assert kinds(host)["snapshots"] == [answer["snapshot"]]
+    assert host.run().returncode == 0
+    forget = [call for call in host.calls() if call[:2] == ["restic", "forget"]][-1]
+    assert forget[forget.index("--keep-tag") + 1] == "kept-for-update"
+    assert host.run("--done-with", "update").returncode == 0
+    assert host.run().returncode == 0
+    forget = [call for call in host.calls() if call[:2] == ["restic", "forget"]][-1]
+    assert "--keep-tag" not in forget
+
+
+def test_a_memory_that_is_spoilt_costs_no_night_and_makes_no_new_repository(
+    host: BackupHost,
+) -> None:
+    assert host.run().returncode == 0
+    memory = host.at("/opt/po-mail/state/backup.json")
+    memory.write_text("")
+    shutil.move(host.repository, f"{host.repository}.away")
+    assert host.run().returncode == 1
+    assert not host.repository.exists()
+    shutil.move(f"{host.repository}.away", host.repository)
+    assert host.run().returncode == 0
+    assert json.loads(memory.read_text())["messages"] == 3
+
+
+def test_a_metrics_folder_that_cannot_be_written_does_not_cost_the_night(host: BackupHost) -> None:
+    folder = host.at(str(host.settings()["metrics"])).parent
+    folder.mkdir(parents=True)
+    folder.chmod(0o777)
+    result = host.run()
+    assert result.returncode == 0
+    assert "no metrics: everybody may write there" in result.stderr
+    assert len(kinds(host)["snapshots"]) == 1
 
 
 def test_the_dump_in_clear_is_not_left_behind(host: BackupHost) -> None:

@@ -115,6 +115,36 @@ def test_an_unchanged_certificate_restarts_nothing(
     assert "unchanged" in capsys.readouterr().out
 
 
+def sni(host: Host, name: str, issued: Issued) -> Path:
+    """Leave a pair where Mailcow's own acme keeps the one of a host."""
+    place = host.ssl / name
+    place.mkdir(parents=True)
+    (place / "domains").write_text(name)
+    (place / "cert.pem").write_bytes(issued.chain)
+    (place / "key.pem").write_bytes(issued.key)
+    return place
+
+
+def test_a_pair_of_an_earlier_life_is_not_shown_in_place_of_the_delivered_one(
+    host: Host, good: Issued, docker: Docker, authority: CertificateAuthority,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    host.keep(entry(good))
+    delivery.main(WORDS)
+    docker.know(running=RUNNING)
+    former = sni(host, HOST, authority.issue([HOST], days=3))
+    other = sni(host, "shop.example.org", authority.issue(["shop.example.org"]))
+    for _ in range(2):
+        assert delivery.main(WORDS) == 0
+    assert not former.exists()
+    assert (host.ssl / ".former" / HOST / "key.pem").exists()
+    assert other.exists()
+    said = capsys.readouterr().out
+    assert f".former/{HOST}\n" in said
+    assert "to whoever names shop.example.org; nothing here renews it" in said
+    assert len(docker.told("restart")) == 1
+
+
 def test_an_empty_memory_is_rebuilt_and_the_services_are_told_once(
     host: Host, good: Issued, docker: Docker
 ) -> None:

@@ -1,23 +1,12 @@
 """A drill finds what a restore lacks or has too much, and names it."""
 
 import json
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from unittest import mock
+from typing import Any
 
 import pytest
 
-from tests.conftest import PROJECT
-
-# On the host the programs lie side by side in one folder, and find each other there.
-if TYPE_CHECKING:
-    from components.onhost import backup, drill, inventory
-else:
-    with mock.patch.object(sys, "path", [str(PROJECT / "components/onhost"), *sys.path]):
-        import backup
-        import drill
-        import inventory
+from components.onhost import archives, backup, drill, inventory
 
 TAKEN = "2026-11-23T03:00:00.123456789Z"
 OLD, YOUNG = "2026-01-01 10:00:00", "2026-11-23 09:00:00"
@@ -93,7 +82,7 @@ def test_a_key_is_known_by_its_domain() -> None:
 # Messages
 
 
-class Listing(backup.Restic):
+class Listing(archives.Restic):
     """restic, whose snapshot holds these files."""
 
     def __init__(self, paths: list[str]) -> None:
@@ -125,7 +114,7 @@ class Restore:
                                        {"messages": promised})  # fmt: skip
         installation = backup.Settings(
             "po-mail", root, "mx", "r", {"vmail": "vmail-vol-1"}, {}, root, root, root, "mailcow",
-            {}, 5.0,
+            {}, 5.0, 0.0,
         )  # fmt: skip
         self.settings = drill.Settings(installation, scratch, "po-mail-drill", root, {})
         monkeypatch.setattr(backup, "volume_path", lambda _name: self.live)

@@ -20,6 +20,7 @@ Restic = Callable[..., subprocess.CompletedProcess[str]]
 
 HOST, TAG = "mx.example.org", "po-mail"
 OURS = ("--host", HOST, "--tag", TAG)
+VERIFIED = ("--host", HOST, "--tag", f"{TAG},verified")
 MARKER = "marker-that-no-archive-may-show"
 NO_REPOSITORY = {1, 10}
 """Exit statuses; restic tells them apart since 0.17."""
@@ -277,6 +278,46 @@ def test_retention_keeps_the_same_snapshots(restic: Restic, source: Path) -> Non
     }  # fmt: skip
     # Another host's archives in the same bucket are none of ours.
     assert len(listed(restic, "--host", "other")) == 1
+
+
+def test_a_tag_gives_a_snapshot_another_id_and_keeps_the_first(
+    restic: Restic, stored: dict[str, Any], source: Path
+) -> None:
+    both = summary(restic("backup", "--json", "--host", HOST, "--tag", f"{TAG},unverified", "--",
+                          str(source)))  # fmt: skip
+    good(restic("tag", "--add", "verified", "--remove", "unverified", both["snapshot_id"]))
+    (marked,) = listed(restic, *VERIFIED)
+    assert set(marked["tags"]) == {TAG, "verified"}
+    assert not marked["id"].startswith(both["snapshot_id"])
+    assert marked["original"].startswith(both["snapshot_id"])
+    assert "original" not in listed(restic, stored["snapshot_id"])[0]
+    good(restic("tag", "--add", "kept-for-update", marked["id"]))
+    (kept,) = listed(restic, *VERIFIED)
+    assert kept["original"] == marked["original"] != marked["id"] != kept["id"]
+    assert listed(restic, marked["id"]) == []
+    # A list with a comma asks for all of its words, two lists for either.
+    assert len(listed(restic, "--tag", "verified", "--tag", TAG)) == 2
+
+
+def test_forgetting_counts_verified_snapshots_alone_and_keeps_what_is_relied_on(
+    restic: Restic, source: Path
+) -> None:
+    """Three runs a day for three days; the last of each day failed."""
+    good(restic("init"))
+    made = {}
+    for day in range(3):
+        for hour in range(3):
+            when = datetime(2026, 5, 10 + day, 3 + hour, tzinfo=UTC)
+            tags = f"{TAG},{'unverified' if hour == 2 else 'verified'}"
+            words = ("backup", "--json", "--host", HOST, "--tag", tags, "--time", at(when))
+            done = restic(*words, "--", str(source), TZ="UTC")
+            made[day, hour] = summary(done)["snapshot_id"]
+    good(restic("tag", "--add", "kept-for-update", made[0, 0]))
+    keep = ("--keep-tag", "kept-for-update", "--keep-daily", "7")
+    good(restic("forget", *VERIFIED, "--group-by", "host", *keep, "--prune", TZ="UTC"))
+    left = sorted(one["time"][:13] for one in listed(restic, *VERIFIED))
+    assert left == ["2026-05-10T03", "2026-05-10T04", "2026-05-11T04", "2026-05-12T04"]
+    assert len(listed(restic, "--tag", "unverified")) == 3
 
 
 def test_forgetting_without_a_rule_removes_nothing(restic: Restic, stored: dict[str, Any]) -> None:

@@ -104,6 +104,24 @@ def test_nothing_is_wrong_with_the_deployed_units(
         assert complaints(folder / name) == [], name
 
 
+@pytest.mark.real
+def test_each_program_is_held_as_tightly_as_what_it_does_allows(
+    units: dict[str, str], tmp_path: Path
+) -> None:
+    """The exposure that systemd finds, of 10; what stays is explained in components/units.py."""
+    found = {}
+    for name, text in units.items():
+        if name.endswith(".service"):
+            (tmp_path / name).write_text(text)
+            done = subprocess.run(
+                [need("systemd-analyze"), "security", "--offline=yes", tmp_path / name],
+                capture_output=True, text=True, timeout=30, check=True,
+            )  # fmt: skip
+            found[name] = float(done.stdout.rpartition(": ")[2].split()[0])
+    assert len(found) >= 5
+    assert {name: exposure for name, exposure in found.items() if exposure > 3} == {}
+
+
 SERVICE = """\
 [Unit]
 Description=Something

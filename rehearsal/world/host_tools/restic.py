@@ -6,7 +6,7 @@ import random
 import stat
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -146,7 +146,8 @@ def _backup(options: Namespace) -> int:
     size = sum(node.get("size", 0) for node in nodes.values())
     snapshot = {
         "time": _moment(options.time).isoformat(), "hostname": options.host or os.uname().nodename,
-        "tags": options.tag or [], "paths": sorted(str(start) for start in starts),
+        "tags": [tag for given in options.tag or () for tag in given.split(",")],
+        "paths": sorted(str(start) for start in starts),
         "nodes": list(nodes.values()),
     }  # fmt: skip
     identity = repository.add_snapshot(snapshot)
@@ -164,12 +165,13 @@ def _backup(options: Namespace) -> int:
 
 
 def _chosen(repository: Repository, options: Namespace) -> list[dict[str, Any]]:
-    """Return the snapshots that host and tags choose."""
+    """Return the snapshots that host and tags choose: all tags of one list, any of the lists."""
+    lists = [set(given.split(",")) for given in options.tag or ()]
     return [
         one
         for one in repository.snapshots()
         if (not options.host or one["hostname"] == options.host)
-        and all(tag in one["tags"] for tag in options.tag or ())
+        and (not lists or any(tags <= set(one["tags"]) for tags in lists))
     ]
 
 
@@ -203,6 +205,22 @@ def _snapshots(options: Namespace) -> None:
     for one in found:
         say(f"{one['short_id']}  {one['time']}  {one['hostname']}  {','.join(one['tags'])}")
     say(f"{len(found)} snapshots")
+
+
+def _tag(options: Namespace) -> None:
+    """Change tags: a snapshot is stored anew under another id, and `original` names the first."""
+    repository = _open(options)
+    for snapshot in _chosen(repository, options):
+        if options.snapshot and not any(snapshot["id"].startswith(one) for one in options.snapshot):
+            continue
+        identity = snapshot.pop("id")
+        snapshot.pop("short_id")
+        snapshot.setdefault("original", identity)
+        tags = [tag for tag in snapshot["tags"] if tag not in (options.remove or ())]
+        snapshot["tags"] = [*dict.fromkeys((*tags, *(options.add or ())))]
+        if repository.add_snapshot(snapshot) != identity:
+            repository.remove_snapshot(identity)
+    say("modified tags")
 
 
 def _beneath(path: str, folders: Sequence[str]) -> bool:
@@ -278,6 +296,7 @@ def kept_by(options: Namespace, snapshots: Sequence[dict[str, Any]]) -> set[str]
     """
     newest_first = sorted(snapshots, key=lambda one: str(one["time"]), reverse=True)
     kept = {one["id"] for one in newest_first[: options.keep_last or 0]}
+    kept |= {one["id"] for one in snapshots if set(options.keep_tag or ()) & set(one["tags"])}
     for kind, pattern in _PERIODS.items():
         left = getattr(options, f"keep_{kind}") or 0
         seen = ""
@@ -407,18 +426,28 @@ def _parser() -> ArgumentParser:
     stats = verb("stats", _stats, chooses=True)
     stats.add_argument("snapshot", nargs="*")
     stats.add_argument("--mode", choices=["restore-size"])
+    _order_verbs(verb)
+    verb("version", _version)
+    return parser
+
+
+def _order_verbs(verb: Callable[..., ArgumentParser]) -> None:
+    """Add what keeps the repository in order."""
+    tag = verb("tag", _tag, chooses=True)
+    tag.add_argument("snapshot", nargs="*")
+    tag.add_argument("--add", action="append")
+    tag.add_argument("--remove", action="append")
     forget = verb("forget", _forget, chooses=True)
     forget.add_argument("snapshot", nargs="*")
     forget.add_argument("--prune", action="store_true")
     forget.add_argument("-g", "--group-by", default="host,paths")
+    forget.add_argument("--keep-tag", action="append")
     for kind in (*_PERIODS, "last"):
         forget.add_argument(f"--keep-{kind}", type=int)
     verb("prune", _prune)
     check = verb("check", _check)
     check.add_argument("--read-data", action="store_true")
     check.add_argument("--read-data-subset")
-    verb("version", _version)
-    return parser
 
 
 def main(arguments: Sequence[str]) -> int:

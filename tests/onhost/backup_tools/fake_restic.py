@@ -3,12 +3,16 @@
 import json
 import os
 import re
+import secrets
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from tests.onhost.backup_tools.fake_tool import fail, fault, record
+
+_ID = re.compile("[0-9a-f]{8,64}")
 
 
 def _repository() -> Path:
@@ -43,8 +47,9 @@ def _backup(words: list[str]) -> int:
     paths = [Path(one) for one in words[words.index("--") + 1 :]]
     lost = fault("restic:loses")
     snapshot = {
-        "id": f"{len(_snapshots()):08x}" + "ab" * 28,
-        "time": "2026-01-01T03:00:00Z",
+        "id": secrets.token_hex(32),
+        "time": os.environ.get("FAKE_TIME") or datetime.now(UTC).isoformat(),
+        "tags": words[words.index("--tag") + 1].split(","),
         "paths": [str(one) for one in paths if lost is None or lost not in str(one)],
         "files": [one for path in paths for one in _files(path) if lost is None or lost not in one],
         "dump": next(one for one in paths if one.name == "database.sql").read_text(),
@@ -62,7 +67,7 @@ def _backup(words: list[str]) -> int:
 
 
 def _named(words: list[str]) -> list[dict[str, Any]]:
-    names = [one for one in words if re.fullmatch("[0-9a-f]{8,64}", one)]
+    names = [one for one in words if _ID.fullmatch(one)]
     return [
         one
         for one in _snapshots()
@@ -72,6 +77,21 @@ def _named(words: list[str]) -> list[dict[str, Any]]:
 
 def _list(words: list[str]) -> int:
     sys.stdout.write(json.dumps(_named(words)))
+    return 0
+
+
+def _tag(words: list[str]) -> int:
+    """Change tags, under another id as restic does."""
+    changes = [(word, words[at + 1]) for at, word in enumerate(words) if word[:2] == "--"]
+    for file in _repository().glob("snap-*"):
+        snapshot = json.loads(file.read_text())
+        if not any(snapshot["id"].startswith(name) for name in words if _ID.fullmatch(name)):
+            continue
+        for what, tag in changes:
+            snapshot["tags"] = [one for one in snapshot["tags"] if one != tag]
+            snapshot["tags"] += [tag] if what == "--add" else []
+        snapshot = {"original": snapshot["id"]} | snapshot | {"id": secrets.token_hex(32)}
+        file.write_text(json.dumps(snapshot))
     return 0
 
 
@@ -89,7 +109,11 @@ def _dump(words: list[str]) -> int:
     return 0
 
 
-def _forget(_words: list[str]) -> int:
+def _forget(words: list[str]) -> int:
+    """Remove the named ones, and for a rule none: which are kept is restic's own to know."""
+    for file in _repository().glob("snap-*"):
+        if json.loads(file.read_text())["id"] in words:
+            file.unlink()
     if fault("restic:forgets-all") is not None:
         for one in _repository().glob("snap-*"):
             one.unlink()
@@ -108,6 +132,6 @@ def main(words: list[str]) -> int:
         return fail(int(planted))
     does = {
         "cat": _cat, "init": _init, "backup": _backup, "snapshots": _list, "ls": _ls,
-        "dump": _dump, "forget": _forget, "check": _nothing, "unlock": _nothing,
+        "dump": _dump, "forget": _forget, "check": _nothing, "unlock": _nothing, "tag": _tag,
     }  # fmt: skip
     return does[words[0]](words)

@@ -22,7 +22,8 @@ def fault(step: str) -> Any:
     if not isinstance(planted, list):
         return planted
     with open(os.environ["FAKE_CALLS"], encoding="utf-8") as stream:  # noqa: PTH123 - fast start
-        times = sum(step.split(":")[1] in json.loads(line) for line in stream)
+        asked = step.split(":")[1]
+        times = sum(any(asked in word for word in json.loads(line)) for line in stream)
     return planted[times - 1] if times <= len(planted) else None
 
 

@@ -5,6 +5,7 @@ from unittest import mock
 
 import pytest
 
+from operations.backup import nightly
 from operations.site import Site
 from operations.update import action, conditions, standing, steps
 from operations.update.action import Action
@@ -149,9 +150,19 @@ def test_whoever_stays_is_told_the_way_and_can_return_later_without_the_reposito
     assert any("database.sql of snapshot" in line for line in said["way_back"])
     with pytest.raises(UpdateError, match="failed at the step health"):
         unharmed.order()
+    # Later backups of the same day do not take the place of what can be returned to.
+    unharmed.act(lambda site: nightly.run_now(site, lambda _: None))
+    assert kept(unharmed) == [unharmed.journal().snapshot]
     with unharmed.faults("git", unavailable=True):
         code, _ = unharmed.order(Action.RETURN)
     assert code == 0
+    assert kept(unharmed) == []
+
+
+def kept(deployed: Deployed) -> list[str]:
+    """Return the snapshots that are kept for an upgrade."""
+    rows = deployed.act(lambda site: nightly.ask(site, "--list"))["snapshots"]
+    return [row["id"] for row in rows if row["keptFor"] == ["update"]]
 
 
 async def _nothing_to_judge(*_: object) -> AsyncIterator[Condition]:
