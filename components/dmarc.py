@@ -1,6 +1,6 @@
 """The DMARC stage, with the date from which it holds (RFC 9989)."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -106,18 +106,6 @@ class DmarcSettings(Settings):
     def goal(self) -> DmarcStage:
         """The strictest stage that is wanted: quarantine, or reject once that is acknowledged."""
         return DmarcStage.REJECT if self.reject_acknowledged else DmarcStage.QUARANTINE
-
-    def earliest(self, stage: DmarcStage) -> date | None:
-        """The first day on which `stage` may begin, None while the clock has not started.
-
-        `reject` also asks for as long of `quarantine` as that took.
-        """
-        if self.reports_since is None:
-            return None
-        day = self.reports_since + MINIMUM_AGE[stage]
-        if stage is DmarcStage.REJECT and self.stage is DmarcStage.QUARANTINE:
-            day = max(day, self.since + MINIMUM_AGE[DmarcStage.QUARANTINE])
-        return day
 
 
 def report_address(settings: DmarcSettings, domain: str) -> str:

@@ -31,3 +31,19 @@ def read_all(stack: str, folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
     """Return everything that is known of a stack, by subject."""
     subjects = sorted(one.stem for one in (folder / stack).glob("*.json"))
     return {subject: read(stack, subject, folder) for subject in subjects}
+
+
+def write(folder: Path, subject: str, text: str) -> Path:
+    """Write what is known of a subject in one step, and return the file.
+
+    Args:
+        folder: The stack's folder of evidence.
+        subject: What it is about.
+        text: The document.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{subject}.json"
+    draft = file.with_suffix(".new")
+    draft.write_text(text, "utf-8")
+    draft.replace(file)
+    return file

@@ -9,8 +9,7 @@ from typing import Annotated
 
 import typer
 
-from operations.dmarc.collecting import load
-from operations.dmarc.work import Order, carry_out, gather, judge
+from operations.dmarc.work import Order, carry_out, gather, judge, load
 from operations.site import Site
 from operations.site.command import (
     EXIT_DONE,
@@ -84,7 +83,7 @@ async def _work(site: Site, report: Report, order: Order, action: Action) -> int
     if action in (Action.REVIEW, Action.COLLECT):
         evidence = await gather(site, report, order)
     else:
-        evidence = load(site.evidence, site.declaration.domain)
+        evidence = load(site)
         evidence.trim(order.today)
     if action is Action.COLLECT:
         return EXIT_DONE

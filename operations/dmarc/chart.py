@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from html import escape
 from math import ceil
 
-from components.dmarc_sources import Kind, Source
+from dmarc.sources import Kind, Source
 
 Messages = Mapping[date, Counter[tuple[Source, bool]]]
 """Messages of each day by source and alignment."""

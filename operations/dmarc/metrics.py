@@ -5,10 +5,10 @@ from collections import Counter
 from datetime import date
 from typing import Final
 
-from components.declaration import Declaration
-from components.dmarc_advice import by_day, rows_of
-from components.dmarc_evidence import Evidence
-from components.dmarc_sources import Kind, Senders
+from dmarc.advice import by_day, rows_of
+from dmarc.domain import MailDomain
+from dmarc.evidence import Evidence
+from dmarc.sources import Kind, Senders
 from operations.site import Site
 
 FILE: Final = "po_mail_dmarc.prom"
@@ -17,15 +17,15 @@ _NAMED: Final = (Kind.DECLARED, Kind.ALIGNED)
 """Sources with a series of their own. All others share one, for anybody can make up more."""
 
 
-def render(declaration: Declaration, evidence: Evidence) -> str:
+def render(domain: MailDomain, evidence: Evidence) -> str:
     """Return the metrics in Prometheus' text format."""
-    senders = Senders(declaration, rows_of(evidence))
+    senders = Senders(domain, rows_of(evidence))
     found: Counter[tuple[str, str]] = Counter(
         {(name, aligned): 0 for name in senders.names for aligned in ("no", "yes")}
     )
     end = max(evidence.days, default=date.min)
     for day, one in by_day(evidence, senders).items():
-        if (end - day).days >= declaration.dmarc.evidence.days:
+        if (end - day).days >= domain.thresholds.days:
             continue
         for (source, aligned), messages in one.items():
             name = source.name if source.kind in _NAMED else "unknown"

@@ -5,13 +5,13 @@ from html import escape
 from pathlib import Path
 
 from components.declaration import Declaration
-from components.dmarc import MINIMUM_AGE, DmarcStage
-from components.dmarc_advice import Advice, Condition, Tally, Verdict, by_day, rows_of, tally
-from components.dmarc_evidence import WINDOW_DAYS, Evidence
-from components.dmarc_sources import Senders
+from dmarc.advice import Advice, Condition, Tally, Verdict, by_day, rows_of, tally_up
+from dmarc.domain import STAGES, MailDomain
+from dmarc.evidence import WINDOW_DAYS, Evidence
+from dmarc.sources import Senders
 from operations.dmarc import chart
 from operations.dmarc.chart import Scene
-from operations.dmarc.wording import KINDS, headline, percent
+from operations.dmarc.wording import headline, kind_of, percent
 from operations.prove.report import page as proof_page
 
 _CSS = (Path(proof_page.__file__).with_name("page.css"), Path(__file__).with_name("page.css"))
@@ -25,25 +25,28 @@ _LOOKS = {
 }
 
 
-def render(declaration: Declaration, evidence: Evidence, advice: Advice, today: date) -> str:
+def render(
+    declaration: Declaration, domain: MailDomain, evidence: Evidence, advice: Advice, today: date
+) -> str:
     """Return the page as HTML.
 
     Args:
         declaration: The declaration.
+        domain: Its mail domain.
         evidence: What the reports said.
         advice: What they advise.
         today: The day.
     """
-    senders = Senders(declaration, rows_of(evidence))
+    senders = Senders(domain, rows_of(evidence))
     messages = by_day(evidence, senders)
-    scene = scene_of(declaration, evidence, messages, today)
+    scene = scene_of(domain, evidence, messages, today)
     title = f"DMARC of {declaration.domain}: {headline(advice)}"
     body = "".join(
         (
             _head(declaration, advice, today),
             _chart(scene),
             _conditions(advice),
-            _sources(tally(evidence, senders, scene.start, today), scene, advice),
+            _sources(tally_up(evidence, senders, scene.start, today), scene, advice),
             _weeks(scene),
             _foot(declaration, evidence),
         )
@@ -60,25 +63,24 @@ def render(declaration: Declaration, evidence: Evidence, advice: Advice, today: 
 
 
 def scene_of(
-    declaration: Declaration, evidence: Evidence, messages: chart.Messages, today: date
+    domain: MailDomain, evidence: Evidence, messages: chart.Messages, today: date
 ) -> Scene:
     """Return what the chart shows: the window, and the minima that lie ahead if they are near."""
-    dmarc = declaration.dmarc
-    first = dmarc.first_published or dmarc.since
+    first = domain.reported_since or domain.since
     minima = [
-        (dmarc.reports_since + age, f"{stage} at the earliest (T+{age.days})")
-        for stage, age in MINIMUM_AGE.items()
-        if age and dmarc.reports_since
+        (first + age, f"{stage} at the earliest (T+{age.days})")
+        for stage, age in domain.minimum_age.items()
+        if age and domain.reported_since
     ]
     oldest = today - timedelta(days=WINDOW_DAYS - 1)
     start = max(oldest, min([*messages, first, today]))
     ahead = [day for day, _ in minima if day <= today + timedelta(days=45)]
     # A month at least, so that bars of the first days do not fill the picture.
     end = max([today, start + timedelta(days=34), *(day + timedelta(days=4) for day in ahead)])
-    stages = [(first, DmarcStage.NONE.value)]
-    stages += [(one.on, one.stage.value) for one in evidence.steps if one.on > stages[-1][0]]
-    if stages[-1][1] != dmarc.stage.value and dmarc.since >= stages[-1][0]:
-        stages.append((dmarc.since, dmarc.stage.value))
+    stages = [(first, STAGES[0])]
+    stages += [(step.on, step.stage) for step in evidence.steps if step.on > stages[-1][0]]
+    if stages[-1][1] != domain.stage and domain.since >= stages[-1][0]:
+        stages.append((domain.since, domain.stage))
     return Scene(messages, start, end, stages, minima, today)
 
 
@@ -131,7 +133,7 @@ def _condition(one: Condition) -> str:
 def _sources(tallies: tuple[Tally, ...], scene: Scene, advice: Advice) -> str:
     asked = {one.source for one in advice.strangers}
     rows = "".join(
-        f"<tr><td>{escape(one.source.name)}<small>{KINDS[one.source.kind]}"
+        f"<tr><td>{escape(one.source.name)}<small>{kind_of(one)}"
         f"{', to be declared or acknowledged' if one.source in asked else ''}</small></td>"
         f'<td class="number">{one.messages}</td><td class="number">{percent(one)}</td>'
         f'<td class="trend">{chart.trend(scene.messages, one.source, scene)}</td></tr>'

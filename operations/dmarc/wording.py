@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from components.dmarc_advice import Advice, Tally, Verdict
-from components.dmarc_sources import Kind
+from dmarc.advice import Advice, Tally, Verdict
+from dmarc.evidence import Override
+from dmarc.sources import Kind
 
 KINDS = {
     Kind.DECLARED: "declared",
@@ -13,6 +14,21 @@ KINDS = {
     Kind.STRANGER: "unknown, authenticates as nobody",
 }
 """How a source stands to the domain."""
+
+
+_OVERRIDES = {
+    Override.FORWARDER: "forwarded",
+    Override.LIST: "mailing list",
+    Override.ARC: "vouched for by ARC",
+}
+
+
+def kind_of(tally: Tally) -> str:
+    """Return how a source stands to the domain, and why receivers took in what it passed on."""
+    kind = KINDS[tally.source.kind]
+    if tally.source.kind is not Kind.FORWARDED or not tally.overrides:
+        return kind
+    return f"{kind}: {', '.join(_OVERRIDES[why] for why in sorted(tally.overrides))}"
 
 
 def headline(advice: Advice) -> str:
@@ -28,21 +44,22 @@ def headline(advice: Advice) -> str:
     return f"Stay at {advice.stage}: something is missing for {advice.target}"
 
 
-def percent(one: Tally) -> str:
+def percent(tally: Tally) -> str:
     """Return the aligned share of a source."""
-    return f"{one.percent:.1f} %".replace(".0 %", " %")
+    return f"{tally.percent:.1f} %".replace(".0 %", " %")
 
 
 def as_dict(advice: Advice) -> dict[str, Any]:
     """Return the advice for JSON."""
     figures = advice.figures
     return {
-        "stage": advice.stage.value,
+        "stage": advice.stage,
         "verdict": advice.verdict.value,
-        "target": advice.target and advice.target.value,
+        "target": advice.target,
         "reasons": list(advice.reasons),
         "conditions": [
-            {"name": one.name, "met": one.met, "text": one.text} for one in advice.conditions
+            {"name": condition.name, "met": condition.met, "text": condition.text}
+            for condition in advice.conditions
         ],
         "period": figures
         and {
@@ -54,17 +71,18 @@ def as_dict(advice: Advice) -> dict[str, Any]:
             "messages": figures.messages,
             "aligned": figures.aligned,
         },
-        "sources": [_tally(one) for one in figures.tallies] if figures else [],
-        "unknown": [one.source.name for one in advice.strangers],
-        "hurt": [one.source.name for one in advice.hurt],
+        "sources": [_tally(tally) for tally in figures.tallies] if figures else [],
+        "unknown": [tally.source.name for tally in advice.strangers],
+        "hurt": [tally.source.name for tally in advice.hurt],
     }
 
 
-def _tally(one: Tally) -> dict[str, Any]:
+def _tally(tally: Tally) -> dict[str, Any]:
     return {
-        "name": one.source.name,
-        "kind": one.source.kind.value,
-        "messages": one.messages,
-        "aligned": one.aligned,
-        "days": len(one.days),
+        "name": tally.source.name,
+        "kind": tally.source.kind.value,
+        "messages": tally.messages,
+        "aligned": tally.aligned,
+        "days": len(tally.days),
+        "overrides": sorted(why.value for why in tally.overrides),
     }

@@ -1,19 +1,23 @@
 """The operation on a site: collect reports, say what they advise, declare another stage."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+from components import evidence as kept
 from components.dmarc import DmarcSettings
-from components.dmarc_advice import Advice, Verdict, advise, step_of
-from components.dmarc_evidence import Evidence, StepTaken
+from components.mail_domain import mail_domain
+from dmarc.advice import Advice, Verdict, advise, step_of
+from dmarc.collecting import Collected, Collecting
+from dmarc.evidence import SUBJECT, Evidence, StepTaken, parse
+from dmarc.evidence import render as render_evidence
 from operations.dmarc import mailbox, metrics
-from operations.dmarc.collecting import Collected, collect, load, save
 from operations.dmarc.page import render
-from operations.dmarc.wording import as_dict, headline, percent
+from operations.dmarc.wording import as_dict, headline, kind_of, percent
 from operations.site import Plan, Site
 from operations.site.command import EXIT_DONE, EXIT_FAILED, EXIT_TO_DO, EXIT_UNJUDGED
 from rehearsal.report import Report
@@ -38,40 +42,58 @@ class Order:
     agree: Callable[[str], bool] = lambda _: False
 
 
+def load(site: Site) -> Evidence:
+    """Return what is known of a site's mail domain."""
+    document = kept.read(site.evidence.name, SUBJECT, site.evidence.parent)
+    return parse(document, site.declaration.domain)
+
+
+def save(site: Site, evidence: Evidence) -> Path:
+    """Keep what is known, and return the file."""
+    return kept.write(site.evidence, SUBJECT, render_evidence(evidence))
+
+
 async def gather(site: Site, report: Report, order: Order) -> Evidence:
     """Collect what has come in, and return everything that is known."""
-    evidence = load(site.evidence, site.declaration.domain)
+    evidence = load(site)
+    collecting = Collecting(evidence, site.declaration.mail_host, order.today)
     if order.reports is not None:
-        found, place = await asyncio.to_thread(mailbox.files, order.reports), str(order.reports)
+        place = str(order.reports)
+        await asyncio.to_thread(mailbox.take_files, order.reports, collecting)
     else:
+        place = f"mailbox {mailbox.mailbox_of(site.declaration)}@"
         if site.world is not None:
             # A day has passed: whoever received mail reports it.
             await asyncio.to_thread(site.world.ask, "POST", "/receiver/report", {})
-        found = await mailbox.fetch(site, order.today)
-        place = f"mailbox {mailbox.mailbox_of(site.declaration)}@"
-    collected = await asyncio.to_thread(collect, evidence, found, order.today)
-    _tell(report, collected, place, len(found))
+        await mailbox.fetch(site, order.today, collecting)
+    evidence.trim(order.today)
+    _tell(report, collecting.collected, place)
     if order.dry:
         report.line("evidence", "dry run: nothing is written")
         return evidence
-    file = save(site.evidence, evidence)
+    file = save(site, evidence)
     report.line("evidence", f"{file}: {len(evidence.days)} days", "ok")
-    path = await metrics.publish(site, metrics.render(site.declaration, evidence))
+    path = await metrics.publish(site, metrics.render(mail_domain(site.declaration), evidence))
     report.line("metrics", path, "ok")
     return evidence
 
 
-def _tell(report: Report, collected: Collected, place: str, found: int) -> None:
-    text = f"{place}: {collected.counted} new of {found}, {collected.messages} messages"
+def _tell(report: Report, collected: Collected, place: str) -> None:
+    text = f"{place}: {collected.counted} new of {collected.found}, {collected.messages} messages"
+    if collected.tls:
+        text += f"; {collected.tls} new TLS reports"
     report.line("reports", text, "ok")
     for reason, count in sorted(collected.left_out.items()):
-        report.detail(f"left out: {count} {reason}", "yellow")
+        first = collected.first[reason]
+        where = f" ({first})" if first and count == 1 else f" (the first: {first})" if first else ""
+        report.detail(f"left out: {count} {reason}{where}", "yellow")
     report.put(
         "collected",
         {
-            "found": found,
+            "found": collected.found,
             "counted": collected.counted,
             "messages": collected.messages,
+            "tls": collected.tls,
             "leftOut": dict(sorted(collected.left_out.items())),
         },
     )
@@ -79,11 +101,13 @@ def _tell(report: Report, collected: Collected, place: str, found: int) -> None:
 
 def judge(site: Site, report: Report, order: Order, evidence: Evidence) -> tuple[Advice, int]:
     """Say what the evidence advises, and return that with the exit code."""
-    advice = advise(site.declaration, evidence, order.today)
+    domain = mail_domain(site.declaration)
+    advice = advise(domain, evidence, order.today)
     report.put("advice", as_dict(advice))
     _show_figures(report, advice)
-    for one in advice.conditions:
-        report.line("", one.text, "ok" if one.met else "wait")
+    _show_tls(report, evidence)
+    for condition in advice.conditions:
+        report.line("", condition.text, "ok" if condition.met else "wait")
     status = {Verdict.ADVANCE: "ok", Verdict.STEP_BACK: "wait", Verdict.UNJUDGED: "wait"}
     report.line("advice", headline(advice), status.get(advice.verdict, ""))
     if not advice.conditions:
@@ -92,7 +116,7 @@ def judge(site: Site, report: Report, order: Order, evidence: Evidence) -> tuple
     for hurt in advice.hurt:
         report.detail(f"would lose mail: {hurt.source.name}, {hurt.failing} of {hurt.messages}")
     if order.html is not None:
-        page = render(site.declaration, evidence, advice, order.today)
+        page = render(site.declaration, domain, evidence, advice, order.today)
         order.html.write_text(page, "utf-8")
         report.line("page", str(order.html), "ok")
     if advice.verdict is Verdict.UNJUDGED:
@@ -110,11 +134,32 @@ def _show_figures(report: Report, advice: Advice) -> None:
         f"{figures.start} to {figures.end}: {figures.days} days with reports of"
         f" {figures.reporters} receivers",
     )
-    for one in figures.tallies[:12]:
-        text = f"{one.source.name:<28} {one.messages:>6}  {percent(one):>7} aligned"
-        report.line("", f"{text}  {one.source.kind}")
+    for tally in figures.tallies[:12]:
+        text = f"{tally.source.name:<28} {tally.messages:>6}  {percent(tally):>7} aligned"
+        report.line("", f"{text}  {kind_of(tally)}")
     if len(figures.tallies) > 12:
         report.detail(f"and {len(figures.tallies) - 12} more; --html or --json shows all")
+
+
+def _show_tls(report: Report, evidence: Evidence) -> None:
+    """Say what TLS reports told of the days that are kept."""
+    days = evidence.tls.values()
+    if not days:
+        return
+    failures = sum((day.failures for day in days), Counter[str]())
+    text = f"{sum(day.successful for day in days)} sessions kept to TLS, {failures.total()} failed"
+    kinds = ", ".join(f"{count} {kind}" for kind, count in failures.most_common())
+    reporters = len({name for day in days for name in day.reports.values()})
+    told = f"{text}, told by {reporters} senders" + (f": {kinds}" if kinds else "")
+    report.line("tls", told, "wait" if failures else "ok")
+    report.put(
+        "tls",
+        {
+            "days": len(evidence.tls),
+            "successful": sum(day.successful for day in days),
+            "failures": dict(failures),
+        },
+    )
 
 
 async def carry_out(site: Site, report: Report, order: Order, evidence: Evidence) -> int:
@@ -146,7 +191,7 @@ async def _declare(
     if advice.verdict is Verdict.ADVANCE and advice.figures and advice.target:
         evidence.steps = (*before.steps, step_of(advice.target, order.today, advice.figures))
     # The evidence goes first: the policies ask for it as soon as the stage is declared.
-    save(site.evidence, evidence)
+    save(site, evidence)
     site.declare(_changes(advice, order.today))
     report.line("declaration", f"{site.file.name}: stage {advice.target}", "ok")
     try:
@@ -177,7 +222,7 @@ def _undo(site: Site, evidence: Evidence, before: _Before) -> None:
     evidence.steps = before.steps
     settings = before.settings
     site.declare({"dmarc.stage": settings.stage.value, "dmarc.since": settings.since.isoformat()})
-    save(site.evidence, evidence)
+    save(site, evidence)
 
 
 def _plan(plan: Plan) -> dict[str, Any]:

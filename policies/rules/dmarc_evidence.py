@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from components.dmarc import DmarcStage
-from components.dmarc_advice import carried
-from components.dmarc_evidence import SUBJECT, parse
+from components.mail_domain import mail_domain
+from dmarc.advice import carried
+from dmarc.evidence import SUBJECT, parse
 from policies.model import Area, Finding, Severity
 from policies.registry import in_area
 from policies.stack import Stack
@@ -26,7 +27,7 @@ def _stage_evidenced(stack: Stack) -> Iterator[Finding]:
     if dmarc.stage is DmarcStage.NONE:
         return
     evidence = parse(stack.evidence.get(SUBJECT, {}), stack.declaration.domain)
-    fault = carried(stack.declaration, evidence, stack.today)
+    fault = carried(mail_domain(stack.declaration), evidence, stack.today)
     if fault:
         message = f"the evidence does not carry {dmarc.stage}: {fault}"
         yield Finding(message, "mail:dmarc.stage", seen=dmarc.stage.value)

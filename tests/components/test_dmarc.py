@@ -4,10 +4,14 @@ from datetime import date, timedelta
 
 import pytest
 
+from components.declaration import Declaration
 from components.dmarc import DmarcSettings, DmarcStage, record_text, report_address
+from components.mail_domain import mail_domain
+from dmarc.advice import earliest
 
 KNOWN_TAGS = {"v", "p", "sp", "np", "adkim", "aspf", "rua", "ruf", "fo", "psd", "t"}
 SINCE = date(2026, 11, 1)
+DAY = timedelta(days=1)
 
 
 @pytest.mark.parametrize("stage", DmarcStage)
@@ -37,14 +41,16 @@ def test_reports_go_to_a_whole_address(rua: str, address: str) -> None:
     assert report_address(DmarcSettings(since=SINCE, rua=rua), "example.pt") == address
 
 
-def test_a_record_without_reports_starts_no_clock() -> None:
+def test_the_clock_starts_with_the_first_day_that_has_rua(qual: Declaration) -> None:
+    asked = DmarcSettings(since=SINCE, first_published=SINCE, reports_since=SINCE + 20 * DAY)
+    domain = mail_domain(qual.model_copy(update={"dmarc": asked}))
+
+    assert earliest(domain, "quarantine") == SINCE + 50 * DAY
+    assert earliest(domain, "reject") == SINCE + 80 * DAY
+
+
+def test_a_record_without_reports_starts_no_clock(qual: Declaration) -> None:
     published = DmarcSettings(since=SINCE, first_published=SINCE)
+    domain = mail_domain(qual.model_copy(update={"dmarc": published}))
 
-    assert published.earliest(DmarcStage.QUARANTINE) is None
-
-
-def test_the_clock_starts_with_the_first_day_that_has_rua() -> None:
-    asked = DmarcSettings(since=SINCE, reports_since=SINCE + timedelta(days=20))
-
-    assert asked.earliest(DmarcStage.QUARANTINE) == SINCE + timedelta(days=50)
-    assert asked.earliest(DmarcStage.REJECT) == SINCE + timedelta(days=80)
+    assert earliest(domain, "quarantine") == date.max

@@ -5,11 +5,11 @@ from datetime import date
 
 from components.declaration import PolicyException
 from components.dmarc import DmarcStage
-from components.dmarc_evidence import Evidence, StepTaken
-from components.dmarc_evidence import render as render_evidence
 from components.records import quote_text
 from components.smarthost import SecondSelectorSettings, TransactionalSender
 from components.traefik import ADMINISTRATION, HANDED_OUT
+from dmarc.evidence import Evidence, StepTaken
+from dmarc.evidence import render as render_evidence
 from policies import Secret
 from tests.policies.keys import rsa_public_key
 from tests.policies.planting import (

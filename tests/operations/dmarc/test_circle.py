@@ -14,14 +14,13 @@ import pytest
 from typer.testing import CliRunner
 
 from operations.dmarc.__main__ import app
-from operations.dmarc.collecting import load, save
-from operations.dmarc.work import Order, carry_out, gather, judge
+from operations.dmarc.work import Order, carry_out, gather, judge, load, save
 from operations.site import Plan, Site, open_site
 from rehearsal.mail_program import MailProgram
 from rehearsal.report import Report
 from rehearsal.stage import Stage
 from tests.conftest import PROJECT
-from tests.operations.dmarc.simulated import after
+from tests.dmarc.simulated import after
 
 Act = Callable[[Site], Awaitable[None]]
 TODAY = datetime.now(UTC).date()
@@ -100,7 +99,7 @@ def test_an_advised_stage_is_declared_and_only_the_record_changes(runs: Path) ->
             }
         )
         evidence, _ = after(60, start=first)
-        save(site.evidence, evidence)
+        save(site, evidence)
         report = Report(as_json=True)
         dry = Order(TODAY, dry=True)
 
@@ -113,7 +112,7 @@ def test_an_advised_stage_is_declared_and_only_the_record_changes(runs: Path) ->
         assert await carry_out(site, report, agreed, evidence) == 0
         assert site.declaration.dmarc.stage == "quarantine"
         assert "dmarc" in [one["name"] for one in report.document["plan"]["steps"]]
-        kept = load(site.evidence, site.declaration.domain)
+        kept = load(site)
         assert [(one.stage, one.on) for one in kept.steps] == [("quarantine", TODAY)]
 
     on_site(runs, act)
@@ -139,7 +138,7 @@ def test_a_plan_that_fails_leaves_declaration_and_evidence_as_they_were(runs: Pa
 
         assert await carry_out(site, Report(as_json=True), order, evidence) == 1
         assert (site.declaration.dmarc.stage, site.declaration.dmarc.since) == ("none", first)
-        assert load(site.evidence, site.declaration.domain).steps == ()
+        assert load(site).steps == ()
 
     on_site(runs, act)
 

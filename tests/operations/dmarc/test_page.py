@@ -4,19 +4,18 @@ import re
 from collections import Counter
 from datetime import date, timedelta
 
-from components.dmarc import DmarcStage
-from components.dmarc_advice import advise
-from components.dmarc_evidence import Evidence, Row, StepTaken
+from dmarc.advice import advise
+from dmarc.evidence import Evidence, Row, StepTaken
 from operations.dmarc.metrics import render as metrics
 from operations.dmarc.page import render
-from tests.operations.dmarc.simulated import DOMAIN, FIRST, after, declared, lively
+from tests.dmarc.simulated import DOMAIN, FIRST, after, declared, domain_of, lively
 
 
 def page(**dmarc: object) -> str:
     evidence, today = after(90, lively)
-    evidence.steps = (StepTaken(DmarcStage.QUARANTINE, date(2026, 9, 5), 30, 2, 300, 300),)
-    declaration = declared(**dmarc)
-    return render(declaration, evidence, advise(declaration, evidence, today), today)
+    evidence.steps = (StepTaken("quarantine", date(2026, 9, 5), 30, 2, 300, 300),)
+    domain = domain_of(**dmarc)
+    return render(declared(**dmarc), domain, evidence, advise(domain, evidence, today), today)
 
 
 def test_nothing_is_fetched_and_nothing_runs() -> None:
@@ -45,17 +44,17 @@ def test_what_is_not_aligned_shows_without_colour() -> None:
 
 
 def test_a_page_without_reports_can_be_drawn() -> None:
-    declaration, evidence = declared(), Evidence(DOMAIN)
-    advice = advise(declaration, evidence, FIRST)
-    assert "no report yet" in render(declaration, evidence, advice, FIRST)
+    domain, evidence = domain_of(), Evidence(DOMAIN)
+    advice = advise(domain, evidence, FIRST)
+    assert "no report yet" in render(declared(), domain, evidence, advice, FIRST)
 
 
 def test_names_that_others_chose_are_escaped() -> None:
     evidence, today = after(30)
     row = Row(network="<script>alert(1)</script>")
     evidence.days[FIRST + timedelta(days=3)].messages += Counter({row: 9})
-    declaration = declared()
-    shown = render(declaration, evidence, advise(declaration, evidence, today), today)
+    domain = domain_of()
+    shown = render(declared(), domain, evidence, advise(domain, evidence, today), today)
     assert "<script" not in shown
     assert "&lt;script&gt;" in shown
 
@@ -64,7 +63,7 @@ def test_metrics_have_a_bounded_number_of_series() -> None:
     evidence, _ = after(90, lively)
     for number in range(50):
         evidence.days[FIRST + timedelta(days=80)].messages[Row(network=f"n{number}.example")] += 1
-    text = metrics(declared(), evidence)
+    text = metrics(domain_of(), evidence)
 
     assert re.search(r'po_mail_dmarc_messages\{source="Resend",aligned="yes"\} \d{3,}\n', text)
     assert 'po_mail_dmarc_messages{source="Resend",aligned="no"} 0\n' in text

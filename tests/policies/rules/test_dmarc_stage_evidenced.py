@@ -7,9 +7,9 @@ import json
 from datetime import date, timedelta
 
 from components.dmarc import DmarcStage
-from components.dmarc_evidence import render
+from dmarc.evidence import render
 from policies.stack import Stack
-from tests.operations.dmarc.simulated import after
+from tests.dmarc.simulated import after
 from tests.policies.planting import both, declared, evident, messages
 
 RULE = "dmarc-stage-evidenced"

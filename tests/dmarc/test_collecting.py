@@ -13,19 +13,20 @@ from io import BytesIO
 
 import pytest
 
-from components.dmarc_evidence import Evidence, Row, parse, render
-from operations.dmarc.collecting import collect
-from operations.dmarc.reading import read_report
-from operations.dmarc.unpacking import MOST_UNPACKED
+from dmarc.aggregate import read_report
+from dmarc.evidence import Evidence, Row, parse, render
+from dmarc.messages import MOST_UNPACKED
 from rehearsal.world.aggregate_report import Period, enclose
-from tests.operations.dmarc.simulated import (
+from tests.dmarc.simulated import (
     BROKEN,
     DOMAIN,
     FIRST,
     FORGED,
     GOOD,
+    HOST,
     LISTED,
     NEWSLETTER,
+    collect,
     days,
     lively,
     reports,
@@ -50,8 +51,8 @@ def mailed(report: bytes, header: str = "") -> bytes:
 
 
 def test_both_formats_say_the_same() -> None:
-    report = read_report(xml(FIRST, SEEN), DOMAIN)
-    assert report == read_report(xml(FIRST, SEEN, legacy=True), DOMAIN)
+    report = read_report(xml(FIRST, SEEN).decode(), DOMAIN)
+    assert report == read_report(xml(FIRST, SEEN, legacy=True).decode(), DOMAIN)
 
     assert {row.aligned for _, row in report.rows} == {True, False}
     assert sum(report.rows.values()) == 17
@@ -70,7 +71,7 @@ def test_nothing_is_asked_of_the_network(monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setattr(socket.socket, name, refuse, raising=False)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
 
-    assert read_report(xml(FIRST, SEEN), DOMAIN).rows
+    assert read_report(xml(FIRST, SEEN).decode(), DOMAIN).rows
 
 
 def test_no_address_is_kept() -> None:
@@ -123,8 +124,22 @@ def test_evidence_is_bounded_in_time_and_size() -> None:
 
 
 def test_a_flood_of_reports_is_bounded() -> None:
-    flood = [xml(FIRST, Counter({GOOD: 1}), number=str(one)) for one in range(203)]
-    assert left_out(*flood) == {"too many for one day": 3}
+    flood = [xml(FIRST, Counter({GOOD: 1}), number=str(number)) for number in range(43)]
+    assert left_out(*flood) == {"too many of one receiver for one day": 3}
+
+    many = [xml(FIRST, Counter({GOOD: 1}), reporter=f"d{number}.org") for number in range(203)]
+    assert left_out(*many) == {"too many for one day": 3}
+
+
+def test_a_flood_keeps_out_nobody_who_reports_every_day() -> None:
+    evidence = Evidence(DOMAIN)
+    flood = [xml(FIRST, Counter({GOOD: 1}), reporter=f"d{number}.org") for number in range(200)]
+    usual = [xml(day, Counter({GOOD: 1})) for day in (FIRST + timedelta(days=1), FIRST)]
+
+    collected = collect(evidence, [*flood, *usual], TODAY)
+
+    assert collected.left_out == {}
+    assert "google.com" in evidence.days[FIRST].reports
 
 
 def test_another_domain_is_left_out() -> None:
@@ -155,20 +170,60 @@ def test_a_document_type_is_refused() -> None:
     assert left_out(bomb) == {"malformed": 1}
 
 
-def test_what_is_cut_off_or_garbled_is_left_out_whole() -> None:
+def test_what_is_cut_off_is_left_out_whole() -> None:
     whole = xml(FIRST, SEEN)
     packed = gzip.compress(whole)
     contents = [
         whole[: len(whole) * 2 // 3],
-        whole.replace(b"<count>7</count>", b"<count>many</count>"),
-        whole.replace(b"<count>7</count>", b"<count>-7</count>"),
-        whole.replace(b"<source_ip>8.8.8.8</source_ip>", b"<source_ip>nowhere</source_ip>"),
         packed[:-20],
         packed[:40] + b"\x00\x00" + packed[42:],
         b"<feedback/>",
-        b"<html><body>no report</body></html>",
     ]
     assert left_out(*contents) == {"malformed": len(contents)}
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        (b"<count>7</count>", b"<count>many</count>"),
+        (b"<count>7</count>", b"<count>-7</count>"),
+        (b"<count>7</count>", b"<count>0</count>"),
+        (b"<source_ip>8.8.8.8</source_ip>", b"<source_ip>nowhere</source_ip>"),
+        (b"<source_ip>8.8.8.8</source_ip>", b""),
+    ],
+)
+def test_a_garbled_record_costs_only_itself(good: bytes, bad: bytes) -> None:
+    evidence = Evidence(DOMAIN)
+    collected = collect(evidence, [xml(FIRST, SEEN).replace(good, bad)], TODAY)
+
+    assert collected.left_out == {"unreadable record": 1}
+    assert collected.messages == 17 - (7 if b"count" in good else 4)
+
+
+@pytest.mark.parametrize(
+    ("usual", "odd"),
+    [
+        (b"<org_name>google.com", b"<org_name>AT&T Mail"),
+        (b"<feedback xmlns=", b"<r:feedback xmlns:r="),
+        (b"<auth_results>", b"<auth_results><dkim/><spf><domain/></spf>"),
+        (b"</policy_evaluated>", b"<reason/><reason>a list</reason></policy_evaluated>"),
+        (b"<email>", b'<email lang="en">'),
+        (b"<domain>portugalodyssey.pt", b"<domain> PortugalOdyssey.PT. "),
+        (b"<result>pass</result>", b"<result>Pass</result>"),
+        (b"<count>7</count>", b"<count> 7\n</count>"),
+        (b"<org_name>google.com</org_name>", b"<org_name>goog\x01le\xff</org_name>"),
+        (b"encoding='utf-8'?>", b"encoding='x-mac-roman'?>"),
+    ],
+)
+def test_an_odd_report_that_can_be_read_is_read(usual: bytes, odd: bytes) -> None:
+    report = xml(FIRST, SEEN)
+    assert usual in report
+    odd_report = report.replace(usual, odd)
+    if b"r:feedback" in odd:
+        odd_report = odd_report.replace(b"</feedback>", b"</r:feedback>")
+    collected = collect(Evidence(DOMAIN), [odd_report], TODAY)
+
+    assert (collected.counted, collected.messages, collected.left_out) == (1, 17, {})
 
 
 def test_random_damage_never_raises() -> None:
@@ -182,8 +237,8 @@ def test_random_damage_never_raises() -> None:
 
 def test_a_report_whose_sender_failed_is_left_out() -> None:
     report = xml(FIRST, SEEN)
-    forged = "mx; spf=fail smtp.mailfrom=google.com; dkim=none; dmarc=fail header.from=google.com"
-    sound = "mx; spf=pass smtp.mailfrom=google.com; dkim=none; dmarc=pass header.from=google.com"
+    forged = f"{HOST}; spf=fail smtp.mailfrom=google.com; dmarc=fail header.from=google.com"
+    sound = f"{HOST}; spf=pass smtp.mailfrom=google.com; dmarc=pass header.from=google.com"
     assert left_out(mailed(report, forged)) == {"sender not authenticated": 1}
     assert left_out(mailed(report, sound)) == {}
 
@@ -201,6 +256,6 @@ def test_a_long_report_is_spread_over_its_days() -> None:
     week = report.replace(
         f"<end>{begin + 86399}".encode(), f"<end>{begin + 7 * 86400 - 1}".encode()
     )
-    found = read_report(week, DOMAIN)
+    found = read_report(week.decode(), DOMAIN)
     assert {day for day, _ in found.rows} == {date(2026, 8, one) for one in range(1, 8)}
     assert sum(found.rows.values()) == 70

@@ -7,12 +7,16 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from components.declaration import Declaration, load_values, read
-from components.dmarc_evidence import Evidence
-from operations.dmarc.collecting import collect
+from components.mail_domain import mail_domain
+from dmarc.collecting import Collected, Collecting
+from dmarc.domain import MailDomain
+from dmarc.evidence import Evidence
 from rehearsal.world.aggregate_report import Period, Seen, render
 from tests.conftest import FACTS, PROJECT
 
 DOMAIN = "portugalodyssey.pt"
+HOST = f"mx.{DOMAIN}"
+"""Name of the mail host."""
 FIRST = date(2026, 8, 1)
 """The first day of `none` in the tests."""
 SMARTHOST = "54.240.3.1"
@@ -89,8 +93,9 @@ def reports(days: Iterable[date], traffic: Traffic = steady) -> list[bytes]:
     found = []
     for day in days:
         seen = traffic(day)
-        half = Counter({one: count // 2 for one, count in seen.items() if count > 1})
-        found.append(xml(day, seen - half))
+        half = Counter({kind: count // 2 for kind, count in seen.items() if count > 1})
+        if seen:
+            found.append(xml(day, seen - half))
         if half:
             found.append(xml(day, half, reporter="yahoo.com", legacy=True))
     return found
@@ -99,6 +104,22 @@ def reports(days: Iterable[date], traffic: Traffic = steady) -> list[bytes]:
 def days(count: int, start: date = FIRST) -> list[date]:
     """Return days in a row."""
     return [start + timedelta(days=number) for number in range(count)]
+
+
+def collect(
+    evidence: Evidence, contents: Iterable[bytes], today: date, host: str = HOST
+) -> Collected:
+    """Count every new report in some messages or files."""
+    collecting = Collecting(evidence, host, today)
+    for content in contents:
+        collecting.take(content)
+    evidence.trim(today)
+    return collecting.collected
+
+
+def domain_of(**dmarc: Any) -> MailDomain:
+    """Return the mail domain of `declared`."""
+    return mail_domain(declared(**dmarc))
 
 
 def after(count: int, traffic: Traffic = steady, start: date = FIRST) -> tuple[Evidence, date]:

@@ -5,17 +5,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
-from components.dmarc import DmarcStage, EvidenceThresholds
-from components.dmarc_evidence import Evidence, Row, StepTaken
-from components.dmarc_sources import Kind, Senders, Source
+from dmarc.domain import MailDomain, Thresholds
+from dmarc.evidence import Evidence, Override, Row, StepTaken
+from dmarc.sources import Kind, Senders, Source
 
-if TYPE_CHECKING:  # the declaration is made of the parts
-    from components.declaration import Declaration
-
-STAGES = tuple(DmarcStage)
-"""From mild to strict."""
 _DAY = timedelta(days=1)
 
 
@@ -59,6 +53,7 @@ class Tally:
         aligned: Those that were aligned.
         signed: Those that were aligned by DKIM.
         days: Days on which there were any.
+        overrides: Why receivers took in what was not aligned.
     """
 
     source: Source
@@ -66,6 +61,7 @@ class Tally:
     aligned: int = 0
     signed: int = 0
     days: set[date] = field(default_factory=set)
+    overrides: set[Override] = field(default_factory=set)
 
     @property
     def failing(self) -> int:
@@ -83,6 +79,8 @@ class Tally:
         self.aligned += messages if row.aligned else 0
         self.signed += messages if row.key else 0
         self.days.add(day)
+        if row.forwarded and not row.aligned:
+            self.overrides.add(row.override)
 
 
 @dataclass(frozen=True)
@@ -110,12 +108,12 @@ class Figures:
     @property
     def messages(self) -> int:
         """Messages of declared senders."""
-        return sum(one.messages for one in self.tallies if one.source.known)
+        return sum(tally.messages for tally in self.tallies if tally.source.known)
 
     @property
     def aligned(self) -> int:
         """Aligned messages of declared senders."""
-        return sum(one.aligned for one in self.tallies if one.source.known)
+        return sum(tally.aligned for tally in self.tallies if tally.source.known)
 
 
 @dataclass(frozen=True)
@@ -133,9 +131,9 @@ class Advice:
         hurt: Sources that would lose, or lose, mail that is likely ours.
     """
 
-    stage: DmarcStage
+    stage: str
     verdict: Verdict
-    target: DmarcStage | None
+    target: str | None
     reasons: tuple[str, ...]
     conditions: tuple[Condition, ...] = ()
     figures: Figures | None = None
@@ -143,70 +141,71 @@ class Advice:
     hurt: tuple[Tally, ...] = ()
 
 
-def advise(declaration: "Declaration", evidence: Evidence, today: date) -> Advice:
+def advise(domain: MailDomain, evidence: Evidence, today: date) -> Advice:
     """Return what the evidence says on a day.
 
     Args:
-        declaration: The declaration.
+        domain: The mail domain.
         evidence: What the reports said.
         today: The day; reports of that day itself are not complete and do not count.
     """
-    dmarc = declaration.dmarc
-    wanted = dmarc.evidence
-    figures = look(declaration, evidence, today)
-    following = _next(dmarc.stage, dmarc.goal)
+    wanted = domain.thresholds
+    figures = look(domain, evidence, today)
+    if domain.reported_since is None:
+        why = "the published record asks for no reports (rua): no day of this stage counts"
+        return Advice(domain.stage, Verdict.UNJUDGED, domain.next_stage, (why,))
     if figures is None or today - figures.end > timedelta(days=wanted.fresh_days):
         none = "there is none of a day that is over"
         newest = f"the newest is of {figures.end}" if figures else none
         why = f"no report of the last {wanted.fresh_days} days: {newest}; see `collect`"
-        return Advice(dmarc.stage, Verdict.UNJUDGED, following, (why,), figures=figures)
+        return Advice(domain.stage, Verdict.UNJUDGED, domain.next_stage, (why,), figures=figures)
     failing = tuple(_failing_now(figures, wanted))
-    if failing and dmarc.stage is not DmarcStage.NONE:
-        milder = STAGES[STAGES.index(dmarc.stage) - 1]
-        reasons = tuple(_fails(one, wanted) for one in failing)
+    if failing and domain.milder_stage is not None:
+        reasons = tuple(_fails(tally, wanted) for tally in failing)
         return Advice(
-            dmarc.stage, Verdict.STEP_BACK, milder, reasons, figures=figures, hurt=failing
-        )
-    strangers = tuple(_unexplained(declaration, figures))
-    if following is None:
-        goal = (f"{dmarc.stage} is the goal",)
-        return Advice(
-            dmarc.stage, Verdict.KEEP, None, goal, figures=figures, strangers=strangers,
-            hurt=_hurt(figures, wanted),
+            domain.stage, Verdict.STEP_BACK, domain.milder_stage, reasons, figures=figures,
+            hurt=failing,
         )  # fmt: skip
+    strangers = tuple(_unexplained(domain, figures))
+    hurt = _hurt(figures, wanted)
+    if domain.next_stage is None:
+        goal = (f"{domain.stage} is the goal",)
+        return Advice(
+            domain.stage, Verdict.KEEP, None, goal, figures=figures, strangers=strangers, hurt=hurt
+        )
     conditions = (
-        *_calendar(declaration, following, today),
-        *_conditions(declaration, figures, following),
+        *_calendar(domain, domain.next_stage, today),
+        *_conditions(domain, figures, domain.next_stage),
     )
-    missing = tuple(one.text for one in conditions if not one.met)
+    missing = tuple(condition.text for condition in conditions if not condition.met)
     verdict = Verdict.KEEP if missing else Verdict.ADVANCE
-    reasons = missing or (f"the reports of {figures.days} days carry {following}",)
+    reasons = missing or (f"the reports of {figures.days} days carry {domain.next_stage}",)
     return Advice(
-        dmarc.stage, verdict, following, reasons, conditions, figures, strangers,
-        _hurt(figures, wanted),
-    )  # fmt: skip
+        domain.stage, verdict, domain.next_stage, reasons, conditions, figures, strangers, hurt
+    )
 
 
-def carried(declaration: "Declaration", evidence: Evidence, today: date) -> str:
+def carried(domain: MailDomain, evidence: Evidence, today: date) -> str:
     """Return why the evidence does not carry the declared stage; empty if it does.
 
     It is carried by the figures with which it was begun, by the reports before its first day, or
     by those of today. The calendar is another rule's business.
     """
-    dmarc = declaration.dmarc
-    if dmarc.stage is DmarcStage.NONE:
+    if domain.milder_stage is None:
         return ""
-    wanted = dmarc.evidence
+    wanted = domain.thresholds
     for step in evidence.steps:
-        if (step.stage, step.on) == (dmarc.stage, dmarc.since) and _carries(step, wanted):
+        if (step.stage, step.on) == (domain.stage, domain.since) and _carries(step, wanted):
             return ""
     fault = "there are no reports"
-    for day in (today, dmarc.since):
-        figures = look(declaration, evidence, day, whole=True)
+    for day in (today, domain.since):
+        figures = look(domain, evidence, day, whole=True)
         if figures is None or day - figures.end > timedelta(days=wanted.fresh_days):
             continue
         missing = [
-            one.text for one in _conditions(declaration, figures, dmarc.stage) if not one.met
+            condition.text
+            for condition in _conditions(domain, figures, domain.stage)
+            if not condition.met
         ]
         if not missing:
             return ""
@@ -214,32 +213,36 @@ def carried(declaration: "Declaration", evidence: Evidence, today: date) -> str:
     return fault
 
 
-def step_of(stage: DmarcStage, on: date, figures: Figures) -> StepTaken:
+def step_of(stage: str, on: date, figures: Figures) -> StepTaken:
     """Return the note of a stage that begins on these figures."""
     return StepTaken(stage, on, figures.days, figures.reporters, figures.messages, figures.aligned)
 
 
 def look(
-    declaration: "Declaration", evidence: Evidence, today: date, *, whole: bool = False
+    domain: MailDomain, evidence: Evidence, today: date, *, whole: bool = False
 ) -> Figures | None:
     """Return what the period before a day shows; None without a report.
 
     Args:
-        declaration: The declaration.
+        domain: The mail domain.
         evidence: What the reports said.
         today: The day; the period ends with the newest report before it.
         whole: Whether days count that lie before the declared stage began.
     """
-    wanted = declaration.dmarc.evidence
-    reported = [day for day, one in evidence.days.items() if one.reports and day < today]
+    wanted = domain.thresholds
+    asked = domain.reported_since or date.max
+    reported = [
+        day for day, known in evidence.days.items() if known.reports and asked <= day < today
+    ]
     if not reported:
         return None
     end = max(reported)
     start = end - timedelta(days=wanted.days - 1)
+    start = max(start, asked)
     if not whole:
-        start = min(max(start, declaration.dmarc.since), end)
+        start = min(max(start, domain.since), end)
     covered = sorted(day for day in reported if day >= start)
-    senders = Senders(declaration, rows_of(evidence))
+    senders = Senders(domain, rows_of(evidence))
     recent = end - timedelta(days=wanted.recent_days - 1)
     return Figures(
         start=start,
@@ -247,8 +250,8 @@ def look(
         days=len(covered),
         gap=_longest_gap(start, covered),
         reporters=len({name for day in covered for name in evidence.days[day].reports}),
-        tallies=tally(evidence, senders, start, end),
-        recent=tally(evidence, senders, max(start, recent), end),
+        tallies=tally_up(evidence, senders, start, end),
+        recent=tally_up(evidence, senders, max(start, recent), end),
     )
 
 
@@ -258,29 +261,38 @@ def rows_of(evidence: Evidence) -> Iterator[Row]:
         yield from sorted(evidence.days[day].messages)
 
 
-def tally(evidence: Evidence, senders: Senders, start: date, end: date) -> tuple[Tally, ...]:
+def tally_up(evidence: Evidence, senders: Senders, start: date, end: date) -> tuple[Tally, ...]:
     """Return what each source sent from one day to another, the largest first."""
-    found: dict[Source, Tally] = {}
-    for day, one in sorted(evidence.days.items()):
+    tallies: dict[Source, Tally] = {}
+    for day, known in sorted(evidence.days.items()):
         if start <= day <= end:
-            for row, messages in one.messages.items():
+            for row, messages in known.messages.items():
                 source = senders.source(row)
-                found.setdefault(source, Tally(source)).count(day, row, messages)
-    return tuple(sorted(found.values(), key=lambda one: (-one.messages, one.source)))
+                tallies.setdefault(source, Tally(source)).count(day, row, messages)
+    return tuple(sorted(tallies.values(), key=lambda tally: (-tally.messages, tally.source)))
 
 
 def by_day(evidence: Evidence, senders: Senders) -> dict[date, Counter[tuple[Source, bool]]]:
     """Return the messages of each day by source and alignment."""
-    found: dict[date, Counter[tuple[Source, bool]]] = defaultdict(Counter)
-    for day, one in sorted(evidence.days.items()):
-        for row, messages in one.messages.items():
-            found[day][senders.source(row), row.aligned] += messages
-    return dict(found)
+    messages: dict[date, Counter[tuple[Source, bool]]] = defaultdict(Counter)
+    for day, known in sorted(evidence.days.items()):
+        for row, count in known.messages.items():
+            messages[day][senders.source(row), row.aligned] += count
+    return dict(messages)
 
 
-def _next(stage: DmarcStage, goal: DmarcStage) -> DmarcStage | None:
-    place = STAGES.index(stage)
-    return STAGES[place + 1] if place < STAGES.index(goal) else None
+def earliest(domain: MailDomain, stage: str) -> date:
+    """Return the first day on which a stage may begin by the calendar.
+
+    `reject` also asks for as long of `quarantine` as that took. A domain that never asked for
+    reports has no such day.
+    """
+    if domain.reported_since is None:
+        return date.max
+    day = domain.reported_since + domain.minimum_age[stage]
+    if (domain.stage, stage) == ("quarantine", "reject"):
+        day = max(day, domain.since + domain.minimum_age["quarantine"])
+    return day
 
 
 def _longest_gap(start: date, covered: Iterable[date]) -> int:
@@ -291,9 +303,9 @@ def _longest_gap(start: date, covered: Iterable[date]) -> int:
     return longest
 
 
-def _calendar(declaration: "Declaration", stage: DmarcStage, today: date) -> Iterator[Condition]:
-    day = declaration.dmarc.earliest(stage)
-    if day is None:
+def _calendar(domain: MailDomain, stage: str, today: date) -> Iterator[Condition]:
+    day = earliest(domain, stage)
+    if day == date.max:
         text = f"{stage} counts from the first day that had rua: declare mail:dmarc.reportsSince"
         yield Condition("calendar", met=False, text=text, evidence=False)
         return
@@ -301,11 +313,9 @@ def _calendar(declaration: "Declaration", stage: DmarcStage, today: date) -> Ite
     yield Condition("calendar", today >= day, text, evidence=False)
 
 
-def _conditions(
-    declaration: "Declaration", figures: Figures, stage: DmarcStage
-) -> Iterator[Condition]:
+def _conditions(domain: MailDomain, figures: Figures, stage: str) -> Iterator[Condition]:
     """Yield what a stage asks of the reports."""
-    wanted = declaration.dmarc.evidence
+    wanted = domain.thresholds
     yield Condition(
         "days", figures.days >= wanted.least_days,
         f"reports for {figures.days} days, of {wanted.least_days} that are asked for",
@@ -323,17 +333,18 @@ def _conditions(
         f"{figures.messages} messages of declared senders, of {wanted.least_messages} that are"
         " asked for",
     )  # fmt: skip
-    for one in figures.tallies:
-        if one.source.known and (one.messages >= wanted.regular_messages or not one.aligned):
+    for tally in figures.tallies:
+        if tally.source.known and (tally.messages >= wanted.regular_messages or not tally.aligned):
             yield Condition(
-                f"alignment of {one.source.name}", one.percent >= wanted.aligned_percent,
-                f"{one.source.name}: {_percent(one.percent)} of {one.messages} messages aligned,"
-                f" {_percent(wanted.aligned_percent)} asked for; {stage} would hurt {one.failing}",
+                f"alignment of {tally.source.name}", tally.percent >= wanted.aligned_percent,
+                f"{tally.source.name}: {_percent(tally.percent)} of {tally.messages} messages"
+                f" aligned, {_percent(wanted.aligned_percent)} asked for; {stage} would hurt"
+                f" {tally.failing}",
             )  # fmt: skip
-    for one in _unexplained(declaration, figures):
-        yield Condition(f"unknown {one.source.name}", met=False, text=_asks(one))
-    if stage is DmarcStage.REJECT:
-        signed = sum(one.signed for one in figures.tallies if one.source.known)
+    for tally in _unexplained(domain, figures):
+        yield Condition(f"unknown {tally.source.name}", met=False, text=_asks(tally))
+    if stage == "reject":
+        signed = sum(tally.signed for tally in figures.tallies if tally.source.known)
         share = 100 * signed / figures.messages if figures.messages else 0.0
         yield Condition(
             "signatures", share >= wanted.aligned_percent,
@@ -342,57 +353,55 @@ def _conditions(
         )  # fmt: skip
 
 
-def _unexplained(declaration: "Declaration", figures: Figures) -> Iterator[Tally]:
-    dmarc = declaration.dmarc
-    agreed = {one.name for one in dmarc.acknowledged_sources}
-    for one in figures.tallies:
+def _unexplained(domain: MailDomain, figures: Figures) -> Iterator[Tally]:
+    wanted = domain.thresholds
+    for tally in figures.tallies:
         regular = (
-            len(one.days) >= dmarc.evidence.regular_days
-            and one.messages >= dmarc.evidence.regular_messages
+            len(tally.days) >= wanted.regular_days and tally.messages >= wanted.regular_messages
         )
-        if one.source.unknown and regular and one.source.name not in agreed:
-            yield one
+        if tally.source.unknown and regular and tally.source.name not in domain.acknowledged:
+            yield tally
 
 
-def _asks(one: Tally) -> str:
+def _asks(tally: Tally) -> str:
     """Return the question that an unknown source puts to the operator."""
     looks = {
         Kind.SERVICE: "it authenticates as itself: a forgotten service, or a forger's own domain",
         Kind.STRANGER: "it authenticates as nobody: a forgery, or a machine that sends by itself",
-    }[one.source.kind]
+    }[tally.source.kind]
     return (
-        f"{one.source.name} is unknown, {one.messages} messages on {len(one.days)} days, never"
-        f" aligned; {looks}. Declare it (mail:transactionalSenders) and let it sign, or acknowledge"
-        " it (mail:dmarc.acknowledgedSources)"
+        f"{tally.source.name} is unknown, {tally.messages} messages on {len(tally.days)} days,"
+        f" never aligned; {looks}. Declare it (mail:transactionalSenders) and let it sign, or"
+        " acknowledge it (mail:dmarc.acknowledgedSources)"
     )
 
 
-def _hurt(figures: Figures, wanted: EvidenceThresholds) -> tuple[Tally, ...]:
+def _hurt(figures: Figures, wanted: Thresholds) -> tuple[Tally, ...]:
     return tuple(
-        one
-        for one in figures.tallies
-        if one.failing
-        and (one.source.kind is Kind.FORWARDED
-             or (one.source.known and one.percent < wanted.aligned_percent))
+        tally
+        for tally in figures.tallies
+        if tally.failing
+        and (tally.source.kind is Kind.FORWARDED
+             or (tally.source.known and tally.percent < wanted.aligned_percent))
     )  # fmt: skip
 
 
-def _failing_now(figures: Figures, wanted: EvidenceThresholds) -> Iterator[Tally]:
-    for one in figures.recent:
-        many = one.failing >= wanted.step_back_messages
-        if one.source.known and many and one.percent < wanted.step_back_percent:
-            yield one
+def _failing_now(figures: Figures, wanted: Thresholds) -> Iterator[Tally]:
+    for tally in figures.recent:
+        many = tally.failing >= wanted.step_back_messages
+        if tally.source.known and many and tally.percent < wanted.step_back_percent:
+            yield tally
 
 
-def _fails(one: Tally, wanted: EvidenceThresholds) -> str:
+def _fails(tally: Tally, wanted: Thresholds) -> str:
     return (
-        f"{one.source.name} fails: {one.failing} of {one.messages} messages not aligned in the last"
-        f" {wanted.recent_days} days ({_percent(one.percent)} aligned, under"
+        f"{tally.source.name} fails: {tally.failing} of {tally.messages} messages not aligned in"
+        f" the last {wanted.recent_days} days ({_percent(tally.percent)} aligned, under"
         f" {_percent(wanted.step_back_percent)})"
     )
 
 
-def _carries(step: StepTaken, wanted: EvidenceThresholds) -> bool:
+def _carries(step: StepTaken, wanted: Thresholds) -> bool:
     share = 100 * step.aligned / step.messages if step.messages else 0.0
     return (
         step.days >= wanted.least_days

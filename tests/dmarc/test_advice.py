@@ -4,11 +4,10 @@ from collections import Counter
 from datetime import date, timedelta
 from typing import Any
 
-from components.dmarc import DmarcStage
-from components.dmarc_advice import Advice, Verdict, advise
-from components.dmarc_evidence import Evidence
+from dmarc.advice import Advice, Verdict, advise
+from dmarc.evidence import Evidence
 from rehearsal.world.aggregate_report import Seen
-from tests.operations.dmarc.simulated import (
+from tests.dmarc.simulated import (
     BROKEN,
     DOMAIN,
     FIRST,
@@ -19,7 +18,8 @@ from tests.operations.dmarc.simulated import (
     SERVICE,
     Traffic,
     after,
-    declared,
+    collect,
+    domain_of,
     reports,
     steady,
 )
@@ -27,7 +27,7 @@ from tests.operations.dmarc.simulated import (
 
 def advised(count: int, traffic: Traffic = steady, **dmarc: Any) -> Advice:
     evidence, today = after(count, traffic)
-    return advise(declared(**dmarc), evidence, today)
+    return advise(domain_of(**dmarc), evidence, today)
 
 
 def unmet(advice: Advice) -> set[str]:
@@ -40,7 +40,7 @@ def also(more: Seen) -> Traffic:
 
 def test_a_clean_month_carries_quarantine() -> None:
     advice = advised(30)
-    assert (advice.verdict, advice.target) == (Verdict.ADVANCE, DmarcStage.QUARANTINE)
+    assert (advice.verdict, advice.target) == (Verdict.ADVANCE, "quarantine")
 
 
 def test_a_day_before_the_minimum_it_does_not() -> None:
@@ -51,11 +51,11 @@ def test_a_day_before_the_minimum_it_does_not() -> None:
 
 def test_the_calendar_alone_carries_nothing() -> None:
     today = FIRST + timedelta(days=200)
-    advice = advise(declared(), Evidence(DOMAIN), today)
+    advice = advise(domain_of(), Evidence(DOMAIN), today)
     assert advice.verdict is Verdict.UNJUDGED
 
     evidence, _ = after(10)
-    assert advise(declared(), evidence, today).verdict is Verdict.UNJUDGED
+    assert advise(domain_of(), evidence, today).verdict is Verdict.UNJUDGED
 
 
 def test_too_few_days_messages_or_receivers_keep_the_stage() -> None:
@@ -63,19 +63,17 @@ def test_too_few_days_messages_or_receivers_keep_the_stage() -> None:
     assert unmet(few) == {"days", "volume"}
 
     evidence, today = Evidence(DOMAIN), FIRST + timedelta(days=30)
-    from operations.dmarc.collecting import collect  # noqa: PLC0415  # only here
-
     for day in range(30):
         one = reports([FIRST + timedelta(days=day)])[:1]
         collect(evidence, one, today)
-    assert unmet(advise(declared(), evidence, today)) == {"reporters"}
+    assert unmet(advise(domain_of(), evidence, today)) == {"reporters"}
 
 
 def test_a_long_gap_keeps_the_stage() -> None:
     evidence, today = after(30)
     for day in range(10, 16):
         del evidence.days[FIRST + timedelta(days=day)]
-    assert unmet(advise(declared(), evidence, today)) == {"gap"}
+    assert unmet(advise(domain_of(), evidence, today)) == {"gap"}
 
 
 def test_the_sender_that_would_be_hurt_is_named() -> None:
@@ -132,7 +130,7 @@ def test_quarantine_is_the_goal_until_reject_is_acknowledged() -> None:
     assert (advice.verdict, advice.target) == (Verdict.KEEP, None)
 
     advice = advised(90, **given, rejectAcknowledged=True)
-    assert (advice.verdict, advice.target) == (Verdict.ADVANCE, DmarcStage.REJECT)
+    assert (advice.verdict, advice.target) == (Verdict.ADVANCE, "reject")
 
 
 def test_reject_asks_for_a_month_of_quarantine_and_for_signatures() -> None:
@@ -153,7 +151,7 @@ def test_a_rise_of_failures_proposes_to_step_back() -> None:
         return steady(day) + Counter({BROKEN: 3 * (day >= FIRST + timedelta(days=55))})
 
     advice = advised(60, traffic, stage="quarantine", since=date(2026, 8, 31))
-    assert (advice.verdict, advice.target) == (Verdict.STEP_BACK, DmarcStage.NONE)
+    assert (advice.verdict, advice.target) == (Verdict.STEP_BACK, "none")
     assert "Resend fails: 15 of" in " ".join(advice.reasons)
 
     single = advised(
