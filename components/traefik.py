@@ -232,7 +232,7 @@ class _Plain(yaml.SafeDumper):
 
 def render_dynamic_file(routes: Routes) -> str:
     """Return the dynamic file as YAML."""
-    text: str = yaml.dump(dict(dynamic_file(routes)), Dumper=_Plain, sort_keys=False, width=200)
+    text: str = yaml.dump(dict(dynamic_file(routes)), Dumper=_Plain, sort_keys=False, width=10_000)
     return (
         "# Mail's web hosts. Written by Pulumi; the next `pulumi up` undoes edits.\n"
         "# insecureSkipVerify: nginx's certificate names the hosts, not the address under which\n"

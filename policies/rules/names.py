@@ -140,7 +140,9 @@ def _not_proxied(stack: Stack) -> Iterator[Finding]:
 )
 def _published(stack: Stack) -> Iterator[Finding]:
     for host in routed_hosts(stack):
-        if inside(stack, host) and not stack.zone.has_address(host):
+        # A mail host without an address is for `mx-target-address` to judge.
+        routed = inside(stack, host) and host != stack.declaration.mail_host
+        if routed and not stack.zone.has_address(host):
             message = f"{host} is routed by Traefik but not published in the zone"
             resource = routes_resource(stack)
             yield Finding(message, key_of(stack, host), resource, host, absent=True)

@@ -57,7 +57,9 @@ def start(folder: Path, order: Order, *, timeout: float = 60) -> WorldClient:
     """
     folder = folder.resolve()
     _make_room(folder)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    temporary = folder / "tmp"
+    for place in (folder, temporary):
+        place.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_private(folder / "order.json", json.dumps(asdict(order)))
     log = folder / "world.log"
     with log.open("ab") as sink:
@@ -69,7 +71,8 @@ def start(folder: Path, order: Order, *, timeout: float = 60) -> WorldClient:
             stderr=sink,
             start_new_session=True,
             cwd=Path(__file__).resolve().parents[2],
-            env={**os.environ, MARK: str(folder)},
+            # Whatever the world drafts lies where it will stay: on one file system, and private.
+            env={**os.environ, MARK: str(folder), "TMPDIR": str(temporary)},
         )
     _children[process.pid] = process
     try:

@@ -81,6 +81,15 @@ class Receiver(Service):
             web.post("/report", self._report),
         ]
 
+    async def handle_RCPT(  # noqa: N802  # aiosmtpd's own name
+        self, _server: Any, _session: Any, envelope: Any, address: str, _options: list[str]
+    ) -> str:
+        """Take mail for its own domain, as any mail host does."""
+        if address.rpartition("@")[2].lower() != DOMAIN:
+            return f"554 5.7.1 <{address}>: Relay access denied"
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 Ok"
+
     async def handle_DATA(  # noqa: N802  # aiosmtpd's own name
         self, _server: Any, session: Any, envelope: Any
     ) -> str:

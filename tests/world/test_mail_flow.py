@@ -1,6 +1,8 @@
 """Mail between the rehearsed host, the smarthost and the receiver, over real SMTP and IMAP."""
 
 import asyncio
+import errno
+import os
 import smtplib
 import socket
 import ssl
@@ -280,6 +282,26 @@ def test_mail_from_outside_reaches_the_inbox_behind_an_alias(tmp_path: Path) -> 
             assert len(messages) == 1
             assert b"Two nights in May." in messages[0]
             assert b"spf=pass" in messages[0]
+
+    asyncio.run(flow())
+
+
+def test_mail_is_read_where_the_folder_for_temporary_files_is_on_another_file_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def across_file_systems(source: Any, target: Any) -> None:
+        if Path(source).parent != Path(target).parent and "Maildir" not in str(source):
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        real_rename(source, target)
+
+    real_rename = os.rename
+    monkeypatch.setattr(os, "rename", across_file_systems)
+
+    async def flow() -> None:
+        async with rehearsed(tmp_path) as host:
+            await host.receive(f"hello@{DOMAIN}", text="Two nights in May.")
+            messages = await asyncio.to_thread(host.inbox, f"info@{DOMAIN}")
+            assert b"Two nights in May." in messages[0]
 
     asyncio.run(flow())
 

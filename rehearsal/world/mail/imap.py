@@ -5,10 +5,13 @@ import ssl
 from argparse import Namespace
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from proxyprotocol.sock import SocketInfoLocal
 from pymap.backend.maildir import Config, FilterSet, Identity, Login, Session
+from pymap.backend.maildir.io import FileWriteable
 from pymap.backend.maildir.layout import MaildirLayout
 from pymap.backend.maildir.mailbox import MailboxSet, Maildir
 from pymap.exceptions import InvalidAuth
@@ -18,6 +21,22 @@ from pysasl.creds.server import ServerCredentials
 
 from rehearsal.world.mail.store import MailStore
 from rehearsal.world.service import LOOPBACK
+
+
+def _write_beside(file: FileWriteable) -> None:
+    """Write one of pymap's own files anew, all of it or nothing.
+
+    pymap drafts it in the folder for temporary files, and cannot move it from there to a mailbox
+    on another file system.
+    """
+    path = Path(file.get_file(file.path))
+    with NamedTemporaryFile("w", dir=path.parent, prefix=".draft-", delete=False) as draft:
+        file.write(draft)
+    Path(draft.name).replace(path)
+    file._touched = False  # noqa: SLF001  # as the method that is replaced here does
+
+
+FileWriteable.file_write = _write_beside  # type: ignore[method-assign]  # pymap has no setting
 
 CheckPassword = Callable[[str, str], bool]
 

@@ -178,7 +178,7 @@ class MailServer(Service):
             self._dovecot_tls.load_cert_chain(chain, key)
             self._shown = state
 
-    def _choose(self, connection: Any, name: str | None, _context: ssl.SSLContext) -> None:
+    def _choose(self, connection: Any, name: str | None, _before: ssl.SSLContext) -> None:
         """Show what Dovecot shows to a client that names a host (SNI).
 
         At its start it takes the pair of every sub-folder of `data/assets/ssl` that holds
@@ -189,8 +189,9 @@ class MailServer(Service):
         for listed in sorted((self._directory / "data/assets/ssl").glob("*/domains")):
             chain, key = listed.with_name("cert.pem"), listed.with_name("key.pem")
             if name in listed.read_text().split() and chain.exists() and key.exists():
-                connection.context = _server_context()
-                connection.context.load_cert_chain(chain, key)
+                context = _server_context()
+                context.load_cert_chain(chain, key)
+                connection.context = context
                 return
 
     # People
