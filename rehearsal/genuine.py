@@ -14,9 +14,7 @@ from pulumi import automation
 
 from components.mistakes import PREFIX
 from rehearsal.rehearse import (
-    EXIT_DECLARATION,
     mail_flows,
-    say_declaration,
     say_parts,
     say_world,
 )
@@ -41,14 +39,12 @@ def _prepare(stage: Stage, world: WorldClient) -> Path:
         The configuration file, its secrets sealed.
     """
     from rehearsal.engine.backend import Backend  # noqa: PLC0415  # only a deployment needs it
-    from rehearsal.engine.checkpoint import Checkpoint  # noqa: PLC0415  # as above
     from rehearsal.engine.sealing import Sealer  # noqa: PLC0415  # as above
 
     backend = Backend(stage.backend, PROJECT, stage.stack)
     sealer = Sealer(stage.passphrase(), backend.salt())
-    content, _ = backend.load(sealer)
-    if not content.resources:
-        backend.save(Checkpoint(), sealer, None)
+    if not backend.load(sealer):
+        backend.save([], sealer)
     plain, secret_keys = stage.configuration(world)
     values = {**stage.values(), **world.overlay}
     config: dict[str, Any] = {f"{PREFIX}{key}": value for key, value in values.items()}
@@ -127,10 +123,7 @@ def _counted(changes: dict[str, int]) -> str:
 
 
 def rehearse_genuinely(stage: Stage, report: Report, *, parent: int | None) -> int:
-    """Take every step with the genuine engine and return the exit code."""
-    if not say_declaration(stage, report):
-        report.finish()
-        return EXIT_DECLARATION
+    """Take every step after the check of the declaration, and return the exit code."""
     try:
         world = say_world(stage, report, parent=parent)
         engine = GenuineEngine(stage, world)
