@@ -274,7 +274,226 @@ def test_a_preview_of_changes_says_what_up_then_does(stage: Stage) -> None:
 def test_a_resource_behind_an_unknown_configuration_is_planned(stage: Stage) -> None:
     body = """
         where = shelf.Box("where", label=folder, opts=O())
-        options = "pulumi.ResourceHookOptions(on_dry_run=True)"
+        late = shelf.Provider("late", folder=where.serial.apply(lambda n: folder + "/late"))
+        shelf.Box("a", size=13, opts=O(provider=late))
+    """
+    planned = stage.preview(body)
+    assert planned.ok
+    assert "create a" in changed(planned)
+    assert "13 brings bad luck" in stage.up().errors[0].message
+
+
+def test_refresh_takes_in_what_changed_behind_its_back(stage: Stage) -> None:
+    stage.good('shelf.Box("a", label="one", content={"x": 1}, opts=O())')
+    path = stage.path_of("a")
+    stored = json.loads(path.read_text())
+    path.write_text(json.dumps(stored | {"label": "tampered"}))
+    outcome = stage.engine().refresh()
+    assert step(outcome, "a").diff == (PropertyChange("label", Kind.UPDATE, "one", "tampered"),)
+    assert stage.resources()["a"]["outputs"]["label"] == "tampered"
+    assert changed(stage.good()) == ["update a"]
+    assert json.loads(path.read_text())["label"] == "one"
+
+
+def test_refresh_forgets_what_is_gone_and_up_makes_it_anew(stage: Stage) -> None:
+    body = 'a = shelf.Box("a", opts=O())\nshelf.Box("b", label="x", opts=O(depends_on=[a]))'
+    stage.good(body)
+    stage.path_of("a").unlink()
+    outcome = stage.engine().refresh()
+    assert changed(outcome) == ["delete a"]
+    assert "a" not in stage.resources()
+    assert "dependencies" not in stage.resources()["b"]
+    assert changed(stage.good()) == ["create a"]
+
+
+def test_a_refresh_that_finds_all_as_it_was_leaves_the_state(stage: Stage) -> None:
+    stage.secret("code").good('shelf.Box("a", code=config.require_secret("code"), opts=O())')
+    before = stage.state_file.read_bytes()
+    outcome = stage.engine().refresh()
+    assert not outcome.changed
+    assert stage.state_file.read_bytes() == before
+
+
+def test_what_official_plugins_note_for_themselves_is_no_drift(stage: Stage) -> None:
+    stage.good('shelf.Box("a", content={"x": {"y": 1}}, opts=O())')
+    state = json.loads(stage.state_file.read_text())
+    (box,) = [
+        entry
+        for entry in state["checkpoint"]["latest"]["resources"]
+        if entry["type"] == "shelf:index:Box"
+    ]
+    box["inputs"] |= {"__defaults": ["label"], "__internal": {}, "label": None}
+    box["inputs"]["content"] |= {"__defaults": []}
+    box["inputs"]["content"]["x"] |= {"z": None, "__defaults": []}
+    box["outputs"] |= {"__meta": "{}", "__pulumi_raw_state_delta": {"o": 1}, "label": None}
+    stage.state_file.write_text(json.dumps(state))
+    before = stage.state_file.read_bytes()
+    outcome = stage.engine().refresh()
+    assert (outcome.ok, outcome.changed) == (True, False), outcome.steps
+    assert stage.state_file.read_bytes() == before
+
+    path = stage.path_of("a")
+    path.write_text(path.read_text().replace('"y": 1', '"y": 2'))
+    (change,) = step(stage.engine().refresh(), "a").diff
+    assert change.path == "content.x.y"
+
+
+def test_a_replaced_provider_takes_its_resources_along(stage: Stage) -> None:
+    body = """
+        other = shelf.Provider("other", folder=folder, region="{}")
+        shelf.Box("a", opts=O(provider=other))
+    """
+    stage.good(body.format("north"))
+    stage.forget_calls()
+    outcome = stage.good(body.format("south"))
+    assert "replace a" in changed(outcome)
+    assert "replace other" in changed(outcome)
+    assert stage.calls("create", "delete") == ["create a", "delete a"]
+
+
+def test_a_provider_with_another_setting_is_updated_and_keeps_its_resources(stage: Stage) -> None:
+    body = """
+        other = shelf.Provider("other", folder=folder, delay="{}")
+        shelf.Box("a", opts=O(provider=other))
+    """
+    stage.good(body.format("0"))
+    assert changed(stage.good(body.format("0.01"))) == ["update other"]
+
+
+def test_a_resource_without_a_provider_gets_the_default_one(stage: Stage) -> None:
+    stage.config["shelf:folder"] = str(stage.shelf)
+    stage.good('shelf.Box("a", opts=ResourceOptions(version="1.2.3"))')
+    default = stage.resources()["default_1_2_3"]
+    assert default["inputs"]["folder"] == str(stage.shelf)
+    assert default["inputs"]["version"] == "1.2.3"
+    assert stage.resources()["a"]["provider"] == f"{default['urn']}::{default['id']}"
+    assert not stage.good().changed
+
+
+def test_a_provider_whose_configuration_is_refused_names_the_property(stage: Stage) -> None:
+    outcome = stage.up('shelf.Box("a", opts=O(provider=shelf.Provider("empty")))')
+    assert "folder: a shelf needs a folder" in outcome.errors[0].message
+    assert outcome.changes.get(Op.CREATE, 0) == 2  # the stack and the other provider
+
+
+def test_a_package_that_nobody_provides_is_named(stage: Stage) -> None:
+    outcome = stage.up('pulumi.CustomResource("rack:index:Rack", "r", {})')
+    assert "'rack'" in outcome.errors[0].message
+    assert "shelf" in outcome.errors[0].message
+
+
+def test_an_input_that_the_provider_refuses_is_named_with_its_property(stage: Stage) -> None:
+    outcome = stage.up('shelf.Box("a", size=13, opts=O())')
+    assert outcome.errors[0].message == "shelf:index:Box 'a' is refused: size: 13 brings bad luck"
+    assert stage.calls("create") == []
+
+
+def test_what_does_not_depend_on_a_failure_is_finished(stage: Stage) -> None:
+    outcome = stage.up("""
+        bad = shelf.Box("bad", fail="create", opts=O())
+        below = shelf.Box("below", label=bad.id, opts=O())
+        further = shelf.Box("further", opts=O(depends_on=[below]))
+        crate = Crate("crate", O(depends_on=[bad]))
+        shelf.Box("inside", opts=O(parent=crate))
+        free = shelf.Box("free", label="x", opts=O())
+        shelf.Box("after", label=free.id, opts=O())
+        pulumi.export("free", free.label)
+        pulumi.export("bad", bad.id)
+    """)
+    assert not outcome.ok
+    assert [one.message for one in outcome.errors] == ["the shelf refused to create"]
+    assert set(stage.boxes()) == {"free", "after"}
+    assert {"free", "after"} < set(stage.resources())
+    assert "bad" not in stage.resources()
+    skipped = {event.name for event in stage.events if event.kind == "skipped"}
+    assert skipped == {"below", "further", "crate", "inside"}
+    assert "pending_operations" not in stage.state()
+
+
+def test_after_a_failure_nothing_is_deleted(stage: Stage) -> None:
+    stage.good('shelf.Box("a", opts=O())\nshelf.Box("b", label="x", opts=O())')
+    outcome = stage.up('shelf.Box("b", label="y", fail="update", opts=O())')
+    assert not outcome.ok
+    assert set(stage.boxes()) == {"a", "b"}
+    assert stage.resources()["b"]["inputs"] == {"label": "x"}
+
+
+def test_what_cannot_be_deleted_keeps_what_it_stands_on(stage: Stage) -> None:
+    stage.good("""
+        a = shelf.Box("a", opts=O())
+        b = shelf.Box("b", label=a.id, fail="delete", opts=O())
+        shelf.Box("c", opts=O())
+    """)
+    outcome = stage.up("")
+    assert not outcome.ok
+    assert set(stage.boxes()) == {"a", "b"}
+    assert {"a", "b"} < set(stage.resources())
+    assert "c" not in stage.resources()
+
+
+def test_a_failed_creation_of_a_replacement_leaves_the_old_one(stage: Stage) -> None:
+    stage.good('shelf.Box("a", place="left", opts=O())')
+    assert not stage.up('shelf.Box("a", place="right", fail="create", opts=O())').ok
+    assert stage.boxes()["a"]["place"] == "left"
+    assert changed(stage.good('shelf.Box("a", place="right", opts=O())')) == [
+        "replace a",
+        "delete-replaced a",
+    ]
+
+
+def test_a_failed_creation_after_the_deletion_is_made_good_next_time(stage: Stage) -> None:
+    stage.good('shelf.Box("a", port=1, opts=O())')
+    assert not stage.up('shelf.Box("a", port=2, fail="create", opts=O())').ok
+    assert stage.resources()["a"]["pendingReplacement"] is True
+    outcome = stage.good('shelf.Box("a", port=2, opts=O())')
+    assert changed(outcome) == ["replace a"]
+    assert "pendingReplacement" not in stage.resources()["a"]
+
+
+def test_the_same_name_twice_is_refused(stage: Stage) -> None:
+    outcome = stage.up('shelf.Box("a", opts=O())\nshelf.Box("a", opts=O())')
+    assert "registers" in outcome.errors[0].message
+    assert "twice" in outcome.errors[0].message
+
+
+def test_independent_resources_are_made_at_the_same_time_within_the_bound(stage: Stage) -> None:
+    body = """
+        slow = shelf.Provider("slow", folder=folder, delay="0.05")
+        for n in range(8):
+            shelf.Box(f"b{n}", opts=O(provider=slow))
+    """
+    stage.up(body, parallel=4)
+    running = most = 0
+    for call in stage.call_log():
+        running += {"create": 1, "created": -1}.get(call["call"], 0)
+        most = max(most, running)
+    assert 2 <= most <= 4
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        *(
+            (f'shelf.Box("a", opts=O({option}))', option.partition("=")[0])
+            for option in (
+                'ignore_changes=["label"]',
+                'import_="there"',
+                "retain_on_delete=True",
+                "deleted_with=provider",
+                "replace_with=[provider]",
+                'custom_timeouts=CustomTimeouts(create="5m")',
+            )
+        ),
+        ('shelf.Box("a", opts=O(hooks=pulumi.ResourceHookBinding(after_create=[late])))', "hook"),
+        ('pulumi.ComponentResource("shelf:index:Far", "far", {}, O(), remote=True)', "remote"),
+        ('shelf.Box("a", content=pulumi.FileArchive("."), opts=O())', "FileArchive"),
+        ('shelf.Box.get("found", "there-123456", O())', "`get`"),
+    ],
+)
+def test_what_the_engine_leaves_out_is_refused_by_name_with_the_way_out(
+    stage: Stage, body: str, named: str
+) -> None:
+    options = "pulumi.ResourceHookOptions(on_dry_run=True)"
     hook = f'late = pulumi.ResourceHook("late", print, {options})\n'
     (error,) = stage.up(hook + body).errors
     assert named in error.message
