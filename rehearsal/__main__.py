@@ -11,7 +11,7 @@ import typer
 
 from components.mistakes import DeclarationError
 from rehearsal.engine import Op
-from rehearsal.engine.import_file import load, write_import_file
+from rehearsal.engine.importing import load
 from rehearsal.rehearse import (
     EXIT_CHANGES,
     EXIT_DECLARATION,
@@ -22,6 +22,7 @@ from rehearsal.rehearse import (
     mail_flows,
     preview,
     rehearse,
+    say_cut_short,
     say_declaration,
     say_failure,
     say_steps,
@@ -29,6 +30,7 @@ from rehearsal.rehearse import (
 )
 from rehearsal.report import Report
 from rehearsal.stage import Stage, refusals
+from rehearsal.world.client import WorldClient
 from rehearsal.world.zone_file import published
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -78,6 +80,30 @@ def _told(report: Report) -> Iterator[None]:
     except refusals() as error:
         report.fail(str(error))
         raise typer.Exit(report.finish()) from None
+    except OSError as error:
+        report.fail(_of_disk(error))
+        raise typer.Exit(report.finish()) from None
+
+
+def _of_disk(error: OSError) -> str:
+    place = f"{error.filename}: " if error.filename else ""
+    return f"{place}{error.strerror or error}"
+
+
+@contextmanager
+def _at_work(stage: Stage, report: Report) -> Iterator[WorldClient]:
+    """Hold the stack while its world is worked on, a world whose state is known.
+
+    Where an earlier run was cut short, the world is made anew first.
+
+    Raises:
+        LockedError: another command is at work on the stack.
+        WorldUnreachableError: no world runs.
+    """
+    # Asked before the lock is taken: it would leave a file where there is nothing yet.
+    stage.world()
+    with stage.lock:
+        yield stage.start_world() if say_cut_short(stage, report) else stage.world()
 
 
 @app.command()
@@ -106,12 +132,17 @@ def run(
         act = rehearse
     else:
         raise typer.BadParameter(f"{engine} is neither rehearsal nor pulumi")
-    try:
-        code = act(stage, report, parent=None if keep else os.getpid())
-    finally:
-        if not keep:
-            stage.stop_world()
-    raise typer.Exit(code)
+    if not say_declaration(stage, report):
+        report.finish()
+        raise typer.Exit(EXIT_DECLARATION)
+    with _told(report), stage.lock:
+        try:
+            say_cut_short(stage, report)
+            code = act(stage, report, parent=None if keep else os.getpid())
+        finally:
+            if not keep:
+                stage.stop_world()
+        raise typer.Exit(code)
 
 
 @app.command()
@@ -133,25 +164,14 @@ def preview_command(
     runs: RunsOption = None,
     as_json: JsonOption = False,
     expect_no_changes: NoChangesOption = False,
-    import_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--import-file",
-            metavar="FILE",
-            help="Write an import file for all that would be created, ids to be filled in.",
-        ),
-    ] = None,
 ) -> None:
     """Say what a deployment would change, property by property."""
     stage, report = _stage(stack, runs), Report(as_json=as_json)
     with _told(report):
         stage.check()
         world = stage.world()
-        outcome = preview(stage, world, report, every=True)
-        if import_file is not None and outcome.ok:
-            engine = stage.engine(world)
-            stage.keep_salt(engine)
-            write_import_file(import_file, engine.skeleton(outcome))
+        with stage.lock:
+            outcome = preview(stage, world, report, every=True)
         code = report.finish()
         raise typer.Exit(
             EXIT_CHANGES if not code and expect_no_changes and outcome.changed else code
@@ -169,7 +189,7 @@ def up(
     stage, report = _stage(stack, runs), Report(as_json=as_json)
     with _told(report):
         stage.check()
-        world = stage.world()
+    with _told(report), _at_work(stage, report) as world:
         plan = preview(stage, world, report)
         if plan.ok and expect_no_changes and plan.changed:
             report.finish()
@@ -199,9 +219,9 @@ def import_command(
 ) -> None:
     """Take over what runs already: the state learns of it, nothing out there is changed."""
     stage, report = _stage(stack, runs), Report(as_json=as_json)
-    with _told(report):
-        engine = stage.engine(stage.world())
-        outcome = engine.import_resources(load(file), protect=protect, preview=dry_run)
+    with _told(report), _at_work(stage, report) as world:
+        document = load(file)
+        outcome = stage.engine(world).import_resources(document, protect=protect, preview=dry_run)
         report.put("import", as_dict(outcome))
         taken = sum(1 for one in outcome.steps if one.op is Op.IMPORT)
         held = sum(1 for one in outcome.steps if one.op is Op.SAME)
@@ -222,8 +242,8 @@ def refresh(
 ) -> None:
     """Ask what really stands, show what was changed behind the program's back, and note it."""
     stage, report = _stage(stack, runs), Report(as_json=as_json)
-    with _told(report):
-        outcome = stage.engine(stage.world()).refresh()
+    with _told(report), _at_work(stage, report) as world:
+        outcome = stage.engine(world).refresh()
         report.put("refresh", as_dict(outcome))
         if outcome.ok:
             drift = [one for one in outcome.steps if one.op.changes]
@@ -246,8 +266,8 @@ def destroy(
 ) -> None:
     """Take down, in the running world, all that was deployed."""
     stage, report = _stage(stack, runs), Report(as_json=as_json)
-    with _told(report):
-        outcome = stage.engine(stage.world()).destroy()
+    with _told(report), _at_work(stage, report) as world:
+        outcome = stage.engine(world).destroy()
         report.put("destroy", as_dict(outcome))
         if outcome.ok:
             report.line("destroy", counted(outcome.changes), "ok")
@@ -277,14 +297,22 @@ def flow(
 @world_app.command("start")
 def world_start(stack: StackOption = "qual", runs: RunsOption = None) -> None:
     """Start the world of a stack and leave it running."""
-    say_world(_stage(stack, runs), Report(), parent=None)
+    stage, report = _stage(stack, runs), Report()
+    stage.check()
+    with _told(report), stage.lock:
+        say_cut_short(stage, report)
+        say_world(stage, report, parent=None)
 
 
 @world_app.command("stop")
 def world_stop(stack: StackOption = "qual", runs: RunsOption = None) -> None:
     """Stop the world of a stack, with every process in it; what it holds is kept."""
-    stopped = _stage(stack, runs).stop_world()
-    typer.echo("stopped" if stopped else "nothing ran")
+    stage, report = _stage(stack, runs), Report()
+    if not stage.folder.exists():
+        typer.echo("nothing ran")
+        return
+    with _told(report), stage.lock:
+        typer.echo("stopped" if stage.stop_world() else "nothing ran")
 
 
 @world_app.command("status")
@@ -323,6 +351,11 @@ def main() -> None:
         sys.exit(EXIT_DECLARATION)
     except refusals() as error:
         sys.stderr.write(f"{error}\n")
+        sys.exit(EXIT_FAILED)
+    except BrokenPipeError:
+        sys.exit(EXIT_FAILED)
+    except OSError as error:
+        sys.stderr.write(f"{_of_disk(error)}\n")
         sys.exit(EXIT_FAILED)
 
 

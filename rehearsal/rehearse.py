@@ -60,6 +60,21 @@ def say_declaration(stage: Stage, report: Report) -> bool:
     return True
 
 
+def say_cut_short(stage: Stage, report: Report) -> bool:
+    """Look whether an earlier run was cut short; if so, say it and remove what it left.
+
+    Returns:
+        Whether one was: the world is then to be started anew.
+    """
+    words = stage.cut_short()
+    if not words:
+        return False
+    report.line("earlier run", f"{words}; its world and state are made anew", "anew")
+    report.put("cut_short", words)
+    stage.clear()
+    return True
+
+
 def say_world(stage: Stage, report: Report, *, parent: int | None) -> WorldClient:
     """Start the world, if it does not run yet, and say what is in it."""
     world = stage.start_world(parent=parent)
@@ -238,10 +253,7 @@ def mail_flows(stage: Stage, world: WorldClient, report: Report) -> bool:
 
 
 def rehearse(stage: Stage, report: Report, *, parent: int | None) -> int:
-    """Take every step and return the exit code."""
-    if not say_declaration(stage, report):
-        report.finish()
-        return EXIT_DECLARATION
+    """Take every step after the check of the declaration, and return the exit code."""
     try:
         world = say_world(stage, report, parent=parent)
         plan = preview(stage, world, report)

@@ -21,6 +21,7 @@ _STYLES = {
     "same": "green",
     "failed": "bold red",
     "wait": "yellow",
+    "anew": "yellow",
 }
 
 

@@ -3,8 +3,10 @@
 import json
 import re
 import secrets
+import shutil
 import threading
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,12 +14,15 @@ from typing import TYPE_CHECKING, Any
 from components import declaration as declarations
 from components.declaration import Declaration
 from components.mistakes import PREFIX, DeclarationError
+from rehearsal.engine.lock import StackLock
+from rehearsal.private_file import write_private
 from rehearsal.world.client import WorldClient, WorldUnreachableError
 
 if TYPE_CHECKING:
     from pulumi.provider.experimental.provider import Provider
 
     from rehearsal.engine import Engine
+    from rehearsal.engine.backend import Backend
     from rehearsal.engine.model import Event
 
 RUNS = ".rehearsal"
@@ -76,6 +81,11 @@ class Stage:
         self.backend = self.folder / "state"
         self.logs = self.folder / "logs"
         self._salt = self.folder / "salt"
+
+    @cached_property
+    def lock(self) -> StackLock:
+        """The stack's lock: held by who changes its world or its state, until all is done."""
+        return StackLock(self.folder / "lock", self.stack)
 
     # The declaration
 
@@ -139,15 +149,39 @@ class Stage:
 
         return process.stop(self.folder / "world")
 
+    def cut_short(self) -> str:
+        """Return which run did not come to its end, in words; empty where none is open.
+
+        What it left in world and state is not known: who holds the lock makes both anew.
+        """
+        return self._state().cut_short()
+
+    def clear(self) -> None:
+        """Stop the world, and remove it, its state, and what was changed while it stood."""
+        self.stop_world()
+        for name in ("world", "changed"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        # In one step, and last of all: until then it says that a run was cut short.
+        aside = self.backend.with_name("state.cleared")
+        shutil.rmtree(aside, ignore_errors=True)
+        if self.backend.exists():
+            self.backend.rename(aside)
+            shutil.rmtree(aside, ignore_errors=True)
+
     # The engine
+
+    def _state(self) -> "Backend":
+        from rehearsal.engine.backend import Backend  # noqa: PLC0415  # as `engine`
+        from rehearsal.engine.engine import Project  # noqa: PLC0415  # as above
+
+        return Backend(self.backend, Project.read(self.project).name, self.stack)
 
     def passphrase(self) -> str:
         """Return the passphrase that seals the secrets in the state, invented at the first call."""
         file = self.folder / "passphrase"
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.touch(mode=0o600)
-            file.write_text(secrets.token_urlsafe(24))
+            write_private(file, secrets.token_urlsafe(24))
         return file.read_text()
 
     def configuration(self, world: WorldClient) -> tuple[dict[str, str], frozenset[str]]:
@@ -176,6 +210,7 @@ class Stage:
             on_event=on_event,
             log_folder=self.logs,
             encryption_salt=self._salt.read_text() if self._salt.exists() else None,
+            lock=self.lock,
         )
 
     def keep_salt(self, engine: "Engine") -> None:
@@ -184,22 +219,26 @@ class Stage:
         The genuine CLI keeps its salt in the declaration, which a rehearsal leaves as it is.
         """
         self._salt.parent.mkdir(parents=True, exist_ok=True)
-        self._salt.write_text(engine.encryption_salt)
+        write_private(self._salt, engine.encryption_salt)
 
 
 def refusals() -> tuple[type[Exception], ...]:
     """Return the errors that a person can mend: each says in its message what is wrong."""
-    from rehearsal.engine import (  # noqa: PLC0415  # only asked for when something went wrong
-        ImportRefusedError,
-        LockedError,
-        ProjectRefusedError,
-        StateRefusedError,
-        WrongPassphraseError,
-    )
+    from rehearsal import engine  # noqa: PLC0415  # only asked for when something went wrong
     from rehearsal.world.world import WorldError  # noqa: PLC0415  # as above
 
-    mine = (StageError, WorldUnreachableError, WorldError, ImportRefusedError)
-    return (*mine, LockedError, ProjectRefusedError, StateRefusedError, WrongPassphraseError)
+    return (
+        StageError,
+        WorldUnreachableError,
+        WorldError,
+        engine.CutShortError,
+        engine.ImportRefusedError,
+        engine.LockedError,
+        engine.ProjectRefusedError,
+        engine.StateNotWrittenError,
+        engine.StateRefusedError,
+        engine.WrongPassphraseError,
+    )
 
 
 def providers() -> "dict[str, Callable[[], Provider]]":

@@ -20,7 +20,7 @@ from operations.site.command import (
     on_site,
     run,
 )
-from rehearsal.engine.import_file import write_import_file
+from rehearsal.engine.importing import write_import_file
 from rehearsal.report import Report
 from rehearsal.stage import RUNS
 

@@ -46,19 +46,23 @@ async def open_site(
         return
     stage = Stage(project, stack, runs)
     stage.check()
-    found = _running(stage)
-    if found is None:
-        say("no world runs: starting one and deploying to it")
-    try:
-        world = await asyncio.to_thread(deploy_afresh, stage) if found is None else found
-        site = RehearsedSite(stage, world)
-        try:
-            yield site
-        finally:
-            await site.close()
-    finally:
+    with stage.lock:
+        if words := stage.cut_short():
+            say(f"{words}: its world and state are made anew")
+            await asyncio.to_thread(stage.clear)
+        found = _running(stage)
         if found is None:
-            await asyncio.to_thread(stage.stop_world)
+            say("no world runs: starting one and deploying to it")
+        try:
+            world = await asyncio.to_thread(deploy_afresh, stage) if found is None else found
+            site = RehearsedSite(stage, world)
+            try:
+                yield site
+            finally:
+                await site.close()
+        finally:
+            if found is None:
+                await asyncio.to_thread(stage.stop_world)
 
 
 def _running(stage: Stage) -> WorldClient | None:

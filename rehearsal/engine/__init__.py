@@ -14,11 +14,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rehearsal.engine.backend import CutShortError, StateNotWrittenError
     from rehearsal.engine.checkpoint import StateRefusedError
     from rehearsal.engine.engine import Engine, Project, ProjectRefusedError
     from rehearsal.engine.guard import NotLoopbackError
-    from rehearsal.engine.import_file import ImportRefusedError
-    from rehearsal.engine.lock import LockedError
+    from rehearsal.engine.importing import ImportRefusedError
+    from rehearsal.engine.lock import LockedError, StackLock
     from rehearsal.engine.model import (
         Diagnostic,
         Event,
@@ -34,54 +35,29 @@ if TYPE_CHECKING:
     from rehearsal.engine.values import UNKNOWN, Sealed
 
 _HOMES = {
-    "checkpoint": ("StateRefusedError",),
-    "engine": ("Engine", "Project", "ProjectRefusedError"),
-    "guard": ("NotLoopbackError",),
-    "import_file": ("ImportRefusedError",),
-    "lock": ("LockedError",),
-    "model": (
-        "Diagnostic",
-        "Event",
-        "Kind",
-        "Op",
-        "Outcome",
-        "PropertyChange",
-        "ResourceView",
-        "Severity",
-        "Step",
-    ),
-    "sealing": ("Sealer", "WrongPassphraseError"),
-    "values": ("UNKNOWN", "Sealed"),
+    "backend": "CutShortError StateNotWrittenError",
+    "checkpoint": "StateRefusedError",
+    "engine": "Engine Project ProjectRefusedError",
+    "guard": "NotLoopbackError",
+    "importing": "ImportRefusedError",
+    "lock": "LockedError StackLock",
+    "model": "Diagnostic Event Kind Op Outcome PropertyChange ResourceView Severity Step",
+    "sealing": "Sealer WrongPassphraseError",
+    "values": "UNKNOWN Sealed",
 }
 
 __all__ = [
-    "UNKNOWN",
-    "Diagnostic",
-    "Engine",
-    "Event",
-    "ImportRefusedError",
-    "Kind",
-    "LockedError",
-    "NotLoopbackError",
-    "Op",
-    "Outcome",
-    "Project",
-    "ProjectRefusedError",
-    "PropertyChange",
-    "ResourceView",
-    "Sealed",
-    "Sealer",
-    "Severity",
-    "StateRefusedError",
-    "Step",
-    "WrongPassphraseError",
-]
+    "UNKNOWN", "CutShortError", "Diagnostic", "Engine", "Event", "ImportRefusedError", "Kind",
+    "LockedError", "NotLoopbackError", "Op", "Outcome", "Project", "ProjectRefusedError",
+    "PropertyChange", "ResourceView", "Sealed", "Sealer", "Severity", "StackLock",
+    "StateNotWrittenError", "StateRefusedError", "Step", "WrongPassphraseError",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     """Import on first use: the program's process needs next to nothing of this package."""
     for module, names in _HOMES.items():
-        if name in names:
+        if name in names.split():
             return getattr(import_module(f"{__name__}.{module}"), name)
     message = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(message)

@@ -3,20 +3,10 @@
 import asyncio
 from collections.abc import Sequence
 
-from rehearsal.engine.hooks import HookFailedError, Moment
 from rehearsal.engine.model import Op, ResourceState
 from rehearsal.engine.order import dependents_within
 from rehearsal.engine.providers import ProviderFailedError
 from rehearsal.engine.run import Run
-
-
-def how(state: ResourceState) -> Op:
-    """Return what happens to a resource that is to go."""
-    if state.external or state.pending_replacement:
-        return Op.DISCARD
-    if state.retain_on_delete:
-        return Op.RETAIN
-    return Op.DELETE_REPLACED if state.delete else Op.DELETE
 
 
 async def delete(run: Run, states: Sequence[ResourceState]) -> None:
@@ -35,71 +25,44 @@ async def delete(run: Run, states: Sequence[ResourceState]) -> None:
         )
     if protected:
         return
-    going = {state.urn for state in states if not state.delete}
     before = dependents_within(states)
     tasks: dict[int, asyncio.Task[bool]] = {}
 
-    async def one(state: ResourceState) -> bool:
+    async def in_turn(state: ResourceState) -> bool:
         above = [tasks[dependent.serial] for dependent in before[state.serial]]
         if above and not all(await asyncio.gather(*above)):
             run.report.skip(state.urn, "something that stands on it could not be deleted")
             return False
-        return await _delete_one(run, state, going)
+        return await _delete(run, state)
 
     for state in states:
-        tasks[state.serial] = asyncio.create_task(one(state))
+        tasks[state.serial] = asyncio.create_task(in_turn(state))
     await asyncio.gather(*tasks.values())
 
 
-async def _delete_one(run: Run, state: ResourceState, going: set[str]) -> bool:
-    op = how(state)
-    called = state.managed and op in {Op.DELETE, Op.DELETE_REPLACED}
-    if state.deleted_with and state.deleted_with in going:
-        called = False
-    try:
-        await run.hooks.call(Moment.BEFORE_DELETE, old=state)
-        if run.preview or not called:
-            run.report.step(op, state.urn)
-            await run.ledger.drop([state])
-        else:
-            async with run.slots, run.report.timed(op, state.urn):
-                await remove(run, state, dropped=True)
-    except (ProviderFailedError, HookFailedError) as error:
-        run.report.fail(state.urn, op, str(error))
-        return False
-    return await told(run, state, op)
-
-
-async def told(run: Run, state: ResourceState, op: Op) -> bool:
-    """Tell the program that a resource is gone; returns whether it took that well."""
-    try:
-        await run.hooks.call(Moment.AFTER_DELETE, old=state)
-    except HookFailedError as error:
-        run.report.fail(state.urn, op, str(error))
-        return False
+async def _delete(run: Run, state: ResourceState) -> bool:
+    op = Op.DELETE_REPLACED if state.delete else Op.DELETE
+    if state.pending_replacement:
+        run.report.step(Op.DISCARD, state.urn)
+    else:
+        try:
+            await remove(run, state, op)
+        except ProviderFailedError as error:
+            run.report.fail(state.urn, op, str(error))
+            return False
+    run.table.drop(state)
     return True
 
 
-async def remove(run: Run, state: ResourceState, *, dropped: bool) -> None:
-    """Let the provider delete a resource, and record it.
-
-    Args:
-        run: The run.
-        state: The resource.
-        dropped: Whether it leaves the state; otherwise it waits there for its replacement.
+async def remove(run: Run, state: ResourceState, op: Op) -> None:
+    """Let the provider delete a resource; in a preview, only say so.
 
     Raises:
-        ProviderFailedError: it stands still, and so does its record.
+        ProviderFailedError: it stands still.
     """
-    provider = await run.pool.get(state.provider)
-    token = await run.ledger.begin("deleting", state)
-    try:
+    if run.preview or not state.managed:
+        run.report.step(op, state.urn)
+        return
+    async with run.change(op, state.urn):
+        provider = await run.pool.get(state.provider)
         await provider.delete(state)
-    except BaseException as error:
-        if isinstance(error, ProviderFailedError):
-            await run.ledger.end(token)
-        raise
-    if dropped:
-        await run.ledger.drop([state], token)
-    else:
-        await run.ledger.put(state.copy(pending_replacement=True), token=token)

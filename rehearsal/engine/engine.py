@@ -13,23 +13,25 @@ from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import engine_pb2_grpc, resource_pb2, resource_pb2_grpc
 
-from rehearsal.engine import deletion, guard, import_file, import_skeleton, refresh
+from rehearsal.engine import deletion, guard, import_skeleton, refresh
 from rehearsal.engine.backend import Backend
-from rehearsal.engine.briefing import Briefing
 from rehearsal.engine.deployment import Deployment
-from rehearsal.engine.importing import Importing
-from rehearsal.engine.ledger import Ledger
+from rehearsal.engine.importing import Entry, Importing
+from rehearsal.engine.launch import Briefing
+from rehearsal.engine.lock import StackLock
 from rehearsal.engine.logs import Logs
-from rehearsal.engine.model import Event, Op, Outcome, Severity
+from rehearsal.engine.model import Event, Outcome, Severity
 from rehearsal.engine.monitor import EngineService, Monitor
 from rehearsal.engine.program import Program
 from rehearsal.engine.providers import Factory, Pool
-from rehearsal.engine.run import Report, Run
+from rehearsal.engine.run import Report, Run, Table
 from rehearsal.engine.scrub import Scrubber
 from rehearsal.engine.sealing import Sealer
 from rehearsal.engine.urn import Names
-from rehearsal.engine.values import secret
+from rehearsal.engine.values import Properties, secret
 
+_CHANGING = frozenset({"up", "destroy"})
+"""Commands that change what is out there, not the state alone."""
 Work: TypeAlias = Callable[[Run, Program | None], Awaitable[None]]
 
 
@@ -83,6 +85,7 @@ class Engine:
         on_event: Callable[[Event], None] | None = None,
         log_folder: Path | None = None,
         encryption_salt: str | None = None,
+        lock: StackLock | None = None,
     ) -> None:
         """Describe the stack; nothing is touched yet.
 
@@ -98,13 +101,16 @@ class Engine:
             on_event: Is told what happens while it happens.
             log_folder: Gets the program's output and the engine's events.
             encryption_salt: Salt to seal a new state with; one that exists keeps its own.
+            lock: Held while a run may change the state; one beside the state if None.
 
         Raises:
             ProjectRefusedError: the folder is not a Python project of Pulumi's.
         """
         self._project = Project.read(project)
         self._stack = stack
+        self._names = Names(stack, self._project.name)
         self._backend = Backend(backend, self._project.name, stack)
+        self._lock = lock or self._backend.lock()
         self._passphrase = passphrase
         self._config = dict(config)
         self._secret_keys = secret_keys
@@ -125,27 +131,27 @@ class Engine:
 
     def preview(self) -> Outcome:
         """Return what `up` would do; nothing is changed."""
-        return asyncio.run(self._carry_out(self._deploy, preview=True, program=True))
+        return asyncio.run(self._carry_out("preview", self._deploy, preview=True, program=True))
 
     def up(self) -> Outcome:
         """Bring the stack to what the program asks for."""
-        return asyncio.run(self._carry_out(self._deploy, program=True))
+        return asyncio.run(self._carry_out("up", self._deploy, program=True))
 
     def refresh(self) -> Outcome:
         """Let the state follow what is found; the differences are the outcome's steps."""
-        return asyncio.run(self._carry_out(self._refresh))
+        return asyncio.run(self._carry_out("refresh", self._refresh))
 
-    def refresh_preview(self) -> Outcome:
-        """Return what `refresh` would find; the state stays as it is."""
-        return asyncio.run(self._carry_out(self._refresh, preview=True))
+    def destroy(self) -> Outcome:
+        """Delete everything that the state holds."""
+        return asyncio.run(self._carry_out("destroy", self._destroy))
 
     def import_resources(
-        self, document: import_file.Entry, *, protect: bool = True, preview: bool = False
+        self, document: Entry, *, protect: bool = True, preview: bool = False
     ) -> Outcome:
         """Take over what is there already; out there nothing is changed.
 
         Args:
-            document: Content of an import file (`rehearsal.engine.import_file`).
+            document: Content of an import file (`rehearsal.engine.importing`).
             protect: Whether what is imported is protected from deletion, until the program says
                 otherwise in its next deployment.
             preview: Read everything, and leave the state as it is.
@@ -155,14 +161,12 @@ class Engine:
         """
 
         async def work(run: Run, _: Program | None) -> None:
-            names = Names(self._stack, self._project.name)
-            imports = import_file.parse(document, names, self._open_sealer().open)
-            importing = Importing(run, names, self._configured(), protect=protect)
-            await importing.carry_out(imports)
+            unseal = self._open_sealer().open
+            await Importing(run, self._names, unseal, protect=protect).carry_out(document)
 
-        return asyncio.run(self._carry_out(work, preview=preview))
+        return asyncio.run(self._carry_out("import", work, preview=preview))
 
-    def skeleton(self, outcome: Outcome) -> import_file.Entry:
+    def skeleton(self, outcome: Outcome) -> Entry:
         """Return an import file for all that a preview would create, ids to be filled in."""
         return import_skeleton.skeleton(outcome, self.seal)
 
@@ -170,20 +174,15 @@ class Engine:
         """Return a text sealed as the state's secrets are."""
         return self._open_sealer().seal(text)
 
-    def destroy(self) -> Outcome:
-        """Delete everything that the state holds."""
-        return asyncio.run(self._carry_out(self._destroy))
-
     # --- around every run ---------------------------------------------------------------------
 
     def _open_sealer(self) -> Sealer:
         if self._sealer is None:
             self._sealer = Sealer(self._passphrase, self._backend.salt() or self._new_salt)
-            self._new_salt = self._sealer.salt
         return self._sealer
 
     async def _carry_out(
-        self, work: Work, *, preview: bool = False, program: bool = False
+        self, command: str, work: Work, *, preview: bool = False, program: bool = False
     ) -> Outcome:
         guard.install()
         scrubber = Scrubber()
@@ -191,7 +190,8 @@ class Engine:
         scrubber.learn(self._config.get(key, "") for key in self._secret_keys)
         with ExitStack() as stack:
             if not preview:
-                stack.enter_context(self._backend.lock())
+                stack.enter_context(self._lock)
+            self._backend.refuse_open()
             logs = Logs(self._log_folder, scrubber)
             stack.callback(logs.close)
 
@@ -201,62 +201,59 @@ class Engine:
                     self._on_event(event)
 
             report = Report(watch, scrubber)
-            if not program:
-                return await self._with_state(work, None, report, preview=preview)
             # The process imports while this one derives the key and reads the state.
-            started = await Program.start(logs.hear)
+            started = await Program.start(logs.hear) if program else None
             try:
-                return await self._with_state(work, started, report, preview=preview)
+                run = await self._opened(report, preview=preview)
+                if not preview and command in _CHANGING:
+                    self._backend.begin(command)
+                await self._settled(run, work, started)
             finally:
-                await started.stop()
+                if started is not None:
+                    await started.stop()
+            if logs.failure is not None:
+                report.say(Severity.WARNING, f"the logs are not whole: {logs.failure}")
+            return run.outcome()
 
-    async def _with_state(
-        self, work: Work, program: Program | None, report: Report, *, preview: bool
-    ) -> Outcome:
-        content, folded = self._backend.load(await asyncio.to_thread(self._open_sealer))
-        sealer = self._open_sealer()
-        if not preview and (folded or not self._backend.path.exists()):
-            # The first state holds little but the salt: without it, nobody could ever open the
-            # journal of a first run that is killed.
-            self._backend.save(content, sealer, None)
-            content, _ = self._backend.load(sealer)
-        journal = None if preview else self._backend.open_journal()
+    async def _opened(self, report: Report, *, preview: bool) -> Run:
+        resources = self._backend.load(await asyncio.to_thread(self._open_sealer))
         run = Run(
-            Ledger(content, sealer, journal),
+            Table(resources),
             Pool(self._providers),
             report,
             preview,
             asyncio.Semaphore(self._parallel),
         )
-        for state in content.resources:
+        for state in resources:
             run.learn(state)
-        for operation in content.pending:
-            report.say(
-                Severity.WARNING,
-                f"an earlier run was cut short while {operation.kind} this; it may or may not "
-                f"have happened",
-                operation.resource.urn,
-            )
+            if state.is_provider:
+                run.pool.know(state)
+        return run
+
+    async def _settled(self, run: Run, work: Work, program: Program | None) -> None:
+        """Do the work and write down what came of it.
+
+        What is stopped on its way, by a signal or by a mistake of this engine, leaves the last
+        state and its mark: what it had begun is not known.
+        """
         try:
             await work(run, program)
         finally:
             await run.pool.close()
-            if journal is not None:
-                self._save(run, journal, existed=self._backend.path.exists())
-        return run.outcome()
-
-    def _save(self, run: Run, journal: Any, *, existed: bool) -> None:
-        if run.ledger.changed or not existed:
-            self._backend.save(run.ledger.content(), self._open_sealer(), journal)
+        if run.preview:
+            return
+        if run.table.changed or not self._backend.path.exists():
+            self._backend.save(run.table.states(), self._open_sealer())
+        self._backend.end()
 
     # --- the runs -----------------------------------------------------------------------------
 
     async def _deploy(self, run: Run, program: Program | None) -> None:
         if program is None:
             return
-        names = Names(self._stack, self._project.name)
-        deployment = Deployment(run, names, self._configured())
-        monitor = Monitor(deployment, self._info(run), str(self._project.folder))
+        deployment = Deployment(run, self._names, self._configured())
+        folder = str(self._project.folder)
+        monitor = Monitor(deployment, run.report, self._names, self._info(run), folder)
         server = grpc.aio.server(options=_GRPC_CHANNEL_OPTIONS)
         resource_pb2_grpc.add_ResourceMonitorServicer_to_server(monitor, server)
         engine_pb2_grpc.add_EngineServicer_to_server(EngineService(run.report), server)
@@ -267,9 +264,9 @@ class Engine:
             await self._follow(program, monitor, deployment, run)
         finally:
             await program.stop()
+            await deployment.settle()
             await server.stop(grace=None)
-            await run.hooks.close()
-            await deployment.repair_references()
+        deployment.repair_references()
 
     async def _follow(
         self, program: Program, monitor: Monitor, deployment: Deployment, run: Run
@@ -278,10 +275,9 @@ class Engine:
         ended = asyncio.create_task(program.ended())
         signalled = asyncio.create_task(monitor.signalled.wait())
         await asyncio.wait({ended, signalled}, return_when=asyncio.FIRST_COMPLETED)
-        finished = False
-        if monitor.signalled.is_set():
+        finished = monitor.signalled.is_set()
+        if finished:
             await deployment.finish()
-            finished = True
             monitor.released.set()
         code = await ended
         signalled.cancel()
@@ -292,38 +288,16 @@ class Engine:
             run.report.say(Severity.ERROR, f"the program ended with exit code {code}")
 
     async def _refresh(self, run: Run, _: Program | None) -> None:
-        for state in run.ledger.states():
-            if state.is_provider:
-                run.pool.know(state)
         await refresh.refresh(run)
 
     async def _destroy(self, run: Run, _: Program | None) -> None:
-        states = run.ledger.states()
-        for state in states:
-            if state.is_provider:
-                run.pool.know(state)
-        hooked = [
-            state
-            for state in states
-            if {"BeforeDelete", "AfterDelete"} & state.resource_hooks.keys()
-        ]
-        for state in hooked:
-            run.report.fail(
-                state.urn,
-                Op.DELETE,
-                "it has delete hooks, which a destroy without the program cannot call; take it, or "
-                "its hooks, out of the program and run `up` first",
-            )
-        if hooked:
-            return
-        await deletion.delete(run, states)
-        if not run.report.failed:
-            run.ledger.forget_left_over(creations=True)
+        await deletion.delete(run, run.table.states())
 
-    def _configured(self) -> dict[str, PropertyValue]:
+    def _configured(self) -> Properties:
+        plain = {key: PropertyValue(value) for key, value in self._config.items()}
         return {
-            key: secret(PropertyValue(value)) if key in self._secret_keys else PropertyValue(value)
-            for key, value in self._config.items()
+            key: secret(value) if key in self._secret_keys else value
+            for key, value in plain.items()
         }
 
     def _briefing(self, run: Run, port: int) -> Briefing:

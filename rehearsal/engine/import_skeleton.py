@@ -4,15 +4,9 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from rehearsal.engine.import_file import PLACEHOLDER, Entry
+from rehearsal.engine.importing import PLACEHOLDER, Entry
 from rehearsal.engine.model import Op, Outcome, ResourceView
-from rehearsal.engine.urn import (
-    ROOT_TYPE,
-    is_provider_type,
-    name_of,
-    split_reference,
-    type_of,
-)
+from rehearsal.engine.urn import ROOT_TYPE, is_provider_type, split_reference, type_of
 from rehearsal.engine.values import SECRET, SIGNATURE, UNKNOWN, Sealed
 
 
@@ -26,22 +20,22 @@ def skeleton(outcome: Outcome, seal: Callable[[str], str]) -> Entry:
     """
     creations = {step.urn for step in outcome.steps if step.op is Op.CREATE}
     called = _called(outcome.resources)
+    views = {view.urn: view for view in outcome.resources}
     references: set[str] = set()
-
-    def name_for(urn: str) -> str:
-        references.add(urn)
-        return called[urn]
-
-    providers = {view.urn: view for view in outcome.resources if is_provider_type(view.type)}
     resources = []
     for view in outcome.resources:
         if view.urn not in creations or view.type == ROOT_TYPE or _is_default(view):
             continue
         entry: Entry = {"type": view.type, "name": called[view.urn]}
         if view.parent and type_of(view.parent) != ROOT_TYPE:
-            entry["parent"] = name_for(view.parent)
-        if view.provider:
-            entry |= _provided(providers[split_reference(view.provider)[0]], name_for)
+            references.add(view.parent)
+            entry["parent"] = called[view.parent]
+        provider, _ = split_reference(view.provider)
+        if provider and not _is_default(views[provider]):
+            references.add(provider)
+            entry["provider"] = called[provider]
+            if version := views[provider].inputs.get("version"):
+                entry["version"] = version
         if called[view.urn] != view.name:
             entry["logicalName"] = view.name
         resources.append(entry | _asked(view, seal))
@@ -49,10 +43,8 @@ def skeleton(outcome: Outcome, seal: Callable[[str], str]) -> Entry:
     return {"nameTable": table, "resources": resources}
 
 
-def _provided(provider: ResourceView, name_for: Callable[[str], str]) -> Entry:
-    entry = {} if _is_default(provider) else {"provider": name_for(provider.urn)}
-    version = provider.inputs.get("version")
-    return entry | ({"version": version} if version else {})
+def _is_default(view: ResourceView) -> bool:
+    return is_provider_type(view.type) and view.name.split("_")[0] == "default"
 
 
 def _asked(view: ResourceView, seal: Callable[[str], str]) -> Entry:
@@ -64,25 +56,15 @@ def _asked(view: ResourceView, seal: Callable[[str], str]) -> Entry:
     return {"id": PLACEHOLDER}
 
 
-def _is_default(view: ResourceView) -> bool:
-    return is_provider_type(view.type) and name_of(view.urn).split("_")[0] == "default"
-
-
 def _called(views: Iterable[ResourceView]) -> dict[str, str]:
     """Return a name for each URN that no other has, made as the genuine engine makes it."""
     called: dict[str, str] = {}
-    taken: set[str] = set()
     for view in views:
-        name = view.name
-        if name in taken:
-            kind = view.type.rpartition(":")[2]
-            stem = name = f"{name}{kind[:1].upper()}{kind[1:]}"
-            number = 2
-            while name in taken:
-                name = f"{stem}{number}"
-                number += 1
-        taken.add(name)
-        called[view.urn] = name
+        kind = view.type.rpartition(":")[2]
+        stem = f"{view.name}{kind[:1].upper()}{kind[1:]}"
+        taken = set(called.values())
+        names = (view.name, stem, *(f"{stem}{number}" for number in range(2, len(taken) + 3)))
+        called[view.urn] = next(name for name in names if name not in taken)
     return called
 
 
@@ -94,33 +76,39 @@ def sealed_properties(properties: Mapping[str, Any], seal: Callable[[str], str])
         seal: Seals the JSON text of a value.
     """
     return {
-        key: _spelt(value, seal) for key, value in properties.items() if not _holds_unknown(value)
+        key: _spelt(value, seal)
+        for key, value in properties.items()
+        if UNKNOWN not in _leaves(value)
     }
 
 
 def _spelt(value: Any, seal: Callable[[str], str]) -> Any:
-    if isinstance(value, Sealed):
-        text = json.dumps(_opened(value), separators=(",", ":"), ensure_ascii=False)
-        return {SIGNATURE: SECRET, "ciphertext": seal(text)}
-    if isinstance(value, Mapping):
-        return {key: _spelt(item, seal) for key, item in value.items()}
-    return [_spelt(item, seal) for item in value] if isinstance(value, list) else value
+    match value:
+        case Sealed():
+            text = json.dumps(_opened(value), separators=(",", ":"), ensure_ascii=False)
+            return {SIGNATURE: SECRET, "ciphertext": seal(text)}
+        case dict():
+            return {key: _spelt(item, seal) for key, item in value.items()}
+        case list():
+            return [_spelt(item, seal) for item in value]
+    return value
 
 
 def _opened(value: Any) -> Any:
     """Return what lies inside a seal; a seal within a seal says nothing more."""
-    if isinstance(value, Sealed):
-        return _opened(value.open())
-    if isinstance(value, Mapping):
-        return {key: _opened(item) for key, item in value.items()}
-    return [_opened(item) for item in value] if isinstance(value, list) else value
+    match value:
+        case Sealed():
+            return _opened(value.open())
+        case dict():
+            return {key: _opened(item) for key, item in value.items()}
+        case list():
+            return [_opened(item) for item in value]
+    return value
 
 
-def _holds_unknown(value: Any) -> bool:
-    if isinstance(value, Sealed):
-        return _holds_unknown(value.open())
-    if isinstance(value, Mapping):
-        return any(_holds_unknown(item) for item in value.values())
-    if isinstance(value, list):
-        return any(_holds_unknown(item) for item in value)
-    return value is UNKNOWN or value == UNKNOWN
+def _leaves(value: Any) -> list[Any]:
+    opened = _opened(value)
+    if isinstance(opened, dict | list):
+        items = opened.values() if isinstance(opened, dict) else opened
+        return [leaf for item in items for leaf in _leaves(item)]
+    return [opened]

@@ -17,6 +17,7 @@ import signal
 import sys
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,40 @@ from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 
 from rehearsal.engine import guard, waiting
-from rehearsal.engine.briefing import Briefing
 
 MESSAGE_SHOWN = 32
 """Exit code that tells the engine that the operator has been told already (Pulumi's own)."""
+
+
+@dataclass(frozen=True, repr=False)
+class Briefing:
+    """What the program's process is told.
+
+    Attributes:
+        monitor: Loopback address of both of the engine's services.
+        project: Name of the project.
+        stack: Name of the stack.
+        folder: Where `Pulumi.yaml` lies.
+        program: Path to run, a folder with a `__main__.py` or a file.
+        preview: Whether nothing is to be changed.
+        parallel: How many registrations may be under way at once.
+        config: Configuration by full key.
+        secret_keys: Which keys of it are secret.
+    """
+
+    monitor: str
+    project: str
+    stack: str
+    folder: str
+    program: str
+    preview: bool
+    parallel: int
+    config: dict[str, str]
+    secret_keys: list[str]
+
+    def written(self) -> bytes:
+        """Return the briefing as it goes over standard input."""
+        return json.dumps(asdict(self)).encode()
 
 
 class _EngineClient:

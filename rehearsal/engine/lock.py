@@ -1,56 +1,61 @@
-"""The stack's lock: the file that the genuine engine looks for, and one that dies with its owner.
+"""The one lock of a stack: the kernel's, so that it dies with its holder.
 
-The lock file is Pulumi's own (`.pulumi/locks/...`), so that either engine sees the other. It
-outlives a process that was killed; beside it this engine holds a lock of the kernel's, which
-does not, and so knows which of its own lock files are left over.
+The file stays where it is for ever: a lock on a file that is unlinked excludes nobody.
 """
 
 import fcntl
-import getpass
 import json
 import os
-import socket
-import uuid
-from datetime import UTC, datetime
+import shlex
+import sys
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Self, TextIO
+
+_LONGEST_COMMAND = 120
 
 
 class LockedError(Exception):
-    """Another run is at work on this stack."""
+    """Another run is at work on this stack; the message says which, and since when."""
 
 
 class StackLock:
-    """Held while a run may change the state; used as a context manager."""
+    """Held while a command is at work; its holder may enter it again."""
 
-    def __init__(self, folder: Path, project: str, stack: str) -> None:
-        """Prepare the lock of one stack below `folder`, the `.pulumi` of a backend."""
-        self._folder = folder / "locks" / "organization" / project / stack
-        self._held = folder / "locks" / f"{project}.{stack}.held"
-        self._path = self._folder / f"{uuid.uuid4()}.json"
-        self._handle: TextIO | None = None
+    def __init__(self, path: Path, stack: str) -> None:
+        """Name the lock; nothing is touched yet.
+
+        Args:
+            path: Its file.
+            stack: Name of the stack, for the message.
+        """
+        self._path = path
+        self._stack = stack
+        self._file: TextIO | None = None
+        self._depth = 0
 
     def __enter__(self) -> Self:
         """Take the lock.
 
         Raises:
-            LockedError: another run, of this engine or the genuine one, holds it.
+            LockedError: somebody else holds it.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._handle = self._held.open("a")
-        try:
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._handle.close()
-            self._refuse([self._describe(path) for path in sorted(self._folder.glob("*.json"))])
-        self._clear_leftovers()
-        self._path.write_text(json.dumps(_content()))
-        others = [path for path in sorted(self._folder.glob("*.json")) if path != self._path]
-        if others:
-            described = [self._describe(path) for path in others]
-            self.__exit__(None, None, None)
-            self._refuse(described)
+        if self._file is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            file = self._path.open("a+", encoding="utf-8")
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                holder = _described(file.read())
+                file.close()
+                raise LockedError(f"{self._stack} is in use: {holder}; wait for its end") from None
+            file.truncate(0)
+            file.write(json.dumps(_present()))
+            file.flush()
+            self._file = file
+        self._depth += 1
         return self
 
     def __exit__(
@@ -59,44 +64,23 @@ class StackLock:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._path.unlink(missing_ok=True)
-        if self._handle is not None:
-            self._held.unlink(missing_ok=True)
-            self._handle.close()
-
-    def _clear_leftovers(self) -> None:
-        """Remove lock files of this engine: their owner held the kernel's lock, which is free."""
-        for path in self._folder.glob("*.json"):
-            if _read(path).get("engine") == "rehearsal":
-                path.unlink(missing_ok=True)
-
-    def _describe(self, path: Path) -> str:
-        found = _read(path)
-        who = f"{found.get('username')}@{found.get('hostname')}"
-        return f"pid {found.get('pid')} of {who}, since {found.get('timestamp')} ({path})"
-
-    def _refuse(self, holders: list[str]) -> None:
-        message = "another run is at work on this stack: " + (
-            "; ".join(holders) or "it has just begun"
-        )
-        raise LockedError(
-            message + ". Wait for it to end; `pulumi cancel` removes a lock left over"
-        )
+        self._depth -= 1
+        if not self._depth and self._file is not None:
+            self._file.close()
+            self._file = None
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _present() -> dict[str, str | int]:
+    command = " ".join(shlex.join(["python", *sys.orig_argv[1:]]).split())
+    if len(command) > _LONGEST_COMMAND:
+        command = f"{command[:_LONGEST_COMMAND]}..."
+    since = datetime.now().astimezone().isoformat(" ", "seconds")
+    return {"pid": os.getpid(), "command": command, "since": since}
+
+
+def _described(text: str) -> str:
     try:
-        found = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _content() -> dict[str, Any]:
-    return {
-        "pid": os.getpid(),
-        "username": getpass.getuser(),
-        "hostname": socket.gethostname(),
-        "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
-        "engine": "rehearsal",
-    }
+        holder = json.loads(text)
+        return f"pid {holder['pid']} ({holder['command']}), since {holder['since']}"
+    except (ValueError, KeyError, TypeError):
+        return "a command that has just begun"

@@ -15,6 +15,8 @@ class Logs:
         """Open the logs; without a folder nothing is written."""
         self._scrubber = scrubber
         self._files: dict[str, TextIO] = {}
+        self.failure: OSError | None = None
+        """Why the logs end before the run does."""
         if folder is None:
             return
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -23,31 +25,29 @@ class Logs:
 
     def hear(self, stream: str, line: str) -> None:
         """Write a line of the program."""
-        self._write(f"program.{stream}.log", line)
+        self._write(f"program.{stream}.log", self._scrubber.scrub(line))
 
     def event(self, event: Event) -> None:
-        """Write an event of the engine."""
-        if not self._files:
-            return
-        entry = {
-            "kind": event.kind,
-            "urn": event.urn,
-            "op": event.op,
-            "message": event.message,
-            "severity": event.severity,
-            "seconds": round(event.seconds, 6),
-            "diff": [f"{change.kind} {change.path}" for change in event.diff],
-        }
-        shown = {key: value for key, value in entry.items() if value}
-        self._write("events.jsonl", json.dumps(shown, ensure_ascii=False))
+        """Write an event of the engine; its texts are masked already."""
+        if self._files:
+            self._write("events.jsonl", json.dumps(event.shown(), ensure_ascii=False))
 
     def close(self) -> None:
         """Close the files."""
-        for file in self._files.values():
-            file.close()
-        self._files.clear()
+        files, self._files = self._files, {}
+        for file in files.values():
+            try:
+                file.close()
+            except OSError as error:
+                self.failure = self.failure or error
 
     def _write(self, name: str, line: str) -> None:
         file = self._files.get(name)
-        if file is not None:
-            file.write(self._scrubber.scrub(line) + "\n")
+        if file is None:
+            return
+        try:
+            file.write(f"{line}\n")
+        except OSError as error:
+            # A run is not lost for its log; whoever asked for it is told in the end.
+            self.failure = error
+            self.close()

@@ -8,7 +8,10 @@ from typing import Any
 from pulumi.provider.experimental.property_value import PropertyValue
 
 from rehearsal.engine.urn import AliasSpec, is_provider_type, name_of, split_reference
-from rehearsal.engine.values import Properties
+from rehearsal.engine.values import Properties, plain_all
+
+LEFT_OUT = "the rehearsal's engine leaves that to the genuine one: ENGINE=pulumi make rehearse"
+"""Ends the message of every refusal of something that this engine does not do."""
 
 
 class Op(StrEnum):
@@ -23,19 +26,15 @@ class Op(StrEnum):
     DELETE_REPLACED = "delete-replaced"
     IMPORT = "import"
     """Taken over as it stands, not created."""
-    READ = "read"
-    """Looked up, not managed."""
-    RETAIN = "retain"
-    """Forgotten by the state, left where it is (`retain_on_delete`)."""
     DISCARD = "discard"
-    """Forgotten by the state: it was only read, or is gone already."""
+    """Forgotten by the state: it is gone already."""
     REFRESH = "refresh"
     """Found changed; the state follows."""
 
     @property
     def changes(self) -> bool:
         """Whether anything differs afterwards."""
-        return self not in {Op.SAME, Op.READ}
+        return self is not Op.SAME
 
 
 class Kind(StrEnum):
@@ -60,7 +59,7 @@ class PropertyChange:
     """One property that differs.
 
     Attributes:
-        path: As in `ignore_changes`, such as `rules[0].port`.
+        path: As Pulumi writes it, such as `rules[0].port`.
         kind: Whether it is added, deleted or updated.
         old: Plain value before, `Sealed` where secret; None where there was none.
         new: Plain value after, likewise; `Unknown.UNKNOWN` where a preview cannot know it.
@@ -121,6 +120,107 @@ class Event:
         """The resource's name, or empty."""
         return name_of(self.urn) if self.urn else ""
 
+    def shown(self) -> dict[str, Any]:
+        """Return it for a log: of what differs the paths alone."""
+        told = vars(self) | {
+            "seconds": round(self.seconds, 6),
+            "diff": [f"{change.kind} {change.path}" for change in self.diff],
+        }
+        return {key: value for key, value in told.items() if value}
+
+
+@dataclass
+class ResourceState:
+    """One resource in the state, with the fields of Pulumi's checkpoint (version 3).
+
+    `init_errors` says why the resource, which is there, is not as it was asked for: the next run
+    updates it in any case. `serial` is the engine's own: it tells two states of one URN apart
+    while one replaces another.
+    """
+
+    urn: str
+    type: str
+    custom: bool
+    id: str = ""
+    inputs: Properties = field(default_factory=dict)
+    outputs: Properties = field(default_factory=dict)
+    parent: str = ""
+    dependencies: list[str] = field(default_factory=list)
+    property_dependencies: dict[str, list[str]] = field(default_factory=dict)
+    provider: str = ""
+    protect: bool = False
+    delete: bool = False
+    pending_replacement: bool = False
+    additional_secret_outputs: list[str] = field(default_factory=list)
+    aliases: list[str] = field(default_factory=list)
+    replace_on_changes: list[str] = field(default_factory=list)
+    init_errors: list[str] = field(default_factory=list)
+    resource_hooks: dict[str, list[str]] = field(default_factory=dict)
+    created: str = ""
+    modified: str = ""
+    source_position: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)
+    serial: int = -1
+
+    @property
+    def is_provider(self) -> bool:
+        """Whether this is a configured provider rather than a thing out there."""
+        return is_provider_type(self.type)
+
+    @property
+    def managed(self) -> bool:
+        """Whether a provider has created it and would delete it."""
+        return self.custom and not self.is_provider
+
+    @property
+    def reference(self) -> str:
+        """How other resources name this provider."""
+        return f"{self.urn}::{self.id}"
+
+    def needs(self) -> list[str]:
+        """Return the URNs that must stand before this one, nearest kin first."""
+        found = [self.parent] if self.parent else []
+        if self.provider:
+            found.append(split_reference(self.provider)[0])
+        found += self.dependencies
+        for urns in self.property_dependencies.values():
+            found += urns
+        return list(dict.fromkeys(found))
+
+    def with_references(self, follow: Mapping[str, str | None]) -> "ResourceState":
+        """Return the state with other URNs in place of some that it names; None: none at all."""
+
+        def followed(urns: Sequence[str]) -> list[str]:
+            fresh = (follow.get(urn, urn) for urn in urns)
+            return [urn for urn in fresh if urn is not None]
+
+        urn, provider_id = split_reference(self.provider)
+        return replace(
+            self,
+            parent=follow.get(self.parent, self.parent) or "",
+            provider=f"{follow.get(urn, urn)}::{provider_id}" if self.provider else "",
+            dependencies=followed(self.dependencies),
+            property_dependencies={
+                key: followed(urns) for key, urns in self.property_dependencies.items()
+            },
+        )
+
+    def view(self) -> "ResourceView":
+        """Return the resource for a reader."""
+        return ResourceView(
+            urn=self.urn,
+            type=self.type,
+            name=name_of(self.urn),
+            id=self.id,
+            inputs=plain_all(self.inputs),
+            outputs=plain_all(self.outputs),
+            provider=self.provider,
+            parent=self.parent,
+            dependencies=tuple(self.dependencies),
+            protect=self.protect,
+            custom=self.custom,
+        )
+
 
 @dataclass(frozen=True)
 class ResourceView:
@@ -164,120 +264,23 @@ class Outcome:
         return [one for one in self.diagnostics if one.severity is Severity.ERROR]
 
 
-@dataclass
-class ResourceState:
-    """One resource in the state, with the fields of Pulumi's checkpoint (version 3).
-
-    `init_errors` says why the resource, which is there, is not as it was asked for: the next run
-    updates it in any case. `serial` is the engine's own: it tells two states of one URN apart
-    while one replaces another.
-    """
-
-    urn: str
-    type: str
-    custom: bool
-    id: str = ""
-    inputs: Properties = field(default_factory=dict)
-    outputs: Properties = field(default_factory=dict)
-    parent: str = ""
-    dependencies: list[str] = field(default_factory=list)
-    property_dependencies: dict[str, list[str]] = field(default_factory=dict)
-    provider: str = ""
-    protect: bool = False
-    retain_on_delete: bool = False
-    delete: bool = False
-    external: bool = False
-    pending_replacement: bool = False
-    additional_secret_outputs: list[str] = field(default_factory=list)
-    aliases: list[str] = field(default_factory=list)
-    custom_timeouts: dict[str, float] = field(default_factory=dict)
-    import_id: str = ""
-    deleted_with: str = ""
-    replace_with: list[str] = field(default_factory=list)
-    ignore_changes: list[str] = field(default_factory=list)
-    replace_on_changes: list[str] = field(default_factory=list)
-    init_errors: list[str] = field(default_factory=list)
-    resource_hooks: dict[str, list[str]] = field(default_factory=dict)
-    created: str = ""
-    modified: str = ""
-    source_position: str = ""
-    extra: dict[str, Any] = field(default_factory=dict)
-    serial: int = -1
-
-    @property
-    def is_provider(self) -> bool:
-        """Whether this is a configured provider rather than a thing out there."""
-        return is_provider_type(self.type)
-
-    @property
-    def managed(self) -> bool:
-        """Whether a provider has created it and would delete it."""
-        return self.custom and not self.is_provider and not self.external
-
-    @property
-    def reference(self) -> str:
-        """How other resources name this provider."""
-        return f"{self.urn}::{self.id}"
-
-    def needs(self) -> list[str]:
-        """Return the URNs that must stand before this one, nearest kin first."""
-        found = [self.parent] if self.parent else []
-        if self.provider:
-            found.append(split_reference(self.provider)[0])
-        found += self.dependencies
-        for urns in self.property_dependencies.values():
-            found += urns
-        if self.deleted_with:
-            found.append(self.deleted_with)
-        found += self.replace_with
-        return list(dict.fromkeys(found))
-
-    def copy(self, **changes: Any) -> "ResourceState":
-        """Return a copy with some fields changed."""
-        return replace(self, **changes)
-
-    def timeout(self, operation: str) -> float:
-        """Return the seconds that an operation may take, 0 where the provider decides."""
-        return self.custom_timeouts.get(operation, 0.0)
-
-
 @dataclass(frozen=True)
 class Goal:
-    """What the program asks for in one registration."""
+    """What the program asks for in one registration.
 
-    type: str
-    name: str
-    custom: bool
-    inputs: Properties
-    parent: str = ""
-    protect: bool | None = None
-    dependencies: Sequence[str] = ()
-    property_dependencies: Mapping[str, list[str]] = field(default_factory=dict)
-    provider: str = ""
-    providers: Mapping[str, str] = field(default_factory=dict)
+    Attributes:
+        state: The resource as it is asked for, before its provider has seen it.
+        aliases: How it was called before.
+        version: Version of a provider, as its SDK asks for it.
+        download_url: Where the genuine engine would find the provider.
+        delete_before_replace: Whether the old one goes first; None leaves it to the provider.
+    """
+
+    state: ResourceState
+    aliases: Sequence[AliasSpec] = ()
     version: str = ""
     download_url: str = ""
     delete_before_replace: bool | None = None
-    ignore_changes: Sequence[str] = ()
-    replace_on_changes: Sequence[str] = ()
-    additional_secret_outputs: Sequence[str] = ()
-    aliases: Sequence[AliasSpec] = ()
-    import_id: str = ""
-    custom_timeouts: Mapping[str, float] = field(default_factory=dict)
-    retain_on_delete: bool | None = None
-    deleted_with: str = ""
-    replace_with: Sequence[str] = ()
-    resource_hooks: Mapping[str, list[str]] = field(default_factory=dict)
-    source_position: str = ""
-
-    def needs(self) -> set[str]:
-        """Return every URN that this registration stands on."""
-        found = {*self.dependencies, *self.replace_with, self.parent, self.deleted_with}
-        for urns in self.property_dependencies.values():
-            found.update(urns)
-        if self.provider:
-            found.add(split_reference(self.provider)[0])
-        return found - {""}
 
 
 @dataclass(frozen=True)
@@ -288,4 +291,3 @@ class Registered:
     id: str = ""
     outputs: Mapping[str, PropertyValue] = field(default_factory=dict)
     failed: bool = False
-    skipped: bool = False

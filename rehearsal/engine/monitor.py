@@ -3,14 +3,14 @@
 # ruff: noqa: N802, ARG002 (names and arguments of the methods are the protocol's own)
 
 import asyncio
-import re
-from collections.abc import AsyncIterator
+from collections.abc import Awaitable, Callable
 from pathlib import PurePosixPath
 from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 import grpc
 from google.protobuf import empty_pb2
+from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.runtime.proto import (
     alias_pb2,
     engine_pb2,
@@ -22,22 +22,21 @@ from pulumi.runtime.proto import (
 )
 
 from rehearsal.engine.deployment import Deployment
-from rehearsal.engine.hooks import HookRefusedError, Moment
-from rehearsal.engine.model import Goal, Severity
+from rehearsal.engine.hooks import BEFORE_UPDATE, HookRefusedError
+from rehearsal.engine.model import LEFT_OUT, Goal, ResourceState, Severity
 from rehearsal.engine.providers import ProviderFailedError
 from rehearsal.engine.run import Report
-from rehearsal.engine.standing import RefusedError
-from rehearsal.engine.urn import AliasSpec
-from rehearsal.engine.values import ValueRefusedError, from_struct, to_struct
+from rehearsal.engine.steps import RefusedError
+from rehearsal.engine.urn import AliasSpec, Names
+from rehearsal.engine.values import ValueRefusedError
 
 _FEATURES = {
     "secrets": resource_pb2.RESOURCE_MONITOR_FEATURE_SECRETS,
-    "resourceReferences": resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_REFERENCES,
-    "outputValues": resource_pb2.RESOURCE_MONITOR_FEATURE_OUTPUT_VALUES,
     "aliasSpecs": resource_pb2.RESOURCE_MONITOR_FEATURE_ALIAS_SPECS,
+    "resourceHooks": resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_HOOKS,
+    # Said to be known, so that the program asks for them and is refused in our own words.
     "deletedWith": resource_pb2.RESOURCE_MONITOR_FEATURE_DELETED_WITH,
     "replaceWith": resource_pb2.RESOURCE_MONITOR_FEATURE_REPLACE_WITH,
-    "resourceHooks": resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_HOOKS,
 }
 _SEVERITIES = {
     engine_pb2.DEBUG: Severity.DEBUG,
@@ -45,26 +44,43 @@ _SEVERITIES = {
     engine_pb2.WARNING: Severity.WARNING,
     engine_pb2.ERROR: Severity.ERROR,
 }
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
-_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
+
+
+def _left_out(what: str) -> Callable[..., Awaitable[Any]]:
+    """Return a method of the protocol that is refused by name."""
+
+    async def refuse(self: "Monitor", request: Any, context: Context) -> None:
+        name = getattr(request, "name", "") or getattr(request, "tok", "") or "the program"
+        await self.refuse(context, f"{name} asks for {what}; {LEFT_OUT}")
+
+    return refuse
 
 
 class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
     """Turns the program's messages into what the deployment is asked, and back."""
 
     def __init__(
-        self, deployment: Deployment, info: resource_pb2.DeploymentInfo, project_folder: str
+        self,
+        deployment: Deployment,
+        report: Report,
+        names: Names,
+        info: resource_pb2.DeploymentInfo,
+        project_folder: str,
     ) -> None:
         """Serve one run of the program.
 
         Args:
             deployment: Carries out what is asked.
+            report: Takes what is refused.
+            names: Builds the stack's URNs.
             info: What the program is told about the run, without its features.
             project_folder: Where the program lies; positions in it are noted relative to it.
         """
         self._deployment = deployment
+        self._report = report
+        self._names = names
         self._info = info
         self._info.supportedFeatures.extend(_FEATURES.values())
         self._folder = project_folder
@@ -72,6 +88,11 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         """Set once the program has nothing more to register."""
         self.released = asyncio.Event()
         """To be set once everything is done; the program ends then."""
+
+    async def refuse(self, context: Context, message: str) -> None:
+        """Refuse a call, and say so to the operator."""
+        self._report.refuse(message)
+        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, message)
 
     async def GetDeploymentInfo(
         self, request: empty_pb2.Empty, context: Context
@@ -89,20 +110,56 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         self, request: resource_pb2.RegisterResourceRequest, context: Context
     ) -> resource_pb2.RegisterResourceResponse:
         """Bring one resource to what the program asks for."""
-        refused = _refused_options(request)
-        if refused:
-            await _refuse(context, f"{request.type} {request.name!r}: {refused}")
+        urn = self._names.urn(request.parent, request.type, request.name)
+        asked = _refused_options(request)
         try:
-            goal = _goal(request, self._folder)
-        except (ValueRefusedError, ValueError) as error:
-            await _refuse(context, f"{request.type} {request.name!r}: {error}")
-            raise
-        made = await self._deployment.register(goal)
+            goal = self._goal(request, urn)
+        except (ValueError, AssertionError) as error:
+            asked = str(error)
+        if asked:
+            message = f"{request.type} {request.name!r} asks for {asked}; {LEFT_OUT}"
+            made = self._deployment.refuse(urn, message)
+        else:
+            made = await self._deployment.register(goal)
         # What was skipped is a failure to the program too: it goes on without the outputs.
-        failed = made.failed or made.skipped
-        result = resource_pb2.FAIL if failed else resource_pb2.SUCCESS
+        result = resource_pb2.FAIL if made.failed else resource_pb2.SUCCESS
+        outputs = PropertyValue.marshal_map(dict(made.outputs))
         return resource_pb2.RegisterResourceResponse(
-            urn=made.urn, id=made.id, object=to_struct(made.outputs), result=result
+            urn=made.urn, id=made.id, object=outputs, result=result
+        )
+
+    def _goal(self, request: resource_pb2.RegisterResourceRequest, urn: str) -> Goal:
+        before = request.deleteBeforeReplace
+        hooks = list(request.hooks.before_update)
+        aliases = [
+            *(AliasSpec(urn=urn) for urn in request.aliasURNs),
+            *(_alias(alias) for alias in request.aliases),
+        ]
+        state = ResourceState(
+            urn=urn,
+            type=request.type,
+            custom=request.custom,
+            inputs=PropertyValue.unmarshal_map(request.object),
+            parent=request.parent,
+            protect=request.protect,
+            dependencies=sorted(request.dependencies),
+            property_dependencies={
+                key: sorted(value.urns)
+                for key, value in sorted(request.propertyDependencies.items())
+            },
+            provider=request.provider,
+            additional_secret_outputs=list(request.additionalSecretOutputs),
+            aliases=[alias.urn for alias in aliases if alias.urn],
+            replace_on_changes=list(request.replaceOnChanges),
+            resource_hooks={BEFORE_UPDATE: hooks} if hooks else {},
+            source_position=_position(request.sourcePosition, self._folder),
+        )
+        return Goal(
+            state,
+            aliases=aliases,
+            version=request.version,
+            download_url=request.pluginDownloadURL,
+            delete_before_replace=before if request.deleteBeforeReplaceDefined or before else None,
         )
 
     async def RegisterResourceOutputs(
@@ -110,93 +167,49 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
     ) -> empty_pb2.Empty:
         """Record what a component gives out."""
         try:
-            await self._deployment.register_outputs(request.urn, from_struct(request.outputs))
+            self._deployment.register_outputs(
+                request.urn, PropertyValue.unmarshal_map(request.outputs)
+            )
         except (RefusedError, ValueRefusedError) as error:
-            await _refuse(context, str(error))
+            await self.refuse(context, str(error))
         return empty_pb2.Empty()
-
-    async def ReadResource(
-        self, request: resource_pb2.ReadResourceRequest, context: Context
-    ) -> resource_pb2.ReadResourceResponse:
-        """Look up a resource that the program does not manage."""
-        goal = Goal(
-            request.type,
-            request.name,
-            custom=True,
-            inputs=from_struct(request.properties),
-            parent=request.parent,
-            dependencies=sorted(request.dependencies),
-            provider=request.provider,
-            version=request.version,
-            additional_secret_outputs=list(request.additionalSecretOutputs),
-            source_position=_position(request.sourcePosition, self._folder),
-        )
-        made = await self._deployment.read(goal, request.id)
-        if made.failed:
-            await _refuse(context, f"{request.type} {request.name!r} could not be read")
-        return resource_pb2.ReadResourceResponse(urn=made.urn, properties=to_struct(made.outputs))
 
     async def Invoke(
         self, request: resource_pb2.ResourceInvokeRequest, context: Context
     ) -> resource_pb2.ResourceInvokeResponse:
         """Call a function of a provider."""
+        arguments = PropertyValue.unmarshal_map(request.args)
         try:
             answer = await self._deployment.invoke(
-                request.tok, from_struct(request.args), request.provider, request.version
+                request.tok, arguments, request.provider, request.version
             )
-        except (ProviderFailedError, ValueRefusedError) as error:
-            await _refuse(context, f"{request.tok}: {error}")
+        except ProviderFailedError as error:
+            await self.refuse(context, f"{request.tok}: {error}")
             raise
         returned, failures = answer or ({}, [])
         return resource_pb2.ResourceInvokeResponse(
-            **{"return": to_struct(returned)},
+            **{"return": PropertyValue.marshal_map(returned)},
             failures=[
-                provider_pb2.CheckFailure(property=one.property, reason=one.reason)
-                for one in failures
+                provider_pb2.CheckFailure(property=failure.property, reason=failure.reason)
+                for failure in failures
             ],
         )
 
-    async def StreamInvoke(
-        self, request: resource_pb2.ResourceInvokeRequest, context: Context
-    ) -> AsyncIterator[provider_pb2.InvokeResponse]:
-        """Refuse: no stand-in streams."""
-        await _refuse(context, f"{request.tok}: streaming calls are not supported")
-        yield provider_pb2.InvokeResponse()
-
-    async def Call(
-        self, request: resource_pb2.ResourceCallRequest, context: Context
-    ) -> provider_pb2.CallResponse:
-        """Refuse: methods belong to remote components."""
-        await _refuse(context, f"{request.tok}: methods of resources are not supported")
-        return provider_pb2.CallResponse()
-
-    async def RegisterPackage(
-        self, request: resource_pb2.RegisterPackageRequest, context: Context
-    ) -> resource_pb2.RegisterPackageResponse:
-        """Refuse: no stand-in is parameterized."""
-        await _refuse(context, f"{request.name}: parameterized packages are not supported")
-        return resource_pb2.RegisterPackageResponse()
-
-    async def RegisterStackTransform(self, request: Any, context: Context) -> empty_pb2.Empty:
-        """Refuse: the program would have to be called back."""
-        await _refuse(context, "transforms are not supported")
-        return empty_pb2.Empty()
-
-    RegisterStackInvokeTransform = RegisterStackTransform
+    ReadResource = _left_out("a resource that it does not manage (`get`)")
+    Call = _left_out("a method of a remote component")
+    RegisterPackage = _left_out("a parameterized package")
+    RegisterStackTransform = _left_out("a transform")
+    RegisterStackInvokeTransform = _left_out("a transform")
+    RegisterErrorHook = _left_out("an error hook")
 
     async def RegisterResourceHook(
         self, request: resource_pb2.RegisterResourceHookRequest, context: Context
     ) -> empty_pb2.Empty:
-        """Take up a function that the program wants called around a resource's steps."""
+        """Take up a function that the program wants called before a resource is updated."""
         try:
-            self._deployment.hooks.register(request)
+            self._deployment.steps.hooks.register(request)
         except HookRefusedError as error:
-            await _refuse(context, str(error))
-        return empty_pb2.Empty()
-
-    async def RegisterErrorHook(self, request: Any, context: Context) -> empty_pb2.Empty:
-        """Refuse: nothing is tried again within one run."""
-        await _refuse(context, f"{request.name}: error hooks are not supported")
+            await self.refuse(context, str(error))
         return empty_pb2.Empty()
 
     async def SignalAndWaitForShutdown(
@@ -212,11 +225,14 @@ class EngineService(engine_pb2_grpc.EngineServicer):
     """Takes the program's messages to the operator."""
 
     def __init__(self, report: Report) -> None:
+        """Pass them to a report."""
         self._report = report
         self._root = ""
 
     async def Log(self, request: engine_pb2.LogRequest, context: Context) -> empty_pb2.Empty:
-        """Pass a message on."""
+        """Pass a message on, unless it repeats what the program was refused."""
+        if any(message in request.message for message in self._report.refused):
+            return empty_pb2.Empty()
         severity = _SEVERITIES.get(request.severity, Severity.INFO)
         self._report.say(severity, request.message, request.urn)
         return empty_pb2.Empty()
@@ -234,12 +250,6 @@ class EngineService(engine_pb2_grpc.EngineServicer):
         self._root = request.urn
         return engine_pb2.SetRootResourceResponse()
 
-    async def StartDebugging(
-        self, request: engine_pb2.StartDebuggingRequest, context: Context
-    ) -> empty_pb2.Empty:
-        """Note nothing: who debugs knows it."""
-        return empty_pb2.Empty()
-
     async def RequirePulumiVersion(
         self, request: engine_pb2.RequirePulumiVersionRequest, context: Context
     ) -> engine_pb2.RequirePulumiVersionResponse:
@@ -247,70 +257,27 @@ class EngineService(engine_pb2_grpc.EngineServicer):
         return engine_pb2.RequirePulumiVersionResponse()
 
 
-async def _refuse(context: Context, message: str) -> None:
-    await context.abort(grpc.StatusCode.INVALID_ARGUMENT, message)
-
-
 def _refused_options(request: resource_pb2.RegisterResourceRequest) -> str:
     """Return which option of a registration this engine does not carry out, or nothing."""
+    hooks, times = request.hooks, request.customTimeouts
     refused = {
-        "remote components are not supported": request.remote,
-        "transforms are not supported": bool(request.transforms),
-        "state migrations are not supported": bool(request.state_migrations),
-        "error hooks are not supported": bool(request.hooks.on_error),
-        "parameterized packages are not supported": bool(request.packageRef),
-        "replacement triggers are not supported": request.HasField("replacement_trigger"),
-    }
-    return "; ".join(reason for reason, asked in refused.items() if asked)
-
-
-def _goal(request: resource_pb2.RegisterResourceRequest, folder: str) -> Goal:
-    before = request.deleteBeforeReplace
-    return Goal(
-        type=request.type,
-        name=request.name,
-        custom=request.custom,
-        inputs=from_struct(request.object),
-        parent=request.parent,
-        protect=request.protect if request.HasField("protect") else None,
-        dependencies=sorted(request.dependencies),
-        property_dependencies={
-            key: sorted(value.urns) for key, value in sorted(request.propertyDependencies.items())
-        },
-        provider=request.provider,
-        providers=dict(request.providers),
-        version=request.version,
-        download_url=request.pluginDownloadURL,
-        delete_before_replace=before if request.deleteBeforeReplaceDefined or before else None,
-        ignore_changes=list(request.ignoreChanges),
-        replace_on_changes=list(request.replaceOnChanges),
-        additional_secret_outputs=list(request.additionalSecretOutputs),
-        aliases=[
-            *(AliasSpec(urn=urn) for urn in request.aliasURNs),
-            *(_alias(alias) for alias in request.aliases),
-        ],
-        import_id=request.importId,
-        custom_timeouts=_timeouts(request.customTimeouts),
-        retain_on_delete=request.retainOnDelete if request.HasField("retainOnDelete") else None,
-        deleted_with=request.deletedWith,
-        replace_with=list(request.replace_with),
-        resource_hooks=_hooks(request.hooks),
-        source_position=_position(request.sourcePosition, folder),
-    )
-
-
-def _hooks(
-    binding: resource_pb2.RegisterResourceRequest.ResourceHooksBinding,
-) -> dict[str, list[str]]:
-    bound = {
-        Moment.AFTER_CREATE: binding.after_create,
-        Moment.AFTER_DELETE: binding.after_delete,
-        Moment.AFTER_UPDATE: binding.after_update,
-        Moment.BEFORE_CREATE: binding.before_create,
-        Moment.BEFORE_DELETE: binding.before_delete,
-        Moment.BEFORE_UPDATE: binding.before_update,
-    }
-    return {moment.value: list(names) for moment, names in bound.items() if names}
+        "a remote component": request.remote,
+        "a transform": bool(request.transforms),
+        "a state migration": bool(request.state_migrations),
+        "a hook other than before_update": any(
+            (hooks.before_create, hooks.after_create, hooks.after_update, hooks.before_delete,
+             hooks.after_delete, hooks.on_error)
+        ),
+        "a parameterized package": bool(request.packageRef),
+        "a replacement trigger": request.HasField("replacement_trigger"),
+        "ignore_changes": bool(request.ignoreChanges),
+        "import_": bool(request.importId),
+        "retain_on_delete": request.retainOnDelete,
+        "deleted_with": bool(request.deletedWith),
+        "replace_with": bool(request.replace_with),
+        "custom_timeouts": any((times.create, times.update, times.delete)),
+    }  # fmt: skip
+    return ", ".join(option for option, asked in refused.items() if asked)
 
 
 def _alias(alias: alias_pb2.Alias) -> AliasSpec:
@@ -325,24 +292,6 @@ def _alias(alias: alias_pb2.Alias) -> AliasSpec:
         parent=spec.parentUrn or None,
         no_parent=spec.noParent,
     )
-
-
-def _timeouts(message: resource_pb2.RegisterResourceRequest.CustomTimeouts) -> dict[str, float]:
-    given = {name: seconds(getattr(message, name)) for name in ("create", "update", "delete")}
-    return {name: value for name, value in given.items() if value}
-
-
-def seconds(text: str) -> float:
-    """Return the seconds in a duration such as `1h30m`; 0 for an empty one.
-
-    Raises:
-        ValueError: it is not a duration.
-    """
-    parts = _DURATION.findall(text)
-    if "".join(amount + unit for amount, unit in parts) != text:
-        message = f"{text!r} is not a duration such as 5m or 1h30m"
-        raise ValueError(message)
-    return sum(float(amount) * _SECONDS[unit] for amount, unit in parts)
 
 
 def _position(position: source_pb2.SourcePosition, folder: str) -> str:

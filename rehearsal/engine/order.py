@@ -61,16 +61,3 @@ def dependents_within(states: Sequence[ResourceState]) -> Mapping[int, list[Reso
                 if position[id(below)] < position[id(state)]:
                     found[below.serial].append(state)
     return found
-
-
-def transitive_dependents(
-    root: ResourceState, states: Sequence[ResourceState]
-) -> list[ResourceState]:
-    """Return everything that stands on `root`, directly or not, what is needed first."""
-    reached = {root.urn}
-    found = []
-    for state in dependencies_first(states):
-        if state.urn not in reached and reached.intersection(state.needs()):
-            reached.add(state.urn)
-            found.append(state)
-    return found

@@ -9,9 +9,7 @@ from pulumi.provider.experimental.provider import DiffResponse, PropertyDiff, Pr
 
 from rehearsal.engine import paths
 from rehearsal.engine.model import Kind, Op, PropertyChange, ResourceState
-from rehearsal.engine.urn import split_reference
 from rehearsal.engine.values import (
-    SENTINEL,
     Properties,
     Sealed,
     plain,
@@ -101,21 +99,18 @@ def _change(
 def structural(
     old_inputs: Mapping[str, PropertyValue],
     new_inputs: Mapping[str, PropertyValue],
-    ignored: Sequence[str] = (),
 ) -> Difference:
     """Return the difference of two sets of inputs, for want of a provider that would say more."""
-    changes = compare(old_inputs, paths.keep_old(dict(new_inputs), old_inputs, ignored))
+    changes = compare(old_inputs, new_inputs)
     return Difference(changes, differs=bool(changes))
 
 
-def from_provider(
-    answer: DiffResponse, state: ResourceState, new_inputs: Properties, ignored: Sequence[str] = ()
-) -> Difference:
+def from_provider(answer: DiffResponse, state: ResourceState, new_inputs: Properties) -> Difference:
     """Return the difference that a provider reports; where it leaves it open, the inputs decide."""
     if answer.changes is None and not answer.replaces and not answer.detailed_diff:
-        return structural(state.inputs, new_inputs, ignored)
+        return structural(state.inputs, new_inputs)
     replaces = bool(answer.replaces) or any(
-        _KINDS[one.kind][1] for one in answer.detailed_diff.values()
+        _KINDS[detail.kind][1] for detail in answer.detailed_diff.values()
     )
     differs = answer.changes is not False or replaces
     if not differs:
@@ -197,43 +192,6 @@ def with_replace_on_changes(difference: Difference, patterns: Sequence[str]) -> 
     return replace(difference, changes=changes, replaces=replaces)
 
 
-def with_init_errors(
-    difference: Difference, old: ResourceState, patterns: Sequence[str]
-) -> Difference:
-    """Return the difference with what an earlier run left undone: an update at least.
-
-    The pattern `#initerror` asks for a replacement instead, as with the genuine engine.
-    """
-    if not old.init_errors:
-        return difference
-    asked = any(paths.contains(paths.parse(one), ("#initerror",)) for one in patterns)
-    return replace(difference, differs=True, replaces=difference.replaces or asked)
-
-
-def unknown_where_replaced(state: ResourceState, replaced: set[str]) -> Properties | None:
-    """Return the inputs of a dependent with what comes from replaced resources made unknown.
-
-    None where no property comes from one: such a dependent need not be replaced.
-    """
-    touched = {
-        key
-        for key, urns in state.property_dependencies.items()
-        if key in state.inputs and replaced.intersection(urns)
-    }
-    if not touched:
-        return None
-    return {
-        key: PropertyValue(SENTINEL, is_secret=value.is_secret) if key in touched else value
-        for key, value in state.inputs.items()
-    }
-
-
-def must_go_along(state: ResourceState, replaced: set[str]) -> bool:
-    """Return whether a dependent falls with a replaced resource whatever its properties say."""
-    provider = split_reference(state.provider)[0] if state.provider else ""
-    return provider in replaced or state.deleted_with in replaced
-
-
 def state_differs(old: ResourceState, new: ResourceState) -> bool:
     """Return whether a resource that nothing happens to has to be written anew all the same."""
     # Where it stands in the program is noted only when something else is.
@@ -246,7 +204,7 @@ def state_differs(old: ResourceState, new: ResourceState) -> bool:
         "extra": {},
     }
     return (
-        old.copy(**blank) != new.copy(**blank)
+        replace(old, **blank) != replace(new, **blank)
         or not same_properties(old.inputs, new.inputs)
         or not same_properties(old.outputs, new.outputs)
     )

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from rehearsal.engine.briefing import Briefing
+from rehearsal.engine.launch import Briefing
 
 _OWN_ROOT = Path(__file__).resolve().parents[2]
 _LONGEST_LINE = 1 << 20

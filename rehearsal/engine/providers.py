@@ -137,13 +137,13 @@ class Instance:
         checked = new if answer.inputs is None else tidy_all(answer.inputs)
         return with_marks(checked, new, ()), list(answer.failures or ())
 
-    async def diff(self, state: ResourceState, new: Properties, ignored: list[str]) -> Difference:
+    async def diff(self, state: ResourceState, new: Properties) -> Difference:
         """Ask what differs between a resource and what is asked of it."""
         if not self._known:
-            return plan.structural(state.inputs, new, ignored)
-        request = p.DiffRequest(state.urn, state.id, state.outputs, new, ignored)
+            return plan.structural(state.inputs, new)
+        request = p.DiffRequest(state.urn, state.id, state.outputs, new, [])
         answer = await _call(self._provider.diff(request))
-        return plan.from_provider(answer, state, new, ignored)
+        return plan.from_provider(answer, state, new)
 
     async def create(self, state: ResourceState, *, preview: bool) -> tuple[str, Properties]:
         """Create a resource; returns its id and outputs, both possibly empty in a preview.
@@ -154,7 +154,7 @@ class Instance:
         """
         if preview and not (self._previews and self._known):
             return "", {}
-        request = p.CreateRequest(state.urn, state.inputs, state.timeout("create"), preview)
+        request = p.CreateRequest(state.urn, state.inputs, 0, preview)
         answer = await _write(self._provider.create(request), state)
         if not preview and not answer.resource_id:
             message = f"the provider of {self.package} returned no id"
@@ -170,15 +170,7 @@ class Instance:
         """
         if preview and not (self._previews and self._known):
             return {}
-        request = p.UpdateRequest(
-            new.urn,
-            old.id,
-            old.outputs,
-            new.inputs,
-            new.timeout("update"),
-            new.ignore_changes,
-            preview,
-        )
+        request = p.UpdateRequest(new.urn, old.id, old.outputs, new.inputs, 0, [], preview)
         answer = await _write(self._provider.update(request), new)
         return _answered(answer.properties, new)
 
@@ -188,7 +180,7 @@ class Instance:
         Raises:
             ProviderFailedError: it stands still.
         """
-        request = p.DeleteRequest(state.urn, state.id, state.outputs, state.timeout("delete"))
+        request = p.DeleteRequest(state.urn, state.id, state.outputs, 0)
         await _call(self._provider.delete(request))
 
     async def read(self, state: ResourceState) -> Found | None:

@@ -7,8 +7,6 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from rehearsal.engine.hooks import Hooks
-from rehearsal.engine.ledger import Ledger
 from rehearsal.engine.model import (
     Diagnostic,
     Event,
@@ -16,13 +14,12 @@ from rehearsal.engine.model import (
     Outcome,
     PropertyChange,
     ResourceState,
-    ResourceView,
     Severity,
     Step,
 )
 from rehearsal.engine.providers import Pool
 from rehearsal.engine.scrub import Scrubber
-from rehearsal.engine.urn import name_of
+from rehearsal.engine.urn import ROOT_TYPE, name_of, type_of
 from rehearsal.engine.values import plain_all, secret_texts
 
 
@@ -34,7 +31,14 @@ class Report:
     scrubber: Scrubber
     steps: list[Step] = field(default_factory=list)
     diagnostics: list[Diagnostic] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    """What the program was refused; it will complain of it in its own words."""
     failed: bool = False
+
+    def refuse(self, message: str) -> None:
+        """Report a refusal, once."""
+        self.refused.append(message)
+        self.say(Severity.ERROR, message)
 
     def say(self, severity: Severity, message: str, urn: str = "") -> None:
         """Add a diagnostic; an error fails the run."""
@@ -69,29 +73,55 @@ class Report:
         self._add(op, urn, changes, time.monotonic() - begun)
 
     def _add(self, op: Op, urn: str, diff: tuple[PropertyChange, ...], seconds: float) -> None:
-        resource_type = urn.split("::", 3)[2].rsplit("$", 1)[-1]
-        self.steps.append(Step(op, urn, resource_type, name_of(urn), diff))
+        self.steps.append(Step(op, urn, type_of(urn), name_of(urn), diff))
         self.watch(Event("end", urn, op, seconds=seconds, diff=diff))
+
+
+class Table:
+    """The resources while a run is at work, in the order in which they came."""
+
+    def __init__(self, resources: Iterable[ResourceState]) -> None:
+        """Take over a state; its resources have their serials."""
+        self._states = {state.serial: state for state in resources}
+        self._next = max(self._states, default=-1) + 1
+        self.changed = False
+
+    def states(self) -> list[ResourceState]:
+        """Return every state, live ones and those to be deleted."""
+        return [self._states[serial] for serial in sorted(self._states)]
+
+    def put(self, state: ResourceState) -> None:
+        """Note a state, a new one or one in another's place."""
+        if state.serial < 0:
+            state.serial = self._next
+            self._next += 1
+        self._states[state.serial] = state
+        self.changed = True
+
+    def drop(self, state: ResourceState) -> None:
+        """Note that a resource is gone."""
+        del self._states[state.serial]
+        self.changed = True
 
 
 @dataclass
 class Run:
     """One run at work."""
 
-    ledger: Ledger
+    table: Table
     pool: Pool
     report: Report
     preview: bool
     slots: asyncio.Semaphore
     """As many operations of providers go on at once as there are slots."""
-    hooks: Hooks = field(init=False)
-    """What the program wants to be asked before and told after."""
 
-    def __post_init__(self) -> None:
-        def warn(message: str, urn: str) -> None:
-            self.report.say(Severity.WARNING, message, urn)
-
-        self.hooks = Hooks(warn, preview=self.preview)
+    @asynccontextmanager
+    async def change(
+        self, op: Op, urn: str, diff: Iterable[PropertyChange] = ()
+    ) -> AsyncIterator[None]:
+        """Report a step around a change of something outside, when there is a slot for it."""
+        async with self.slots, self.report.timed(op, urn, diff):
+            yield
 
     def learn(self, state: ResourceState) -> None:
         """Let the scrubber know the secrets of a resource."""
@@ -100,29 +130,13 @@ class Run:
 
     def outcome(self) -> Outcome:
         """Return what the run has come to."""
-        states = [state for state in self.ledger.states() if not state.delete]
-        root = next((state for state in states if state.type == "pulumi:pulumi:Stack"), None)
+        states = [state for state in self.table.states() if not state.delete]
+        root = next((state for state in states if state.type == ROOT_TYPE), None)
         return Outcome(
             changes=dict(Counter(step.op for step in self.report.steps)),
             steps=self.report.steps,
-            resources=[_view(state) for state in states],
+            resources=[state.view() for state in states],
             outputs=plain_all(root.outputs) if root else {},
             diagnostics=self.report.diagnostics,
             ok=not self.report.failed,
         )
-
-
-def _view(state: ResourceState) -> ResourceView:
-    return ResourceView(
-        urn=state.urn,
-        type=state.type,
-        name=name_of(state.urn),
-        id=state.id,
-        inputs=plain_all(state.inputs),
-        outputs=plain_all(state.outputs),
-        provider=state.provider,
-        parent=state.parent,
-        dependencies=tuple(state.dependencies),
-        protect=state.protect,
-        custom=state.custom,
-    )

@@ -2,8 +2,7 @@
 
 import base64
 import json
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from urllib.parse import quote, quote_plus
 
 from rehearsal.engine.values import SENTINEL
@@ -11,15 +10,20 @@ from rehearsal.engine.values import SENTINEL
 MASK = "[secret]"
 _SHORTEST = 3
 _SHORTEST_LINE = 12
+_HEAD = _SHORTEST
+"""Characters by which the spellings are looked up."""
 
 
 class Scrubber:
-    """Replaces every known secret in a text, in the spellings it commonly appears in."""
+    """Replaces every known secret in a text, in the spellings it commonly appears in.
+
+    The spellings lie in a table by their first characters and their length: a secret is added, and
+    a text is gone through once, without regard to how many others there are.
+    """
 
     def __init__(self) -> None:
         self._known: set[str] = set()
-        self._spellings: set[str] = set()
-        self._pattern: re.Pattern[str] | None = None
+        self._table: dict[str, dict[int, set[str]]] = {}
 
     def __repr__(self) -> str:
         return f"Scrubber({len(self._known)} secrets)"
@@ -30,17 +34,33 @@ class Scrubber:
             if text in self._known or len(text) < _SHORTEST or text == SENTINEL:
                 continue
             self._known.add(text)
-            self._spellings |= _spellings(text)
-            self._pattern = None
+            for spelling in _spellings(text):
+                alike = self._table.setdefault(spelling[:_HEAD], {})
+                if len(spelling) not in alike:
+                    alike[len(spelling)] = set()
+                    for length in sorted(alike, reverse=True):
+                        alike[length] = alike.pop(length)
+                alike[len(spelling)].add(spelling)
 
     def scrub(self, text: str) -> str:
-        """Return the text with every known secret masked."""
-        if not self._spellings:
-            return text
-        if self._pattern is None:
-            longest_first = sorted(self._spellings, key=len, reverse=True)
-            self._pattern = re.compile("|".join(map(re.escape, longest_first)))
-        return self._pattern.sub(MASK, text)
+        """Return the text with every known secret masked, the longest spelling first."""
+        return "".join(self._pieces(text)) if self._known else text
+
+    def _pieces(self, text: str) -> Iterator[str]:
+        kept = place = 0
+        while place <= len(text) - _HEAD:
+            length = self._longest_at(text, place)
+            if length:
+                yield text[kept:place]
+                yield MASK
+                kept = place + length
+            place += length or 1
+        yield text[kept:]
+
+    def _longest_at(self, text: str, place: int) -> int:
+        alike = self._table.get(text[place : place + _HEAD], {})
+        fitting = (size for size, known in alike.items() if text[place : place + size] in known)
+        return next(fitting, 0)
 
 
 def _spellings(text: str) -> set[str]:

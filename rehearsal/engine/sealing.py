@@ -27,6 +27,13 @@ def _key(passphrase: str, salt: bytes) -> AESGCM:
     return AESGCM(hashlib.pbkdf2_hmac("sha256", passphrase.encode(), salt, ROUNDS, 32))
 
 
+@lru_cache(maxsize=8)
+def _fresh_salt(passphrase: str) -> bytes:
+    # The runs of one command begin with the same salt, so that they derive one key.
+    del passphrase
+    return os.urandom(8)
+
+
 class Sealer:
     """Seals and opens the secrets of one state."""
 
@@ -41,7 +48,7 @@ class Sealer:
             WrongPassphraseError: the passphrase does not belong to the salt.
         """
         if salt is None:
-            raw = os.urandom(8)
+            raw = _fresh_salt(passphrase)
             self._cipher = _key(passphrase, raw)
             self.salt = f"v1:{base64.b64encode(raw).decode()}:{self.seal(_WORD)}"
             return

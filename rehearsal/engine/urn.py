@@ -2,6 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rehearsal.engine.model import ResourceState
 
 ROOT_TYPE = "pulumi:pulumi:Stack"
 PROVIDER_PREFIX = "pulumi:providers:"
@@ -65,30 +69,22 @@ class Names:
         return _build(self.stack, self.project, parent, resource_type, name)
 
     def aliases(
-        self,
-        specs: Iterable[AliasSpec],
-        parent: str,
-        resource_type: str,
-        name: str,
-        parent_was: str | None,
+        self, specs: Iterable[AliasSpec], resource: "ResourceState", parent_was: str | None
     ) -> list[str]:
-        """Return every URN that the resource may have had, likeliest first.
+        """Return every URN that a resource may have had, likeliest first.
 
         Args:
             specs: What the program says of earlier names.
-            parent: URN of the present parent, or empty.
-            resource_type: The present type.
-            name: The present name.
+            resource: The resource as it is called now.
             parent_was: The URN under which the parent was found in the state, where that differs
                 from its present one: its children then moved with it.
         """
-        own = [self._resolve(spec, parent, resource_type, name) for spec in specs]
-        found = list(own)
+        parent, now = resource.parent, (resource.type, name_of(resource.urn))
+        found = [self._resolve(spec, parent, *now) for spec in specs]
         if parent_was:
-            inherited = [(resource_type, name), *((type_of(u), name_of(u)) for u in own)]
             found += [
-                self._below_old_parent(parent, parent_was, child_type, child_name)
-                for child_type, child_name in inherited
+                self._below_old_parent(parent, parent_was, *was)
+                for was in [now, *((type_of(urn), name_of(urn)) for urn in found)]
             ]
         return list(dict.fromkeys(found))
 

@@ -5,22 +5,13 @@ the program's message and once from the state. An unknown value is the protocol'
 string, which is what a provider behind the genuine engine sees as well.
 """
 
-import hashlib
 import json
-import struct as binary
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, TypeAlias
 
-import pulumi
-from google.protobuf import struct_pb2
-from pulumi.provider.experimental.property_value import (
-    Computed,
-    PropertyValue,
-    ResourceReference,
-)
+from pulumi.provider.experimental.property_value import Computed, PropertyValue
 
 Properties: TypeAlias = dict[str, PropertyValue]
 
@@ -29,14 +20,9 @@ SENTINEL = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 (a signature, known to all)
-ASSET = "c44067f5952c0a294b673a41bacd8c17"
-ARCHIVE = "0def7320c3a5731c473e5ecbe6d01bc7"
-RESOURCE = "5cf8f73096256a8f31e491e813e4eb8e"
-OUTPUT = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
-FLOAT = "8ad145fe-0d11-4827-bfd7-1abcbf086f5c"
 
 
-class ValueRefusedError(Exception):
+class ValueRefusedError(ValueError):
     """A kind of value that this engine does not carry."""
 
 
@@ -68,204 +54,63 @@ class Unknown(StrEnum):
 UNKNOWN = Unknown.UNKNOWN
 
 
-# --- from and to the program's messages ------------------------------------------------------
-
-
-def from_struct(message: struct_pb2.Struct) -> Properties:
-    """Return the properties in a message of the program."""
-    return {key: from_value(item) for key, item in message.fields.items()}
-
-
-def from_value(message: struct_pb2.Value) -> PropertyValue:  # noqa: PLR0911 (one for each kind of value)
-    """Return one value in a message of the program.
-
-    Raises:
-        ValueRefusedError: it is an archive, or of a kind that is not known.
-    """
-    kind = message.WhichOneof("kind")
-    if kind == "string_value":
-        return PropertyValue(message.string_value)
-    if kind == "number_value":
-        return PropertyValue(message.number_value)
-    if kind == "bool_value":
-        return PropertyValue(message.bool_value)
-    if kind == "list_value":
-        return PropertyValue([from_value(item) for item in message.list_value.values])
-    if kind == "struct_value":
-        fields = message.struct_value.fields
-        if SIGNATURE in fields:
-            return _from_signed(fields)
-        return PropertyValue({key: from_value(item) for key, item in fields.items()})
-    return PropertyValue(None)
-
-
-def _from_signed(fields: Mapping[str, struct_pb2.Value]) -> PropertyValue:
-    signature = fields[SIGNATURE].string_value
-    if signature == SECRET:
-        return secret(from_value(fields["value"]))
-    if signature == OUTPUT:
-        # Dependencies travel beside the properties; here only the value and its mark count.
-        value = from_value(fields["value"]) if "value" in fields else PropertyValue(SENTINEL)
-        return secret(value) if "secret" in fields and fields["secret"].bool_value else value
-    return _from_plain_signed(
-        signature,
-        {key: item.string_value for key, item in fields.items() if key != SIGNATURE},
-    )
-
-
-def _from_plain_signed(signature: str, fields: Mapping[str, Any]) -> PropertyValue:
-    if signature == RESOURCE:
-        resource_id = fields.get("id")
-        return PropertyValue(
-            ResourceReference(
-                fields["urn"],
-                None if resource_id is None else PropertyValue(resource_id),
-                fields.get("packageVersion"),
-            )
-        )
-    if signature == ASSET:
-        if fields.get("path"):
-            return PropertyValue(pulumi.FileAsset(fields["path"]))
-        if fields.get("uri"):
-            return PropertyValue(pulumi.RemoteAsset(fields["uri"]))
-        return PropertyValue(pulumi.StringAsset(fields.get("text", "")))
-    if signature == ARCHIVE:
-        raise ValueRefusedError("archives are not supported by the rehearsal's engine")
-    raise ValueRefusedError(f"a value with the unknown signature {signature}")
-
-
-def to_struct(properties: Mapping[str, PropertyValue]) -> struct_pb2.Struct:
-    """Return the properties as a message to the program."""
-    message = struct_pb2.Struct()
-    for key, value in properties.items():
-        _fill(message.fields[key], value)
-    return message
-
-
-def _fill(message: struct_pb2.Value, value: PropertyValue) -> None:
-    if value.is_secret:
-        fields = message.struct_value.fields
-        fields[SIGNATURE].string_value = SECRET
-        _fill_bare(fields["value"], value.value)
-    else:
-        _fill_bare(message, value.value)
-
-
-def _fill_bare(message: struct_pb2.Value, value: Any) -> None:
-    match value:
-        case str():
-            message.string_value = value
-        case bool():
-            message.bool_value = value
-        case float():
-            message.number_value = value
-        case None:
-            message.null_value = struct_pb2.NULL_VALUE
-        case Mapping():
-            fields = message.struct_value.fields
-            message.struct_value.SetInParent()
-            for key, item in value.items():
-                _fill(fields[key], item)
-        case tuple():
-            message.list_value.SetInParent()
-            for item in value:
-                _fill(message.list_value.values.add(), item)
-        case _:
-            fields = message.struct_value.fields
-            for key, item in _signed(value).items():
-                fields[key].string_value = item
-
-
-def _signed(value: Any) -> dict[str, str]:
-    """Return the signed form of an asset or of a reference to a resource."""
-    if isinstance(value, ResourceReference):
-        signed = {SIGNATURE: RESOURCE, "urn": value.urn}
-        if value.resource_id is not None:
-            signed["id"] = str(value.resource_id.value)
-        if value.package_version:
-            signed["packageVersion"] = value.package_version
-        return signed
-    if isinstance(value, pulumi.FileAsset):
-        return {SIGNATURE: ASSET, "path": str(value.path)}
-    if isinstance(value, pulumi.RemoteAsset):
-        return {SIGNATURE: ASSET, "uri": str(value.uri)}
-    if isinstance(value, pulumi.StringAsset):
-        return {SIGNATURE: ASSET, "text": str(value.text)}
-    raise ValueRefusedError(f"a {type(value).__name__} cannot be carried")
-
-
 # --- from and to the state -------------------------------------------------------------------
 
 
 def to_json(value: PropertyValue, seal: Callable[[str], str]) -> Any:
     """Return the value as the checkpoint holds it, each secret sealed as a whole."""
-    if not value.is_secret:
-        return _bare_json(value.value, lambda item: to_json(item, seal))
-    text = json.dumps(_unmarked_json(value), separators=(",", ":"), ensure_ascii=False)
-    return {SIGNATURE: SECRET, "ciphertext": seal(text)}
+    if value.is_secret:
+        text = json.dumps(_bare(value), separators=(",", ":"), ensure_ascii=False)
+        return {SIGNATURE: SECRET, "ciphertext": seal(text)}
+    return _json(value.value, lambda item: to_json(item, seal))
 
 
-def _unmarked_json(value: PropertyValue) -> Any:
-    """Return what lies inside a seal: secrets within a secret keep their mark, but no seal."""
-
-    def inner(item: PropertyValue) -> Any:
-        bare = _unmarked_json(item)
-        if not item.is_secret:
-            return bare
-        return {SIGNATURE: SECRET, "ciphertext": json.dumps(bare, ensure_ascii=False)}
-
-    return _bare_json(value.value, inner)
+def _bare(value: PropertyValue) -> Any:
+    """Return the value without marks: what lies inside a seal needs none."""
+    return _json(value.value, _bare)
 
 
-def _bare_json(value: Any, convert: Callable[[PropertyValue], Any]) -> Any:  # noqa: PLR0911 (one for each kind of value)
+def _json(value: Any, convert: Callable[[PropertyValue], Any]) -> Any:
     match value:
-        case None | str() | bool():
-            return value
         case float():
-            return _number(value)
+            return int(value) if value.is_integer() and abs(value) < 1e21 else value
         case Mapping():
             return {key: convert(item) for key, item in sorted(value.items())}
         case tuple():
             return [convert(item) for item in value]
-        case pulumi.FileAsset() | pulumi.StringAsset():
-            return {**_signed(value), "hash": _asset_hash(value)}
-        case ResourceReference():
-            return {"packageVersion": "", **_signed(value)}
-        case _:
-            return _signed(value)
+    return value
 
 
-def _number(value: float) -> Any:
-    if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124 (NaN)
-        return {SIGNATURE: FLOAT, "value": binary.pack(">d", value).hex()}
-    return int(value) if value.is_integer() and abs(value) < 1e21 else value
+def from_json(thing: Any, unseal: Callable[[str], str]) -> PropertyValue:
+    """Return the value that the checkpoint holds.
 
-
-def _asset_hash(asset: pulumi.FileAsset | pulumi.StringAsset) -> str:
-    if isinstance(asset, pulumi.StringAsset):
-        return hashlib.sha256(str(asset.text).encode()).hexdigest()
-    path = Path(str(asset.path))
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
-
-
-def from_json(thing: Any, unseal: Callable[[str], str]) -> PropertyValue:  # noqa: PLR0911 (one for each kind of value)
-    """Return the value that the checkpoint holds."""
+    Raises:
+        ValueRefusedError: it is of a kind that this engine does not carry.
+    """
     match thing:
-        case str() | bool() | None:
-            return PropertyValue(thing)
-        case int() | float():
-            return PropertyValue(float(thing))
         case list():
             return PropertyValue([from_json(item, unseal) for item in thing])
-    signature = thing.get(SIGNATURE)
-    if signature is None:
-        return PropertyValue({key: from_json(item, unseal) for key, item in thing.items()})
-    if signature == SECRET:
-        text = thing["plaintext"] if "plaintext" in thing else unseal(thing["ciphertext"])
-        return secret(from_json(json.loads(text), lambda sealed: sealed))
-    if signature == FLOAT:
-        return PropertyValue(float(binary.unpack(">d", bytes.fromhex(thing["value"]))[0]))
-    return _from_plain_signed(signature, thing)
+        case dict() if thing.get(SIGNATURE) == SECRET:
+            text = thing["plaintext"] if "plaintext" in thing else unseal(thing["ciphertext"])
+            return secret(from_json(json.loads(text), lambda sealed: sealed))
+        case dict() if SIGNATURE in thing:
+            raise ValueRefusedError("assets, archives and references are not carried")
+        case dict():
+            return PropertyValue({key: from_json(item, unseal) for key, item in thing.items()})
+        case int() | float() if not isinstance(thing, bool):
+            return PropertyValue(float(thing))
+    return PropertyValue(thing)
+
+
+def refuse_uncarried(properties: Mapping[str, PropertyValue]) -> None:
+    """Refuse what the checkpoint could not hold.
+
+    Raises:
+        ValueRefusedError: there is such a value.
+    """
+    for leaf, _ in _leaves(PropertyValue(properties)):
+        if not isinstance(leaf, str | float | bool | None):
+            raise ValueRefusedError(f"a {type(leaf).__name__} is not carried")
 
 
 # --- marks -----------------------------------------------------------------------------------
@@ -335,41 +180,31 @@ def _marked_like(value: PropertyValue, pattern: PropertyValue) -> PropertyValue:
     return value
 
 
-def is_unknown(value: PropertyValue) -> bool:
-    """Return whether the value itself is not known."""
-    return value.value == SENTINEL
+def _leaves(value: PropertyValue, *, hidden: bool = False) -> Iterator[tuple[Any, bool]]:
+    """Yield every value that holds no others, and whether it stands under a secret mark."""
+    hidden = hidden or value.is_secret
+    inner: Any = value.value
+    if isinstance(inner, Mapping | tuple):
+        for item in inner.values() if isinstance(inner, Mapping) else inner:
+            yield from _leaves(item, hidden=hidden)
+    else:
+        yield inner, hidden
 
 
 def has_unknown(value: PropertyValue) -> bool:
     """Return whether the value or anything in it is not known."""
-    inner: Any = value.value
-    if isinstance(inner, Mapping):
-        return any(has_unknown(item) for item in inner.values())
-    if isinstance(inner, tuple):
-        return any(has_unknown(item) for item in inner)
-    return bool(inner == SENTINEL)
+    return any(leaf == SENTINEL for leaf, _ in _leaves(value))
 
 
-def secret_texts(properties: Mapping[str, PropertyValue]) -> Iterable[str]:
+def secret_texts(properties: Mapping[str, PropertyValue]) -> Iterator[str]:
     """Yield every text that stands under a secret mark."""
     for value in properties.values():
-        yield from _secret_texts(value, inside=False)
+        for leaf, hidden in _leaves(value):
+            if hidden and isinstance(leaf, str) and leaf != SENTINEL:
+                yield leaf
 
 
-def _secret_texts(value: PropertyValue, *, inside: bool) -> Iterable[str]:
-    inside = inside or value.is_secret
-    inner: Any = value.value
-    if isinstance(inner, Mapping):
-        for item in inner.values():
-            yield from _secret_texts(item, inside=inside)
-    elif isinstance(inner, tuple):
-        for item in inner:
-            yield from _secret_texts(item, inside=inside)
-    elif inside and isinstance(inner, str) and inner != SENTINEL:
-        yield inner
-
-
-def plain(value: PropertyValue) -> Any:  # noqa: PLR0911 (one for each kind of value)
+def plain(value: PropertyValue) -> Any:
     """Return the value for a reader: plain Python, `Sealed` secrets, `Unknown.UNKNOWN`."""
     if value.is_secret:
         return Sealed(plain(PropertyValue(value.value)))
@@ -383,8 +218,6 @@ def plain(value: PropertyValue) -> Any:  # noqa: PLR0911 (one for each kind of v
             return {key: plain(item) for key, item in inner.items()}
         case tuple():
             return [plain(item) for item in inner]
-        case ResourceReference():
-            return inner.urn
     return inner
 
 
@@ -393,24 +226,44 @@ def plain_all(properties: Mapping[str, PropertyValue]) -> dict[str, Any]:
     return {key: plain(value) for key, value in properties.items()}
 
 
-def same_value(left: PropertyValue | None, right: PropertyValue | None) -> bool:  # noqa: PLR0911 (one for each kind of value)
-    """Return whether two values are equal, marks included; assets are compared by content."""
-    if left is None or right is None:
+def same_value(left: PropertyValue | None, right: PropertyValue | None) -> bool:
+    """Return whether two values are equal, marks included; below a mark there are none."""
+    if left is None or right is None or left.is_secret != right.is_secret:
         return left is right
     if left is right:
         return True
-    if left.is_secret != right.is_secret:
-        return False
+    if left.is_secret:
+        return bool(_bare(left) == _bare(right))
     a, b = left.value, right.value
     if isinstance(a, Mapping) and isinstance(b, Mapping):
-        return a.keys() == b.keys() and all(same_value(a[k], b[k]) for k in a)
+        return same_properties(a, b)
     if isinstance(a, tuple) and isinstance(b, tuple):
-        return len(a) == len(b) and all(same_value(x, y) for x, y in zip(a, b, strict=True))
-    if isinstance(a, pulumi.Asset) and isinstance(b, pulumi.Asset):
-        return _bare_json(a, plain) == _bare_json(b, plain)  # type: ignore[no-any-return] # JSON
+        return len(a) == len(b) and all(map(same_value, a, b))
     return type(a) is type(b) and a == b
 
 
 def same_properties(left: Mapping[str, PropertyValue], right: Mapping[str, PropertyValue]) -> bool:
     """Return whether two sets of properties are equal."""
     return left.keys() == right.keys() and all(same_value(left[k], right[k]) for k in left)
+
+
+def meant(properties: Mapping[str, PropertyValue]) -> Properties:
+    """Return what properties say of a resource.
+
+    Nulls and what plugins note for themselves (`__meta`, `__defaults`, `__internal`,
+    `__pulumi_raw_state_delta`) say nothing of it, however deep they lie.
+    """
+    return {
+        key: _meant(value)
+        for key, value in properties.items()
+        if value.value is not None and not key.startswith("__")
+    }
+
+
+def _meant(value: PropertyValue) -> PropertyValue:
+    inner: Any = value.value
+    if isinstance(inner, Mapping):
+        return value.with_value(meant(inner))
+    if isinstance(inner, tuple):
+        return value.with_value([_meant(item) for item in inner])
+    return value

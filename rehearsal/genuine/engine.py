@@ -18,9 +18,7 @@ from rehearsal.parts.commands import InstallError
 from rehearsal.parts.lock import BusyError
 from rehearsal.private_file import write_private
 from rehearsal.rehearse import (
-    EXIT_DECLARATION,
     mail_flows,
-    say_declaration,
     say_parts,
     say_world,
 )
@@ -105,14 +103,12 @@ def _configured(stage: Stage, world: WorldClient) -> Path:
     init` would write its salt there.
     """
     from rehearsal.engine.backend import Backend  # noqa: PLC0415  # only a deployment needs it
-    from rehearsal.engine.checkpoint import Checkpoint  # noqa: PLC0415  # as above
     from rehearsal.engine.sealing import Sealer  # noqa: PLC0415  # as above
 
     backend = Backend(stage.backend, PROJECT, stage.stack)
     sealer = Sealer(stage.passphrase(), backend.salt())
-    content, _ = backend.load(sealer)
-    if not content.resources:
-        backend.save(Checkpoint(), sealer, None)
+    if not backend.load(sealer):
+        backend.save([], sealer)
     plain, secret_keys = stage.configuration(world)
     values = {**stage.values(), **world.overlay}
     config: dict[str, Any] = {f"{PREFIX}{key}": value for key, value in values.items()}
@@ -159,10 +155,7 @@ def _said(report: Report, label: str, outcome: Outcome) -> bool:
 
 
 def rehearse_genuinely(stage: Stage, report: Report, *, parent: int | None) -> int:
-    """Take every step with the genuine engine and return the exit code."""
-    if not say_declaration(stage, report):
-        report.finish()
-        return EXIT_DECLARATION
+    """Take every step after the check of the declaration, and return the exit code."""
     try:
         programs = programs_of(stage, report)
         world = say_world(stage, report, parent=parent)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rehearsal.engine import Engine, Event, Op, Outcome, Sealer, Step
-from rehearsal.engine.briefing import Briefing
+from rehearsal.engine.launch import Briefing
 from rehearsal.engine.launch import run as run_program
 from tests.engine.shelf.shelf.provider import ShelfProvider
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from rehearsal.engine import ImportRefusedError, Op, Outcome, Sealed
-from rehearsal.engine.import_file import load
+from rehearsal.engine import UNKNOWN, ImportRefusedError, Outcome, Sealed
 from rehearsal.engine.import_skeleton import sealed_properties
+from rehearsal.engine.importing import load
 from tests.engine.stage import MARKER, Stage, changed, step
 
 PROGRAM = """
@@ -116,12 +116,6 @@ def test_what_is_imported_is_protected_until_the_program_says_otherwise(stage: S
     assert not stage.resources()["first"].get("protect")
 
 
-def test_the_protection_may_be_left_out(stage: Stage) -> None:
-    document, ids = lost(stage)
-    imported(stage, filled(document, ids), protect=False)
-    assert not stage.resources()["first"].get("protect")
-
-
 def test_a_dry_run_reads_everything_and_writes_nothing(stage: Stage) -> None:
     document, ids = lost(stage)
     outcome = imported(stage, filled(document, ids), preview=True)
@@ -138,17 +132,6 @@ def test_what_is_not_there_fails_and_the_rest_is_imported(stage: Stage) -> None:
     ]
     assert "inner" in stage.resources()
     assert "first" not in stage.resources()
-
-
-def test_what_the_state_holds_under_another_id_is_refused_before_anything_happens(
-    stage: Stage,
-) -> None:
-    document, ids = lost(stage)
-    imported(stage, filled(document, ids))
-    before = stage.state_file.read_bytes()
-    with pytest.raises(ImportRefusedError, match=r"first .* is in the state already"):
-        stage.engine().import_resources(filled(document, ids | {"first": "another"}))
-    assert stage.state_file.read_bytes() == before
 
 
 def test_what_a_provider_cannot_read_is_supplied_and_sealed(stage: Stage) -> None:
@@ -182,28 +165,43 @@ def test_supplied_inputs_fill_the_gaps_of_what_was_read_and_keep_their_seal(stag
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"id": ""}, "first (shelf:index:Box) has no id"),
-        ({"id": "<PLACEHOLDER>"}, "has no id but <PLACEHOLDER>"),
-        ({"type": ""}, "first (without a type) has no type"),
-        ({"component": True}, "has an id, but is made rather than read"),
-        ({"parent": "nobody"}, "the parent nobody of first (shelf:index:Box) is not in the file"),
-        ({"provider": "nobody"}, "the provider nobody is not in the file, or is none"),
-        ({"provider": "crate"}, "the provider crate is not in the file, or is none"),
-        ({"name": "inner", "parent": "crate"}, "inner (shelf:index:Box) occurs twice"),
-        ({"extension": {"name": "x"}}, "asks for extension"),
+        ({"id": ""}, "it has no id"),
+        ({"id": "<PLACEHOLDER>"}, "it has no id"),
+        ({"provider": "nobody"}, "its provider is neither in the file nor there"),
+        ({"provider": "crate"}, "its provider is neither in the file nor there"),
+        ({"inputs": {"label": UNKNOWN}}, "its inputs hold values that are not known"),
     ],
 )
-def test_a_file_that_cannot_be_meant_is_refused_whole(
+def test_an_entry_that_cannot_be_meant_fails_by_itself(
     stage: Stage, change: dict[str, Any], message: str
 ) -> None:
     document, ids = lost(stage)
     document = copy.deepcopy(filled(document, ids))
     entry = next(one for one in document["resources"] if one["name"] == "first")
     entry |= change
-    with pytest.raises(ImportRefusedError) as caught:
+    outcome = stage.engine().import_resources(document)
+    (error,) = outcome.errors
+    assert error.urn.endswith("::first")
+    assert message in error.message
+    assert "inner" in stage.resources()
+
+
+@pytest.mark.parametrize("change", [{"type": ""}, {"parent": "nobody"}])
+def test_a_file_without_an_order_is_refused_whole(stage: Stage, change: dict[str, Any]) -> None:
+    document, ids = lost(stage)
+    document = copy.deepcopy(filled(document, ids))
+    next(one for one in document["resources"] if one["name"] == "first").update(change)
+    with pytest.raises(ImportRefusedError, match="nothing was imported"):
         stage.engine().import_resources(document)
-    assert message in str(caught.value)
-    assert not stage.resources()
+    assert not stage.state_file.exists()
+
+
+def test_what_the_state_holds_under_another_id_stays_as_it_is(stage: Stage) -> None:
+    document, ids = lost(stage)
+    imported(stage, filled(document, ids))
+    outcome = stage.engine().import_resources(filled(document, ids | {"first": "another"}))
+    assert "is in the state already" in outcome.errors[0].message
+    assert stage.resources()["first"]["id"] == ids["first"]
 
 
 def test_a_provider_of_the_program_may_stand_in_the_state_already(stage: Stage) -> None:
@@ -224,12 +222,3 @@ def test_a_file_that_is_no_json_is_refused_with_its_name(tmp_path: Path) -> None
     (tmp_path / "import.json").write_text("{")
     with pytest.raises(ImportRefusedError, match=r"import\.json is no JSON"):
         load(tmp_path / "import.json")
-
-
-def test_a_default_provider_is_made_from_the_configuration(stage: Stage) -> None:
-    stage.config["shelf:folder"] = str(stage.shelf)
-    program = 'shelf.Box("plain", label="x")'
-    document, ids = lost(stage, program)
-    outcome = imported(stage, filled(document, ids))
-    assert [one.op for one in outcome.steps if one.name == "default"] == [Op.CREATE]
-    assert changed(stage.good(program)) == []

@@ -25,7 +25,6 @@ def test_what_was_half_created_stands_in_the_state_with_the_reasons(stage: Stage
     assert entry["inputs"]["label"] == entry["outputs"]["label"] == "one"
     assert "above" not in stage.resources()
     assert "beside" in stage.resources()
-    assert "pending_operations" not in stage.state()
 
 
 def test_the_next_run_updates_it_without_a_difference_and_goes_on(stage: Stage) -> None:
@@ -73,13 +72,6 @@ def test_what_the_difference_asks_for_goes_before_the_update(stage: Stage) -> No
     assert changed(outcome) == ["delete-replaced half", "replace half"]
     assert stage.calls("create", "delete") == ["delete half", "create half"]
     assert "initErrors" not in stage.resources()["half"]
-
-
-def test_a_replacement_can_be_asked_for_instead(stage: Stage) -> None:
-    half = 'shelf.Box("half", label="1", undone="create", opts=O())'
-    stage.up(half)
-    asked = 'shelf.Box("half", label="1", opts=O(replace_on_changes=["#initerror"]))'
-    assert changed(stage.good(asked)) == ["replace half", "delete-replaced half"]
 
 
 def test_a_half_done_replacement_leaves_the_old_one_to_the_next_run(stage: Stage) -> None:

@@ -1,17 +1,15 @@
 """The engine's parts that decide without touching anything."""
 
 import pytest
-from google.protobuf import struct_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 from pulumi.provider.experimental.property_value import Computed, PropertyValue
 
 from rehearsal.engine import UNKNOWN, Kind, Sealed, paths, plan, values
 from rehearsal.engine.model import ResourceState
-from rehearsal.engine.monitor import seconds
-from rehearsal.engine.order import dependencies_first, dependents_within, transitive_dependents
+from rehearsal.engine.order import dependencies_first, dependents_within
 from rehearsal.engine.scrub import Scrubber
-from rehearsal.engine.urn import AliasSpec, Names
+from rehearsal.engine.urn import Names
 
 NAMES = Names("dev", "test")
 STACK = NAMES.urn("", "pulumi:pulumi:Stack", "test-dev")
@@ -36,15 +34,17 @@ _values = st.recursive(
 )
 
 
-@given(st.dictionaries(st.text(min_size=1, max_size=4), _values, max_size=4))
-def test_values_survive_the_way_to_the_program_and_back(properties: values.Properties) -> None:
-    assert values.from_struct(values.to_struct(properties)) == properties
-
-
 @given(_values)
 def test_values_survive_the_way_to_the_state_and_back(value: PropertyValue) -> None:
     written = values.to_json(value, lambda text: text[::-1])
     assert values.same_value(values.from_json(written, lambda text: text[::-1]), value)
+
+
+@given(_values)
+def test_what_a_value_means_means_the_same_again(value: PropertyValue) -> None:
+    once = values.meant({"a": value, "b": PropertyValue(None), "__meta": value})
+    assert once.keys() <= {"a"}
+    assert values.same_properties(values.meant(once), once)
 
 
 @given(_values)
@@ -58,12 +58,6 @@ def test_a_computed_value_and_dependencies_are_brought_into_form() -> None:
     tidy = values.tidy(given_value)
     assert values.plain(tidy) == [UNKNOWN, "x"]
     assert tidy == PropertyValue([PropertyValue(values.SENTINEL), PropertyValue("x")])
-
-
-def test_an_output_value_keeps_its_mark_and_may_be_unknown() -> None:
-    message = struct_pb2.Struct()
-    message.update({"a": {values.SIGNATURE: values.OUTPUT, "secret": True}})
-    assert values.from_struct(message) == {"a": PropertyValue(values.SENTINEL, is_secret=True)}
 
 
 def test_a_mark_that_a_provider_drops_is_put_back() -> None:
@@ -112,13 +106,6 @@ def test_a_pattern_names_what_lies_below_it() -> None:
     assert not paths.contains(paths.parse("a.b"), paths.parse("a"))
 
 
-def test_an_ignored_key_is_kept_as_it_was_there_or_not() -> None:
-    old = {"a": PropertyValue("old")}
-    new = {"a": PropertyValue("new"), "b": PropertyValue("new")}
-    assert paths.keep_old(new, old, ["a", "b"]) == old
-    assert paths.keep_old({}, old, ["a"]) == old
-
-
 def test_a_difference_is_found_as_deep_as_it_goes() -> None:
     old = {"a": PropertyValue({"b": PropertyValue([PropertyValue(1.0), PropertyValue(2.0)])})}
     new = {"a": PropertyValue({"b": PropertyValue([PropertyValue(1.0)])}), "c": PropertyValue("x")}
@@ -139,16 +126,6 @@ def test_urns_are_built_as_pulumi_builds_them() -> None:
     component = NAMES.urn(STACK, "t:i:Comp", "c")
     assert component == "urn:pulumi:dev::test::t:i:Comp::c"
     assert NAMES.urn(component, "t:i:Box", "b") == "urn:pulumi:dev::test::t:i:Comp$t:i:Box::b"
-
-
-def test_an_alias_stands_for_every_name_the_resource_may_have_had() -> None:
-    new, old = NAMES.urn(STACK, "t:i:C", "new"), NAMES.urn(STACK, "t:i:C", "old")
-    found = NAMES.aliases([AliasSpec(name="was")], new, "t:i:B", "new-b", old)
-    assert found == [
-        NAMES.urn(new, "t:i:B", "was"),
-        # A URN names the types above, not the names: only the child's own name differs.
-        NAMES.urn(old, "t:i:B", "old-b"),
-    ]
 
 
 def _state(name: str, *needs: str, serial: int, delete: bool = False) -> ResourceState:
@@ -187,24 +164,6 @@ def test_two_generations_that_name_each_other_still_have_an_order() -> None:
     assert all(state.serial != below.serial for state in states for below in before[state.serial])
 
 
-def test_dependents_are_found_however_far() -> None:
-    states = [_state("a", serial=0), _state("b", "a", serial=1), _state("c", "b", serial=2)]
-    assert [s.serial for s in transitive_dependents(states[0], states)] == [1, 2]
-
-
-@pytest.mark.parametrize(
-    ("text", "length"), [("", 0), ("5m", 300), ("1h30m", 5400), ("1.5s", 1.5), ("250ms", 0.25)]
-)
-def test_a_duration_is_read_in_seconds(text: str, length: float) -> None:
-    assert seconds(text) == length
-
-
-@pytest.mark.parametrize("text", ["5", "m", "5 minutes"])
-def test_what_is_not_a_duration_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="not a duration"):
-        seconds(text)
-
-
 def test_a_secret_is_masked_in_every_common_spelling() -> None:
     scrubber = Scrubber()
     scrubber.learn(['pa"ss w/rd', "-----BEGIN KEY-----\nabcdefghijklmnop\n-----END KEY-----", "x"])
@@ -213,3 +172,11 @@ def test_a_secret_is_masked_in_every_common_spelling() -> None:
     )
     assert shown == "a [secret] b [secret] c [secret] d [secret] e [secret] x"
     assert "w/rd" not in repr(scrubber)
+
+
+def test_the_longest_spelling_is_masked_whole_and_a_later_secret_too() -> None:
+    scrubber = Scrubber()
+    scrubber.learn(["secret", "secret-and-more"])
+    assert scrubber.scrub("a secret-and-more, a secret-an") == "a [secret], a [secret]-an"
+    scrubber.learn(["another"])
+    assert scrubber.scrub("one another") == "one [secret]"

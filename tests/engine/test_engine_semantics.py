@@ -5,6 +5,7 @@ import json
 import pytest
 
 from rehearsal.engine import UNKNOWN, Kind, Op, PropertyChange
+from rehearsal.engine.model import LEFT_OUT
 from tests.engine.stage import Stage, changed, step
 
 
@@ -61,37 +62,26 @@ def test_the_program_may_ask_for_the_old_one_to_go_first(stage: Stage) -> None:
     assert stage.calls("create", "delete") == ["delete a", "create a"]
 
 
-DEPENDENTS = """
-a = shelf.Box("a", port={port}, opts=O())
-b = shelf.Box("b", place=a.id, opts=O())
-c = shelf.Box("c", label=b.id, opts=O())
-d = shelf.Box("d", label="x", opts=O(depends_on=[a]))
-"""
-
-
-def test_dependents_that_cannot_stand_without_it_are_replaced_along(stage: Stage) -> None:
-    stage.good(DEPENDENTS.format(port=1))
+def test_what_others_are_made_from_is_not_deleted_first(stage: Stage) -> None:
+    body = """
+        a = shelf.Box("a", port={port}, opts=O())
+        shelf.Box("b", place=a.id, opts=O())
+    """
+    stage.good(body.format(port=1))
     stage.forget_calls()
-    outcome = stage.good(DEPENDENTS.format(port=2))
-    # b needs a's id in a property that replaces; c only in one that updates; d in none.
-    assert stage.calls("create", "update", "delete") == [
-        "delete b",
-        "delete a",
-        "create a",
-        "create b",
-        "update c",
-    ]
-    assert changed(outcome)[:2] == ["delete-replaced b", "delete-replaced a"]
+    outcome = stage.up(body.format(port=2))
+    assert "::b would fall with it" in outcome.errors[0].message
+    assert outcome.errors[0].message.endswith(LEFT_OUT)
+    assert stage.calls("create", "update", "delete") == []
 
 
-def test_a_protected_dependent_keeps_what_it_stands_on(stage: Stage) -> None:
-    program = 'a = shelf.Box("a", port={}, opts=O())\n'
-    program += 'shelf.Box("b", place=a.id, opts=O(protect=True))'
-    stage.good(program.format(1))
-    stage.forget_calls()
-    outcome = stage.up(program.format(2))
-    assert "b is protected" in outcome.errors[0].message
-    assert stage.calls("delete") == []
+def test_what_only_waits_for_another_stays_when_that_is_deleted_first(stage: Stage) -> None:
+    body = """
+        a = shelf.Box("a", port={port}, opts=O())
+        shelf.Box("b", label="x", opts=O(depends_on=[a]))
+    """
+    stage.good(body.format(port=1))
+    assert changed(stage.good(body.format(port=2))) == ["delete-replaced a", "replace a"]
 
 
 def test_what_the_program_drops_goes_dependents_first(stage: Stage) -> None:
@@ -149,45 +139,6 @@ def test_protection_is_noted_without_touching_the_resource(stage: Stage) -> None
     outcome = stage.good('shelf.Box("a", opts=O(protect=False))')
     assert not outcome.changed
     assert "protect" not in stage.resources()["a"]
-
-
-def test_what_is_retained_leaves_the_state_but_not_the_shelf(stage: Stage) -> None:
-    stage.good('shelf.Box("a", opts=O(retain_on_delete=True))')
-    outcome = stage.good("")
-    assert changed(outcome) == ["retain a"]
-    assert set(stage.boxes()) == {"a"}
-    assert "a" not in stage.resources()
-
-
-@pytest.mark.parametrize(
-    ("path", "changes"),
-    [
-        ("label", False),
-        ("content.tags.owner", False),
-        ('content["tags"]["owner"]', False),
-        ("content.ports[0].number", False),
-        ("content.ports[*].number", False),
-        ("content.ports[1].number", True),
-        ("*", False),
-        ("other", True),
-    ],
-)
-def test_ignored_changes_stay_as_they_were(stage: Stage, path: str, changes: bool) -> None:  # noqa: FBT001 (a table's column)
-    body = """
-        shelf.Box("a", label={label!r}, content={content!r}, opts=O(ignore_changes=[{path!r}]))
-    """
-    old = {"tags": {"owner": "x"}, "ports": [{"number": 1}, {"number": 2}]}
-    stage.good(body.format(label="one", content=old, path=path))
-    new = json.loads(json.dumps(old))
-    label = "one"
-    if "tags" in path:
-        new["tags"]["owner"] = "y"
-    elif "ports" in path:
-        new["ports"][0]["number"] = 9
-    else:
-        label = "two"
-    outcome = stage.good(body.format(label=label, content=new, path=path))
-    assert outcome.changed is changes
 
 
 def test_a_change_that_replaces_on_the_programs_wish(stage: Stage) -> None:
@@ -271,70 +222,6 @@ def test_dependencies_are_noted_by_resource_and_by_property(stage: Stage) -> Non
     assert resources["c"]["propertyDependencies"] == {"content": [a], "label": [a]}
 
 
-def test_what_is_deleted_with_something_is_not_deleted_twice(stage: Stage) -> None:
-    stage.good("""
-        a = shelf.Box("a", opts=O())
-        shelf.Box("b", opts=O(deleted_with=a))
-    """)
-    stage.forget_calls()
-    outcome = stage.good("")
-    assert stage.calls("delete") == ["delete a"]
-    assert outcome.changes[Op.DELETE] == 2
-
-
-def test_timeouts_of_the_program_reach_the_provider(stage: Stage) -> None:
-    body = 'shelf.Box("a", label="{}", opts=O(custom_timeouts=CustomTimeouts({})))'
-    times = 'create="1m30s", update="2h", delete="45s"'
-    stage.good(body.format("one", times))
-    stage.good(body.format("two", times))
-    stage.good("")
-    timeouts = {c["call"]: c["timeout"] for c in stage.call_log() if "timeout" in c}
-    assert timeouts == {"create": 90.0, "update": 7200.0, "delete": 45.0}
-
-
-def test_what_stands_already_is_adopted_by_import(stage: Stage) -> None:
-    (stage.shelf / "there-123456.json").write_text(json.dumps({"label": "x", "serial": 7}))
-    body = 'shelf.Box("a", label="{}", opts=O(import_="there-123456"))'
-    outcome = stage.good(body.format("x"))
-    assert "import a" in changed(outcome)
-    assert stage.calls("create", "update") == []
-    assert stage.resources()["a"]["id"] == "there-123456"
-    assert stage.resources()["a"]["importID"] == "there-123456"
-    assert not stage.good().changed
-    assert changed(stage.good(body.format("y"))) == ["update a"]
-
-
-def test_an_import_that_differs_is_brought_to_what_the_program_says(stage: Stage) -> None:
-    (stage.shelf / "there-123456.json").write_text(json.dumps({"label": "x"}))
-    outcome = stage.good('shelf.Box("a", label="y", opts=O(import_="there-123456"))')
-    assert changed(outcome)[-2:] == ["import a", "update a"]
-    assert stage.path_of("there").name == "there-123456.json"
-
-
-def test_an_import_of_nothing_fails(stage: Stage) -> None:
-    outcome = stage.up('shelf.Box("a", opts=O(import_="nowhere"))')
-    assert "no shelf:index:Box with the id 'nowhere'" in outcome.errors[0].message
-
-
-def test_what_is_only_looked_up_is_not_managed(stage: Stage) -> None:
-    (stage.shelf / "there-123456.json").write_text(json.dumps({"label": "x", "serial": 7}))
-    outcome = stage.good("""
-        found = shelf.Box.get("found", "there-123456", O())
-        pulumi.export("label", found.label)
-    """)
-    assert outcome.outputs == {"label": "x"}
-    assert stage.resources()["found"]["external"] is True
-    assert not stage.good().changed
-    stage.good("")
-    assert set(stage.boxes()) == {"there"}
-    assert "found" not in stage.resources()
-
-
-def test_looking_up_what_is_not_there_fails(stage: Stage) -> None:
-    outcome = stage.up('shelf.Box.get("found", "nowhere", O())')
-    assert "no shelf:index:Box with the id 'nowhere'" in outcome.errors[0].message
-
-
 def test_a_function_of_the_provider_is_called(stage: Stage) -> None:
     outcome = stage.good("""
         answer = shelf.describe({"a": [1, "x"]}, pulumi.InvokeOptions(provider=provider))
@@ -369,9 +256,16 @@ def test_a_preview_touches_nothing(stage: Stage) -> None:
 
 
 def test_a_preview_of_changes_says_what_up_then_does(stage: Stage) -> None:
-    stage.good(DEPENDENTS.format(port=1) + 'shelf.Box("gone", opts=O())')
+    body = """
+        a = shelf.Box("a", place="{place}", opts=O())
+        b = shelf.Box("b", place=a.id, opts=O())
+        shelf.Box("c", label=b.id, opts=O())
+        shelf.Box("d", port={port}, opts=O(depends_on=[a]))
+        {more}
+    """
+    stage.good(body.format(place="left", port=1, more='shelf.Box("gone", opts=O())'))
     before = stage.state_file.read_bytes()
-    planned = stage.preview(DEPENDENTS.format(port=2))
+    planned = stage.preview(body.format(place="right", port=2, more=""))
     assert stage.state_file.read_bytes() == before
     done = stage.good()
     assert sorted(changed(planned)) == sorted(changed(done))
@@ -394,9 +288,6 @@ def test_refresh_takes_in_what_changed_behind_its_back(stage: Stage) -> None:
     path = stage.path_of("a")
     stored = json.loads(path.read_text())
     path.write_text(json.dumps(stored | {"label": "tampered"}))
-    seen = stage.engine().refresh_preview()
-    assert changed(seen) == ["refresh a"]
-    assert stage.resources()["a"]["outputs"]["label"] == "one"
     outcome = stage.engine().refresh()
     assert step(outcome, "a").diff == (PropertyChange("label", Kind.UPDATE, "one", "tampered"),)
     assert stage.resources()["a"]["outputs"]["label"] == "tampered"
@@ -421,6 +312,30 @@ def test_a_refresh_that_finds_all_as_it_was_leaves_the_state(stage: Stage) -> No
     outcome = stage.engine().refresh()
     assert not outcome.changed
     assert stage.state_file.read_bytes() == before
+
+
+def test_what_official_plugins_note_for_themselves_is_no_drift(stage: Stage) -> None:
+    stage.good('shelf.Box("a", content={"x": {"y": 1}}, opts=O())')
+    state = json.loads(stage.state_file.read_text())
+    (box,) = [
+        entry
+        for entry in state["checkpoint"]["latest"]["resources"]
+        if entry["type"] == "shelf:index:Box"
+    ]
+    box["inputs"] |= {"__defaults": ["label"], "__internal": {}, "label": None}
+    box["inputs"]["content"] |= {"__defaults": []}
+    box["inputs"]["content"]["x"] |= {"z": None, "__defaults": []}
+    box["outputs"] |= {"__meta": "{}", "__pulumi_raw_state_delta": {"o": 1}, "label": None}
+    stage.state_file.write_text(json.dumps(state))
+    before = stage.state_file.read_bytes()
+    outcome = stage.engine().refresh()
+    assert (outcome.ok, outcome.changed) == (True, False), outcome.steps
+    assert stage.state_file.read_bytes() == before
+
+    path = stage.path_of("a")
+    path.write_text(path.read_text().replace('"y": 1', '"y": 2'))
+    (change,) = step(stage.engine().refresh(), "a").diff
+    assert change.path == "content.x.y"
 
 
 def test_a_replaced_provider_takes_its_resources_along(stage: Stage) -> None:
@@ -558,14 +473,30 @@ def test_independent_resources_are_made_at_the_same_time_within_the_bound(stage:
 @pytest.mark.parametrize(
     ("body", "named"),
     [
-        ('shelf.Box("a", opts=O(hooks=pulumi.ResourceHookBinding(after_create=["x"])))', "hook"),
+        *(
+            (f'shelf.Box("a", opts=O({option}))', option.partition("=")[0])
+            for option in (
+                'ignore_changes=["label"]',
+                'import_="there"',
+                "retain_on_delete=True",
+                "deleted_with=provider",
+                "replace_with=[provider]",
+                'custom_timeouts=CustomTimeouts(create="5m")',
+            )
+        ),
+        ('shelf.Box("a", opts=O(hooks=pulumi.ResourceHookBinding(after_create=[late])))', "hook"),
         ('pulumi.ComponentResource("shelf:index:Far", "far", {}, O(), remote=True)', "remote"),
-        ('shelf.Box("a", content=pulumi.FileArchive("."), opts=O())', "archives"),
+        ('shelf.Box("a", content=pulumi.FileArchive("."), opts=O())', "FileArchive"),
+        ('shelf.Box.get("found", "there-123456", O())', "`get`"),
     ],
 )
-def test_what_the_engine_does_not_carry_out_is_refused_by_name(
+def test_what_the_engine_leaves_out_is_refused_by_name_with_the_way_out(
     stage: Stage, body: str, named: str
 ) -> None:
-    outcome = stage.up(body)
-    assert not outcome.ok
-    assert any(named in one.message for one in outcome.errors), outcome.errors
+    options = "pulumi.ResourceHookOptions(on_dry_run=True)"
+    hook = f'late = pulumi.ResourceHook("late", print, {options})\n'
+    (error,) = stage.up(hook + body).errors
+    assert named in error.message
+    assert error.message.endswith(LEFT_OUT)
+    assert "\n" not in error.message
+    assert stage.calls("create") == []

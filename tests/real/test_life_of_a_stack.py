@@ -18,7 +18,7 @@ from operations.rotate.catalogue import ROTATIONS
 from operations.rotate.memory import Memory, Progress
 from operations.rotate.model import Options, Step, Work
 from operations.rotate.running import Ending, carry_out
-from rehearsal.engine.import_file import write_import_file
+from rehearsal.engine.importing import write_import_file
 from rehearsal.genuine.cli import Step as EngineStep
 from tests.conftest import PROJECT
 from tests.real.real_host import (
