@@ -1,5 +1,6 @@
 """Deployments that stop half-way, by refusal or by a kill, each on a world of its own."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -8,14 +9,15 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rehearsal.flow import Flow
 from tests.rehearsal.rehearsed import (
     Rehearsed,
-    changes,
     clean_environment,
+    command_line,
     errors,
     nothing_stays,
 )
@@ -55,10 +57,10 @@ def test_a_release_with_a_service_without_a_tier_stops_before_any_container_star
     assert "postmark-mailcow" in fresh.services()
 
 
-def started_engine(fresh: Rehearsed) -> subprocess.Popen[bytes]:
-    """Start `up` on the command line, as a person would."""
+def started(fresh: Rehearsed, *words: str) -> subprocess.Popen[bytes]:
+    """Start a command, as a person would."""
     return subprocess.Popen(
-        [sys.executable, "-m", "rehearsal", "up", "--runs", str(fresh.runs)],
+        [sys.executable, "-m", "rehearsal", *words, "--runs", str(fresh.runs)],
         cwd=fresh.project,
         env=clean_environment(),
         stdout=subprocess.DEVNULL,
@@ -66,42 +68,57 @@ def started_engine(fresh: Rehearsed) -> subprocess.Popen[bytes]:
     )
 
 
-def await_steps(fresh: Rehearsed, engine: subprocess.Popen[bytes], count: int) -> None:
-    """Wait until the engine has noted `count` more creations."""
-    journal = fresh.stage.backend / ".pulumi" / "journals" / "mail" / "qual.journal"
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        assert engine.poll() is None, "the engine ended before it could be killed"
-        if journal.exists() and journal.read_bytes().count(b'"put"') >= count:
-            return
-        time.sleep(0.005)
-    pytest.fail("the engine did not get so far")
+def kill_after(fresh: Rehearsed, engine: subprocess.Popen[bytes], steps: int) -> None:
+    """Kill a run once it has noted so many steps."""
+    log = fresh.stage.logs / "events.jsonl"
+    mark = fresh.stage.backend / ".pulumi" / "mail.qual.open"
+    deadline = time.monotonic() + 300
+    try:
+        # The log of the preview is over once there is a mark.
+        while not (mark.exists() and log.read_bytes().count(b'"kind": "end"') >= steps):
+            assert engine.poll() is None, "the run ended before it could be killed"
+            assert time.monotonic() < deadline, "the run did not get so far"
+            time.sleep(0.01)
+    finally:
+        engine.send_signal(signal.SIGKILL)
+        engine.wait()
 
 
-def test_an_engine_killed_twice_on_its_way_is_finished_without_duplicates(
-    fresh: Rehearsed,
-) -> None:
-    for steps in (15, 40):
-        engine = started_engine(fresh)
-        try:
-            await_steps(fresh, engine, steps)
-        finally:
-            engine.send_signal(signal.SIGKILL)
-            engine.wait()
+def told(fresh: Rehearsed, *words: str) -> dict[str, Any]:
+    """Return what a command that must succeed hands to a machine."""
+    done = command_line(fresh.project, *words, "--runs", str(fresh.runs), "--json", seconds=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
 
-    finished = fresh.up()
 
-    assert finished.ok, errors(finished)
+def test_after_a_kill_the_world_is_made_anew_and_all_is_deployed_to_it(fresh: Rehearsed) -> None:
+    kill_after(fresh, started(fresh, "up"), 12)
+    before = fresh.world.pid
+    refused = command_line(fresh.project, "preview", "--runs", str(fresh.runs))
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1), refused
+    assert "`up` of" in refused.stderr
+    assert "was cut short" in refused.stderr
+
+    document = told(fresh, "up")
+
+    assert document["cut_short"].startswith("`up` of")
+    assert set(document["deploy"]["changes"]) == {"create"}
+    fresh.world = fresh.stage.world()
+    assert fresh.world.pid != before
     names = Counter(
-        (one["type"], one["name"]) for one in fresh.world.ask("GET", "/cloudflare/records")
+        (record["type"], record["name"]) for record in fresh.world.ask("GET", "/cloudflare/records")
     )
-    assert len(names) == len(fresh.resources("dnsRecord"))
     assert set(names.values()) == {1}
-    people = fresh.world.ask("GET", "/mailcow/people")["mailboxes"]
-    assert len(people) == len(fresh.stage.values()["mailboxes"])
-    assert set(Counter(fresh.services()).values()) == {1}
-    urns = Counter(one.urn for one in finished.resources)
-    assert set(urns.values()) == {1}
-    again = fresh.up()
-    assert (again.ok, changes(again)) == (True, {}), errors(again)
+    assert not fresh.preview().changed
     assert Flow(fresh.stage.declaration(fresh.world), fresh.world).into().ok
+
+    with fresh.declared(lambda values: values.update(protectMailboxes=False)):
+        assert fresh.up().ok
+    kill_after(fresh, started(fresh, "destroy"), 5)
+    shown = command_line(fresh.project, "up", "--runs", str(fresh.runs), seconds=300)
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert "`destroy` of" in shown.stdout
+    assert "its world and state are made anew" in shown.stdout
+    assert "115 changed" in shown.stdout
+    assert not fresh.stage.cut_short()

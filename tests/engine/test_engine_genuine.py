@@ -26,13 +26,11 @@ crate.register_outputs({"label": inner.label})
 first = shelf.Box("first", label="one", size=3, code=code,
                   content={"a": [1, 2.5, {"b": None}], "s": code, "t": True}, opts=O())
 second = shelf.Box("second", label=first.id, opts=O(
-    depends_on=[crate], additional_secret_outputs=["token"], ignore_changes=["size"],
-    protect=True, custom_timeouts=CustomTimeouts(create="5m"), replace_on_changes=["q"],
-    deleted_with=first, retain_on_delete=True, aliases=[Alias(name="older")]))
+    depends_on=[crate], additional_secret_outputs=["token"],
+    protect=True, replace_on_changes=["q"], aliases=[Alias(name="older")]))
 other = shelf.Provider("other", folder=folder, token=code, opts=ResourceOptions(version="1.0.0"))
 shelf.Box("third", label="3", opts=O(provider=other))
 shelf.Box("fourth", label="4", opts=ResourceOptions(version="1.0.0"))
-shelf.Box.get("looked-up", first.id, O())
 pulumi.export("label", second.label)
 pulumi.export("code", first.code)
 """

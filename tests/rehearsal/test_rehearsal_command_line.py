@@ -1,6 +1,7 @@
 """The command line: exit codes, JSON, one line for what a person can mend, and a clean house."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from typer.testing import CliRunner
 
 from rehearsal.__main__ import app
 from rehearsal.rehearse import EXIT_CHANGES, EXIT_DECLARATION, EXIT_FAILED
+from rehearsal.stage import Stage
+from tests.conftest import PROJECT
 from tests.rehearsal.rehearsed import (
     change_declaration,
     command_line,
@@ -122,6 +125,31 @@ def test_a_step_without_a_world_says_so_to_a_machine(tmp_path: Path) -> None:
         told = json.loads(said.stdout)
         assert told["ok"] is False
         assert "no world runs in" in told["error"]
+
+
+@pytest.mark.parametrize("words", [("run",), ("world", "start"), ("run", "--json")])
+def test_the_second_command_is_told_in_one_line_who_is_at_work(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    with Stage(PROJECT, "qual", tmp_path).lock:
+        done = command_line(PROJECT, *words, "--runs", str(tmp_path))
+
+    assert done.returncode == EXIT_FAILED
+    assert "Traceback" not in done.stderr
+    told = json.loads(done.stdout)["error"] if "--json" in words else done.stderr.strip()
+    assert "\n" not in told
+    assert f"qual is in use: pid {os.getpid()} (python " in told
+    assert "since 2" in told
+    assert not (tmp_path / "stacks" / "qual" / "world").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "stacks").write_text("a file where a folder should be")
+
+    done = command_line(PROJECT, "world", "start", "--runs", str(tmp_path))
+
+    assert (done.returncode, done.stderr.count("\n")) == (EXIT_FAILED, 1), done.stderr
+    assert "stacks" in done.stderr
 
 
 def test_an_engine_that_does_not_exist_is_named(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from components.mistakes import DeclarationError
+from rehearsal.engine.backend import Backend
 from rehearsal.stage import Stage, StageError, providers, refusals
 from rehearsal.world.client import WorldClient, WorldUnreachableError
 from tests.conftest import FACTS, PROJECT
@@ -113,6 +114,23 @@ def test_stopping_what_does_not_run_is_no_mistake(tmp_path: Path) -> None:
     assert Stage(PROJECT, "qual", runs=tmp_path).stop_world() is False
 
 
+def test_what_is_cleared_leaves_the_lock_the_passphrase_and_no_mark(tmp_path: Path) -> None:
+    stage = Stage(PROJECT, "qual", runs=tmp_path)
+    with stage.lock:
+        passphrase = stage.passphrase()
+        (stage.folder / "world").mkdir()
+        (stage.folder / "changed").mkdir()
+        stage.backend.mkdir()
+        Backend(stage.backend, "mail", "qual").begin("up")
+        assert stage.cut_short().startswith("`up` of")
+
+        stage.clear()
+
+        assert stage.cut_short() == ""
+        assert {path.name for path in stage.folder.iterdir()} == {"lock", "passphrase"}
+        assert stage.passphrase() == passphrase
+
+
 def test_every_package_that_the_program_uses_has_a_provider() -> None:
     assert set(providers()) == {"cloudflare", "command", "docker", "minio", "host", "mailcow"}
 
@@ -120,5 +138,5 @@ def test_every_package_that_the_program_uses_has_a_provider() -> None:
 def test_what_a_person_can_mend_has_a_message_of_its_own() -> None:
     assert {one.__name__ for one in refusals()} >= {
         "StageError", "WorldError", "WorldUnreachableError", "LockedError", "StateRefusedError",
-        "WrongPassphraseError", "ProjectRefusedError",
+        "WrongPassphraseError", "ProjectRefusedError", "CutShortError", "StateNotWrittenError",
     }  # fmt: skip
