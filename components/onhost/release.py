@@ -8,6 +8,7 @@ Nothing starts here, and nothing in the directory changes before every check has
 2. The tag is fetched into a reference of its own and must be the declared commit.
 3. The services of that commit's `docker-compose.yml` must be exactly those with a tier.
 4. No file of the release may overwrite a file that is not part of the one in place.
+5. Where another release is in place, the images of the new one are pulled.
 
 Then the tree is moved to the commit. Files that Git does not know are never touched. Changes to
 files that it knows (Mailcow rewrites some at run time, and keeps people's global filters in
@@ -190,6 +191,12 @@ def services_of(compose: str) -> set[str]:
     return found
 
 
+def images_of(compose: str) -> set[str]:
+    """Return the images of a compose file; those with a variable in their name are left out."""
+    found = re.findall(r"""^\s+image:\s*["']?([^\s"'#]+)""", compose, re.MULTILINE)
+    return {image for image in found if "$" not in image}
+
+
 def compare(release: set[str], declared: set[str], tag: str) -> None:
     """Compare the release's services with those that have a tier.
 
@@ -341,6 +348,9 @@ def place(options: argparse.Namespace) -> str:
     shelf = machine.on_disk(options.state) / "replaced"
     if before != options.commit:
         check_overwriting(tree, options.commit)
+        if before is not None:
+            # What runs would read the new files, perhaps for hours, if an image could not be had.
+            machine.pull_missing(images_of(tree.ask("show", f"{options.commit}:{COMPOSE}")))
         aside = switch(tree, before, options.commit, shelf)
     aside += mend(tree, options.commit, shelf)
     # By a name, or git would clear the release away once it is no longer in place.
