@@ -29,11 +29,13 @@ Exit status: 0 the release is in place, 1 it was refused, 2 wrong usage.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +49,8 @@ COMPOSE = "docker-compose.yml"
 CANDIDATE = "refs/po-mail/candidate"
 PLACED = "refs/po-mail/placed"
 GIT_TIMEOUT = 900
+LOCK_SECONDS = 60
+"""A lock of Git's index this old belongs to nobody any more."""
 TOLD = 4
 """How many lines of what git said an error tells."""
 
@@ -118,6 +122,12 @@ def prepare(tree: Tree) -> None:
     tree.directory.mkdir(parents=True, exist_ok=True)
     if not (tree.directory / ".git").exists():
         tree.run("init", "-q")
+    # Git holds it for seconds; one that a killed run left would end every later release.
+    lock = tree.directory / ".git/index.lock"
+    with contextlib.suppress(FileNotFoundError):
+        if lock.stat().st_mtime < time.time() - LOCK_SECONDS:
+            lock.unlink()
+            sys.stderr.write(f"release: {lock} was left by a run that was killed; removed\n")
 
 
 def refuse_older(tree: Tree, tag: str, back_from: str) -> None:

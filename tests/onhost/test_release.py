@@ -370,3 +370,16 @@ def test_the_images_of_another_release_are_there_before_its_files_are(
     assert bring("2026-08") == 0
     assert (tree / "new.txt").exists()
     assert docker.told("pull")[-1] == ["pull", "-q", "example/postfix:2"]
+
+
+def test_a_lock_that_a_killed_run_left_ends_no_later_release(
+    bring: Run, tree: Path, upstream: Upstream, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bring() == 0
+    lock = tree / ".git/index.lock"
+    lock.touch()
+    upstream.publish("2026-08", {"new.txt": "new\n"})
+    assert bring("2026-08") == 1, "it may be another Git at work"
+    os.utime(lock, (1, 1))
+    assert bring("2026-08") == 0
+    assert "index.lock was left by a run that was killed; removed" in capsys.readouterr().err
