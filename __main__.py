@@ -54,6 +54,7 @@ stack = MailcowComponent(
         declaration,
         connection,
         release=release,
+        spamhaus_dqs_key=secrets.spamhaus_dqs_key,
         postfix_files=smarthost.files,
         before_start=[host.firewall, certificate.delivery],
     ),

@@ -27,6 +27,7 @@ DMARC_REPORT_DAYS = 35
 DECLARED_SENDER = 'source!="unknown"'
 """Matcher of the messages whose sender is known."""
 _LONGEST_BACKUP = 6 * 3600
+_LONGEST_DRILL = 9 * 3600
 """Seconds that a backup may take."""
 REAL_DISKS = 'fstype!~"tmpfs|ramfs|overlay|squashfs|nsfs"'
 """Matcher of the file systems that can fill up."""
@@ -210,6 +211,14 @@ def _backup(age_hours: int, drill_days: int) -> list[Alert]:
             "5m",
             Severity.CRITICAL,
             "the last restore that was tried did not bring everything back",
+        ),
+        Alert(
+            "MailDrillUnfinished",
+            f"time() - po_mail_drill_last_start_timestamp_seconds > {_LONGEST_DRILL}",
+            "5m",
+            Severity.WARNING,
+            "a drill began {{ $value | humanizeDuration }} ago and has not ended: what it restored "
+            "may lie on the host in clear",
         ),
     ]
 

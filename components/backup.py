@@ -145,6 +145,18 @@ def backup_paths(directory: str) -> dict[str, str]:
     }
 
 
+def own_paths(directory: str) -> dict[str, str]:
+    """Return what people may have put into Mailcow's pages, by part; it need not be there.
+
+    Args:
+        directory: Directory of the release on the host.
+    """
+    return {
+        "web-settings": f"{directory}/data/web/inc/vars.local.inc.php",
+        "web-style": f"{directory}/data/web/css/build/0081-custom-mailcow.css",
+    }
+
+
 def render_backup_settings(declaration: "Declaration") -> str:
     """Return what the program on the host is told, as JSON."""
     mailcow, backup = declaration.mailcow, declaration.backup
@@ -155,6 +167,7 @@ def render_backup_settings(declaration: "Declaration") -> str:
         "release": mailcow.release.tag,
         "volumes": VOLUMES,
         "paths": backup_paths(mailcow.directory),
+        "optionalPaths": own_paths(mailcow.directory),
         "environment": ENVIRONMENT,
         "state": STATE,
         "metrics": f"{declaration.monitoring.textfile_directory}/{METRICS}",
@@ -373,6 +386,7 @@ class BackupComponent(pulumi.ComponentResource):
             "passphrase": (PASSPHRASE, pulumi.Output.secret(self._args.passphrase), "0600"),
             "environment": (ENVIRONMENT, pulumi.Output.secret(environment), "0600"),
             "service": (f"{UNITS}/{UNIT}.service", render_backup_service(declaration), "0644"),
+            "drill-clean": (f"{UNITS}/{drill.UNIT}", drill.render_clean_unit(declaration), "0644"),
             "timer": (
                 f"{UNITS}/{UNIT}.timer",
                 render_backup_timer(declaration.backup.schedule),
@@ -396,9 +410,12 @@ class BackupComponent(pulumi.ComponentResource):
         return on_host(
             "backup-schedule",
             f"systemd-analyze calendar {calendar} >/dev/null && systemctl daemon-reload"
-            f" && systemctl enable --now {UNIT}.timer && systemctl restart {UNIT}.timer",
+            f" && systemctl enable --now {UNIT}.timer && systemctl restart {UNIT}.timer"
+            # Started at boot alone: a drill may be under way now.
+            f" && systemctl enable {drill.UNIT}",
             connection=self._args.connection,
-            reads=[files[kind].revision for kind in ("service", "timer")],
-            delete=f"systemctl disable --now {UNIT}.timer || true",
+            reads=[files[kind].revision for kind in ("service", "timer", "drill-clean")],
+            delete=f"systemctl disable --now {UNIT}.timer || true\n"
+            f"systemctl disable {drill.UNIT} || true",
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*files.values(), *after]),
         )

@@ -334,6 +334,7 @@ class MailcowArgs:
         declaration: The declaration.
         connection: How commands reach the host.
         release: The release in its directory.
+        spamhaus_dqs_key: Key to Spamhaus' lists, None without one.
         postfix_files: Files that Postfix reads when it starts, by path below the directory of
             the release (`RelayComponent.files`).
         before_start: What must have happened before any container starts: the firewall is
@@ -343,6 +344,7 @@ class MailcowArgs:
     declaration: "Declaration"
     connection: command.remote.ConnectionArgs
     release: ReleaseComponent
+    spamhaus_dqs_key: pulumi.Input[str] | None = None
     postfix_files: Mapping[str, pulumi_host.File] = field(default_factory=dict)
     before_start: Sequence[pulumi.Resource] = ()
 
@@ -396,7 +398,8 @@ class MailcowComponent(pulumi.ComponentResource):
             for key, length in _SECRET_LENGTHS.items()
         }
         self._keys = made
-        values = pulumi.Output.all(**{key: secret.value for key, secret in made.items()})
+        given = {"spamhaus_dqs_key": self._args.spamhaus_dqs_key or ""}
+        values = pulumi.Output.all(**{key: one.value for key, one in made.items()}, **given)
         secrets = values.apply(lambda given: MailcowSecrets(**given))
         return pulumi.Output.secret(secrets)
 

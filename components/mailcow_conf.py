@@ -63,6 +63,7 @@ class MailcowSecrets:
         dovecot_master: DOVECOT_MASTER_PASS.
         api_key: API_KEY.
         api_key_read_only: API_KEY_READ_ONLY, for what only watches.
+        spamhaus_dqs_key: SPAMHAUS_DQS_KEY, which Spamhaus gives; empty without one.
     """
 
     database: str
@@ -72,6 +73,7 @@ class MailcowSecrets:
     dovecot_master: str
     api_key: str
     api_key_read_only: str
+    spamhaus_dqs_key: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what the file could not carry.
@@ -80,7 +82,10 @@ class MailcowSecrets:
             ValueError: a secret has other characters than letters, digits and hyphens, or the
                 key of SOGo is not 16 characters long; no secret is repeated.
         """
-        for name, value in vars(self).items():
+        given = {name: value for name, value in vars(self).items() if name != "spamhaus_dqs_key"}
+        if self.spamhaus_dqs_key:
+            given["spamhaus_dqs_key"] = self.spamhaus_dqs_key
+        for name, value in given.items():
             if not _SECRET.fullmatch(value):
                 msg = f"Mailcow's secret {name} must consist of A-Z, a-z, 0-9 and hyphens"
                 raise ValueError(msg)
@@ -263,7 +268,7 @@ def _groups(
             "SOGO_URL_ENCRYPTION_KEY": secrets.sogo_url_key if secrets else "",
             "DOVECOT_MASTER_USER": "pomailmaster",
             "DOVECOT_MASTER_PASS": secrets.dovecot_master if secrets else "",
-            "SPAMHAUS_DQS_KEY": "",
+            "SPAMHAUS_DQS_KEY": secrets.spamhaus_dqs_key if secrets else "",
         },
     }
 

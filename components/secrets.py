@@ -1,5 +1,6 @@
 """The secrets of a stack: each a key of its own, sealed in the stack's file."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -19,6 +20,11 @@ CATALOGUE = {
 }
 """Where each secret is found, beside the password of each mailbox."""
 
+OPTIONAL = {
+    "spamhausDqsKey": "Spamhaus, Data Query Service: lists that answer a resolver of many users",
+}
+"""Where the secrets are found that a stack can do without."""
+
 
 @dataclass(frozen=True)
 class Secrets:
@@ -32,6 +38,7 @@ class Secrets:
         storage_secret_key: Secret key of the MinIO administrator.
         backup_passphrase: Passphrase of the encrypted archives.
         passwords: Password of each mailbox, by local part.
+        spamhaus_dqs_key: Key to Spamhaus' lists, None without one.
     """
 
     cloudflare_api_token: pulumi.Output[str]
@@ -41,11 +48,12 @@ class Secrets:
     storage_secret_key: pulumi.Output[str]
     backup_passphrase: pulumi.Output[str]
     passwords: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
+    spamhaus_dqs_key: pulumi.Output[str] | None = None
 
 
 def names_secret(key: str) -> bool:
     """Tell whether a key is one of a secret."""
-    return key in CATALOGUE or key.startswith(PASSWORD)
+    return key in CATALOGUE or key in OPTIONAL or key.startswith(PASSWORD)
 
 
 def keys(mailboxes: Iterable[str]) -> dict[str, str]:
@@ -73,6 +81,7 @@ def from_configuration(config: pulumi.Config, mailboxes: Iterable[str]) -> Secre
         storage_secret_key=config.require_secret("storageSecretKey"),
         backup_passphrase=config.require_secret("backupPassphrase"),
         passwords={name: config.require_secret(PASSWORD + name) for name in mailboxes},
+        spamhaus_dqs_key=config.get_secret("spamhausDqsKey"),
     )
 
 
@@ -88,7 +97,7 @@ def mistakes(given: Mapping[str, str], mailboxes: Iterable[str] | None) -> list[
     found = [_missing(key, needed[key]) for key in needed if not given.get(key)]
     for key, value in given.items():
         name = key.removeprefix(PASSWORD)
-        if key not in needed and mailboxes is not None:
+        if key not in needed and key not in OPTIONAL and mailboxes is not None:
             near = suggestion(name, names)
             way_out = f"; otherwise pulumi config rm {PREFIX}{key}"
             found.append(Mistake(PREFIX + key, f"there is no mailbox {name}{near}{way_out}"))
@@ -118,6 +127,8 @@ def _fault(key: str, value: str) -> str | None:
         if not value.lstrip().startswith("-----BEGIN "):
             return f"is not a private key in PEM; type {command(key)}"
         return None
+    if key == "spamhausDqsKey" and not re.fullmatch("[A-Za-z0-9]+", value):
+        return f"has other characters than letters and digits; type {command(key)}"
     if value != value.strip():
         return f"begins or ends in white space; type {command(key)}"
     least = {"backupPassphrase": 16}.get(key, 8 if key.startswith(PASSWORD) else 1)

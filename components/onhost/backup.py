@@ -53,6 +53,8 @@ T = TypeVar("T")
 SUCCESS, FAILED, WRONG, BUSY = 0, 1, 2, 4
 SERVICE_SECONDS = 3600
 """How long a dump, or any other question to a container, may take."""
+GIT_SECONDS = 300
+"""How long Git may compare the release's tree."""
 ATTEMPTS = 3
 """How often the snapshot is tried: mail that is moved while it is read makes restic complain."""
 SOME_FILES_UNREAD = 3
@@ -89,6 +91,7 @@ class Settings(NamedTuple):
     release: str
     volumes: dict[str, str]
     paths: dict[str, str]
+    optional: dict[str, str]
     environment: Path
     state: Path
     metrics: Path
@@ -123,6 +126,7 @@ def read_settings(path: Path) -> Settings:
             release=given["release"],
             volumes=dict(given["volumes"]),
             paths=dict(given["paths"]),
+            optional=dict(given.get("optionalPaths", {})),
             environment=machine.on_disk(given["environment"]),
             state=machine.on_disk(given["state"]),
             metrics=machine.on_disk(given["metrics"]),
@@ -243,6 +247,27 @@ def compare_dump(dump: Path, before: Mapping[str, Any], after: Mapping[str, Any]
         raise machine.StepError(f"database: the dump lacks {', '.join(missing[:3])}")
 
 
+def save_changes(settings: Settings, folder: Path) -> Path | None:
+    """Write what people changed in the release's own files, such as templates; None if nothing.
+
+    It is a patch for `git apply`. That it cannot be had is told, and costs no night.
+    """
+    target = folder / "changes.patch"
+    words = ["git", "-C", str(settings.directory), "diff", "--binary", "HEAD"]
+    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
+    if not (settings.directory / ".git").exists():
+        return None
+    try:
+        with target.open("wb") as stream:
+            machine.run(
+                words, "changes", seconds=GIT_SECONDS, environment=environment, output=stream
+            )
+    except machine.StepError as error:
+        sys.stderr.write(f"backup: {error}; what was changed in the release is not stored\n")
+        return None
+    return target if target.stat().st_size else None
+
+
 def save_redis(settings: Settings) -> None:
     """Let Redis write its memory to its volume.
 
@@ -283,7 +308,8 @@ def find_parts(settings: Settings) -> dict[str, Path]:
     missing = sorted(name for name, path in parts.items() if not path.exists())
     if missing:
         raise machine.StepError(f"not there: {', '.join(missing)}")
-    return parts
+    own = {name: machine.on_disk(path) for name, path in settings.optional.items()}
+    return {**parts, **{name: path for name, path in own.items() if path.exists()}}
 
 
 def count_tables(settings: Settings) -> dict[str, list[str]]:
@@ -319,7 +345,11 @@ def take_inventory(settings: Settings, folder: Path, parts: dict[str, Path]) -> 
     compare_dump(dump[0], before, after)
     known = inventory.read_messages(inventory.read(settings.state / MESSAGES))
     patiently(settings, lambda: save_redis(settings))
-    plain = [*settings.paths, *(name for name in ("crypt",) if name in settings.volumes)]
+    changes = save_changes(settings, folder)
+    if changes is not None:
+        parts["changes"] = changes
+    own = [*settings.optional, "crypt", "changes"]
+    plain = [*settings.paths, *(name for name in own if name in parts)]
     found = {
         "database": dump[1],
         "tables": {"before": before, "after": after},

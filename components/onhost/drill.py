@@ -59,6 +59,8 @@ SPARE = 1.2
 """Share of the snapshot's size that must be free on the disk."""
 SPARE_MIB = 256
 """Memory in MiB that must be left beside the limits of the containers."""
+BEGAN = "drill-began.json"
+"""There while a drill is under way: one that was killed with its watcher left it behind."""
 MEMORY = "drill.json"
 """What is remembered of the last good drill, below the folder of state."""
 MARGIN = timedelta(days=1)
@@ -185,10 +187,18 @@ def watch(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     if sys.stdin.read() != "done\n":
-        clean(settings)
+        note_end(settings)
+    return SUCCESS
+
+
+def note_end(settings: Settings) -> None:
+    """Remove what a drill left; one that has begun and not ended is noted as failed."""
+    clean(settings)
+    began = settings.backup.state / BEGAN
+    if began.exists():
         memory = machine.recall(settings.backup.state / MEMORY) or {}
         report(settings, memory, running=False, good=False)
-    return SUCCESS
+        began.unlink()
 
 
 def free_memory() -> int | None:
@@ -606,9 +616,11 @@ def report(
 ) -> None:
     """Write the metrics of the drill, and when the last good one was."""
     now = int(time.time())
+    began, ended = (now, None) if running else (None, now)
     machine.publish(settings.metrics, machine.gauges("po_mail_drill", {
         "running": ("Whether a drill has begun and not ended.", int(running)),
-        "last_run_timestamp_seconds": ("When the last drill was held.", now),
+        "last_start_timestamp_seconds": ("Begin of the drill that is under way.", began),
+        "last_run_timestamp_seconds": ("End of the last drill.", ended),
         "last_run_success": ("Whether the last drill restored everything.", int(good)),
         "last_run_duration_seconds": ("Duration of the last drill.", round(seconds, 3)),
         "last_success_timestamp_seconds": ("End of the last good drill.",
@@ -622,6 +634,7 @@ def hold(
     """Hold the drill under its lock; report and return the exit status."""
     memory = machine.recall(settings.backup.state / MEMORY) or {}
     began, good = time.monotonic(), False
+    machine.remember(settings.backup.state / BEGAN, {"began": time.time()})
     report(settings, memory, running=True, good=False)
     try:
         restic = backup.restic_of(settings.backup)
@@ -645,6 +658,7 @@ def hold(
     finally:
         # Whatever ended it, a mistake of this program too: one that seems to run mutes its alert.
         report(settings, memory, running=False, good=good, seconds=time.monotonic() - began)
+        (settings.backup.state / BEGAN).unlink(missing_ok=True)
     say(options, result)
     return SUCCESS if good else FAILED
 
@@ -754,7 +768,7 @@ def main(arguments: list[str] | None = None) -> int:
             say(options, {"ok": False, "error": f"{what} has not ended"})
             return BUSY
         if options.clean:
-            clean(settings)
+            note_end(settings)
             say(options, {"ok": True, "text": "nothing of a drill is left"})
             return SUCCESS
         return hold(options, settings, api)

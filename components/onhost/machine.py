@@ -17,10 +17,12 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+PULL_SECONDS = 3600
+"""How long one image may take to be pulled."""
 STALE_SECONDS = 3600
 """A draft this old was left by a program that was killed."""
 
@@ -238,6 +240,19 @@ def run(
 def compose(project: str, directory: Path, *words: str) -> list[str]:
     """Return the words of a `docker compose` command on a project."""
     return ["docker", "compose", "-p", project, "--project-directory", str(directory), *words]
+
+
+def pull_missing(images: Iterable[str]) -> None:
+    """Pull the images that are not there yet.
+
+    Raises:
+        StepError: one cannot be pulled.
+    """
+    for image in sorted(set(images)):
+        inspect = ["docker", "inspect", "--type", "image", "--format", "{{.Id}}", image]
+        if run(inspect, "docker inspect", seconds=60, accepted=(0, 1)).returncode:
+            what = f"image {image} cannot be pulled"
+            run(["docker", "pull", "-q", image], what, seconds=PULL_SECONDS)
 
 
 # Metrics

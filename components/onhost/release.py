@@ -8,6 +8,7 @@ Nothing starts here, and nothing in the directory changes before every check has
 2. The tag is fetched into a reference of its own and must be the declared commit.
 3. The services of that commit's `docker-compose.yml` must be exactly those with a tier.
 4. No file of the release may overwrite a file that is not part of the one in place.
+5. Where another release is in place, the images of the new one are pulled.
 
 Then the tree is moved to the commit. Files that Git does not know are never touched. Changes to
 files that it knows (Mailcow rewrites some at run time, and keeps people's global filters in
@@ -28,11 +29,13 @@ Exit status: 0 the release is in place, 1 it was refused, 2 wrong usage.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,6 +49,8 @@ COMPOSE = "docker-compose.yml"
 CANDIDATE = "refs/po-mail/candidate"
 PLACED = "refs/po-mail/placed"
 GIT_TIMEOUT = 900
+LOCK_SECONDS = 60
+"""A lock of Git's index this old belongs to nobody any more."""
 TOLD = 4
 """How many lines of what git said an error tells."""
 
@@ -117,6 +122,12 @@ def prepare(tree: Tree) -> None:
     tree.directory.mkdir(parents=True, exist_ok=True)
     if not (tree.directory / ".git").exists():
         tree.run("init", "-q")
+    # Git holds it for seconds; one that a killed run left would end every later release.
+    lock = tree.directory / ".git/index.lock"
+    with contextlib.suppress(FileNotFoundError):
+        if lock.stat().st_mtime < time.time() - LOCK_SECONDS:
+            lock.unlink()
+            sys.stderr.write(f"release: {lock} was left by a run that was killed; removed\n")
 
 
 def refuse_older(tree: Tree, tag: str, back_from: str) -> None:
@@ -188,6 +199,12 @@ def services_of(compose: str) -> set[str]:
     if not found:
         raise machine.StepError("the release's docker-compose.yml has no services that can be read")
     return found
+
+
+def images_of(compose: str) -> set[str]:
+    """Return the images of a compose file; those with a variable in their name are left out."""
+    found = re.findall(r"""^\s+image:\s*["']?([^\s"'#]+)""", compose, re.MULTILINE)
+    return {image for image in found if "$" not in image}
 
 
 def compare(release: set[str], declared: set[str], tag: str) -> None:
@@ -341,6 +358,9 @@ def place(options: argparse.Namespace) -> str:
     shelf = machine.on_disk(options.state) / "replaced"
     if before != options.commit:
         check_overwriting(tree, options.commit)
+        if before is not None:
+            # What runs would read the new files, perhaps for hours, if an image could not be had.
+            machine.pull_missing(images_of(tree.ask("show", f"{options.commit}:{COMPOSE}")))
         aside = switch(tree, before, options.commit, shelf)
     aside += mend(tree, options.commit, shelf)
     # By a name, or git would clear the release away once it is no longer in place.

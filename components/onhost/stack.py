@@ -61,14 +61,7 @@ class Project:
         Raises:
             StepError: one cannot be pulled; nothing was stopped.
         """
-        for image in sorted(set(self.run("config", "--images").split())):
-            inspect = ["docker", "inspect", "--type", "image", "--format", "{{.Id}}", image]
-            there = machine.run(inspect, "docker inspect", seconds=60, accepted=(0, 1))
-            if there.returncode:
-                machine.run(
-                    ["docker", "pull", "-q", image], f"image {image} cannot be pulled",
-                    seconds=COMPOSE_TIMEOUT,
-                )  # fmt: skip
+        machine.pull_missing(self.run("config", "--images").split())
 
     def conf(self, key: str) -> str:
         """Return a setting of `mailcow.conf`."""

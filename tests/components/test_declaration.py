@@ -715,6 +715,8 @@ def run(values: Values, sealed: dict[str, str], also_sealed: tuple[str, ...] = (
 
 def test_the_runtime_gives_declaration_and_secrets(qual: Declaration, qual_values: Values) -> None:
     assert run(qual_values, sealed_values(qual)).error is None
+    optional = {"mail:spamhausDqsKey": "planted5key"}
+    assert run(qual_values, sealed_values(qual) | optional).error is None
 
 
 def test_missing_secrets_are_one_message_of_commands(
@@ -748,6 +750,7 @@ def test_mistakes_and_missing_secrets_are_told_together(qual_values: Values) -> 
         ("mail:sshPrivateKey", "planted-password", "is not a private key in PEM"),
         ("mail:backupPassphrase", "planted", "fewer than 16 characters"),
         ("mail:smarthostPassword", "planted-password\n", "white space"),
+        ("mail:spamhausDqsKey", "planted password", "other characters than letters and digits"),
     ],
 )
 def test_a_secret_that_cannot_be_right_is_refused_without_an_echo(

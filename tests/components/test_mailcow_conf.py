@@ -185,3 +185,12 @@ def test_every_fixed_setting_is_known_with_its_reason(qual: Declaration) -> None
     assert set(fixed) == set(FIXED) - set(FIXED_SECRETS)
     assert fixed["MAILCOW_HOSTNAME"] == "mx.portugalodyssey.pt"
     assert all(FIXED.values())
+
+
+def test_a_key_of_spamhaus_is_written_where_one_is_declared(qual: Declaration) -> None:
+    plain = render_mailcow_conf(qual, SECRETS)
+    assert "SPAMHAUS_DQS_KEY=\n" in plain
+    declared = dataclasses.replace(SECRETS, spamhaus_dqs_key="planted5key")
+    assert "SPAMHAUS_DQS_KEY=planted5key\n" in render_mailcow_conf(qual, declared)
+    with pytest.raises(ValueError, match="spamhaus_dqs_key must consist of"):
+        dataclasses.replace(SECRETS, spamhaus_dqs_key="with blank")

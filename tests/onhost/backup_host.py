@@ -98,6 +98,9 @@ class BackupHost:
                 "mailcow-conf": "/opt/po-mail/mailcow/mailcow.conf",
                 "secrets": "/opt/po-mail/secrets",
             },
+            "optionalPaths": {
+                "web-settings": "/opt/po-mail/mailcow/data/web/inc/vars.local.inc.php"
+            },
             "environment": "/opt/po-mail/secrets/backup.env",
             "state": "/opt/po-mail/state",
             "metrics": "/var/lib/node_exporter/textfile_collector/po_mail_backup.prom",

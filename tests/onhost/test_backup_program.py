@@ -273,6 +273,28 @@ def test_a_metrics_folder_that_cannot_be_written_does_not_cost_the_night(host: B
     assert len(kinds(host)["snapshots"]) == 1
 
 
+def test_what_people_changed_in_the_release_is_stored_where_there_is_something(
+    host: BackupHost,
+) -> None:
+    def stored() -> set[str]:
+        assert host.run().returncode == 0
+        call = [call for call in host.calls() if call[:2] == ["restic", "backup"]][-1]
+        return {Path(word).name for word in call[call.index("--") + 1 :]}
+
+    assert not stored() & {"vars.local.inc.php", "changes.patch"}
+    tree = host.at("/opt/po-mail/mailcow")
+    host.put("/opt/po-mail/mailcow/data/assets/templates/quota.tpl", "theirs\n")
+    for words in (["init", "-q"], ["add", "data/assets"], ["commit", "-q", "-m", "release"]):
+        fixed = ["git", "-C", str(tree), "-c", "user.name=x", "-c", "user.email=x@example.org"]
+        subprocess.run([*fixed, *words], check=True, timeout=30)
+    host.put("/opt/po-mail/mailcow/data/web/inc/vars.local.inc.php", "<?php\n")
+    assert stored() >= {"vars.local.inc.php"}
+    host.put("/opt/po-mail/mailcow/data/assets/templates/quota.tpl", "ours\n")
+    assert stored() >= {"vars.local.inc.php", "changes.patch"}
+    (tree / ".git/HEAD").write_text("spoilt")
+    assert "changes.patch" not in stored()
+
+
 def test_the_dump_in_clear_is_not_left_behind(host: BackupHost) -> None:
     for faults in ({}, {"restic:backup": 1}):
         host.faults = faults

@@ -113,8 +113,8 @@ class Restore:
         self.restored = drill.Restored("abcd", TAKEN, "r", {"vmail": self.mail},
                                        {"messages": promised})  # fmt: skip
         installation = backup.Settings(
-            "po-mail", root, "mx", "r", {"vmail": "vmail-vol-1"}, {}, root, root, root, "mailcow",
-            {}, 5.0, 0.0,
+            "po-mail", root, "mx", "r", {"vmail": "vmail-vol-1"}, {}, {}, root, root, root,
+            "mailcow", {}, 5.0, 0.0,
         )  # fmt: skip
         self.settings = drill.Settings(installation, scratch, "po-mail-drill", root, {})
         monkeypatch.setattr(backup, "volume_path", lambda _name: self.live)

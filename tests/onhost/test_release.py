@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from components.onhost import machine, release
+from tests.onhost.fake_docker import Docker
 
 COMPOSE = """\
 # services: not these
@@ -91,7 +92,7 @@ def upstream(tmp_path: Path) -> Upstream:
 
 
 @pytest.fixture
-def bring(upstream: Upstream, root: Path) -> Run:
+def bring(upstream: Upstream, root: Path, docker: Docker) -> Run:
     """Return a function that runs the program for a tag of the repository."""
 
     def run(
@@ -351,3 +352,34 @@ def test_git_does_not_know_what_is_ours(bring: Run, tree: Path) -> None:
         capture_output=True, text=True, check=True, timeout=30,
     )  # fmt: skip
     assert [line for line in done.stdout.splitlines() if line[3:] in release.OURS] == []
+
+
+def test_the_images_of_another_release_are_there_before_its_files_are(
+    bring: Run, tree: Path, upstream: Upstream, docker: Docker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bring() == 0
+    assert docker.told("pull") == []
+    compose = COMPOSE.replace("example/postfix:1", "example/postfix:2")
+    upstream.publish("2026-08", {"docker-compose.yml": compose, "new.txt": "new\n"})
+    docker.know(images={"example/nginx:1": True}, fails=["pull"])
+    assert bring("2026-08") == 1
+    assert "image example/postfix:2 cannot be pulled" in capsys.readouterr().err
+    assert not (tree / "new.txt").exists()
+    assert (tree / "docker-compose.yml").read_text() == COMPOSE
+    docker.know(fails=[])
+    assert bring("2026-08") == 0
+    assert (tree / "new.txt").exists()
+    assert docker.told("pull")[-1] == ["pull", "-q", "example/postfix:2"]
+
+
+def test_a_lock_that_a_killed_run_left_ends_no_later_release(
+    bring: Run, tree: Path, upstream: Upstream, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bring() == 0
+    lock = tree / ".git/index.lock"
+    lock.touch()
+    upstream.publish("2026-08", {"new.txt": "new\n"})
+    assert bring("2026-08") == 1, "it may be another Git at work"
+    os.utime(lock, (1, 1))
+    assert bring("2026-08") == 0
+    assert "index.lock was left by a run that was killed; removed" in capsys.readouterr().err

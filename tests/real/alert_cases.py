@@ -168,6 +168,7 @@ def _backup(hours: int) -> list[Case]:
 def _drill(days: int) -> list[Case]:
     success = "po_mail_drill_last_success_timestamp_seconds"
     last, running = "po_mail_drill_last_run_success", "po_mail_drill_running"
+    start = "po_mail_drill_last_start_timestamp_seconds"
     old = f"no restore was tried with success for {days} days"
     return [
         Case("MailDrillOld", {success: steady(0)}, days * 24 + 1, old,
@@ -177,6 +178,12 @@ def _drill(days: int) -> list[Case]:
             "MailDrillFailed", {last: steady(0), running: steady(0)}, 0,
             "the last restore that was tried did not bring everything back",
             {last: steady(0), running: steady(1)},
+        ),
+        Case(
+            "MailDrillUnfinished", {start: steady(0), running: steady(1)}, 541,
+            "a drill began 9h 8m 0s ago and has not ended: what it restored may lie on the host in "
+            "clear",
+            {last: steady(1), running: steady(0)},
         ),
     ]  # fmt: skip
 
