@@ -8,6 +8,7 @@ loads it at boot and again whenever the distribution's `nftables.service` has fl
 """
 
 import ipaddress
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -169,8 +170,42 @@ def firewall_of(declaration: "Declaration") -> Firewall:
     )
 
 
-def _prepare() -> str:
-    """Return the command that looks for the tools and makes the directories."""
+_KEEPS_SENDERS = r"""
+import json, pathlib, sys
+version, file = sys.argv[1], pathlib.Path(sys.argv[2])
+try:
+    settings = json.loads(file.read_text()) if file.exists() else {}
+except ValueError as error:
+    sys.exit(f"{file.name} of Docker cannot be read: {error}")
+recent = int(version.partition(".")[0]) >= 27
+if not settings.get("ip6tables", recent) or not (recent or settings.get("experimental")):
+    sys.exit(
+        f"Docker {version} carries IPv6 through its own proxy as it is set: Postfix would take "
+        "every sender for a neighbour and relay for the world. Put "
+        '{"ip6tables": true, "experimental": true} into /etc/docker/daemon.json and restart '
+        "Docker, or update it to 27 or later; or leave mail:ipv6 out"
+    )
+"""
+"""Ends with the reason where Docker hides who sends over IPv6. Before version 27 it filters and
+forwards IPv6 by its own proxy unless `ip6tables` is set, which is experimental there
+(https://docs.docker.com/engine/release-notes/27/, daemon.json reference)."""
+
+
+def _docker_keeps_senders() -> str:
+    """Return the command that looks whether Docker passes on who sends over IPv6."""
+    return (
+        "version=$(docker version --format '{{.Server.Version}}') || exit 1\n"
+        f"python3 -c {shlex.quote(_KEEPS_SENDERS)} "
+        f'"$version" {at("/etc/docker/daemon.json")} || exit 1\n'
+    )
+
+
+def _prepare(*, ipv6: bool) -> str:
+    """Return the command that looks at the host and makes the directories.
+
+    Args:
+        ipv6: Whether anyone may come over IPv6, so that Docker must pass on who does.
+    """
     looks = "\n".join(
         f"command -v {tool} >/dev/null || {{ echo '{tool} is not installed on the host' >&2;"
         " missing=1; }"
@@ -181,6 +216,7 @@ def _prepare() -> str:
     return (
         f"missing=0\n{looks}\n"
         '[ "$missing" = 0 ] || exit 1\n'
+        f"{_docker_keeps_senders() if ipv6 else ''}"
         f"install -d -m 0755 {open_to_read}\n"
         f"install -d -m 0700 {for_root}\n"
     )
@@ -240,7 +276,7 @@ class HostComponent(pulumi.ComponentResource):
         super().__init__("mail:components:Host", name, None, opts)
         self.directories = on_host(
             "host-directories",
-            _prepare(),
+            _prepare(ipv6=args.declaration.ipv6 is not None),
             connection=args.connection,
             reads=[],
             opts=pulumi.ResourceOptions(parent=self),

@@ -45,7 +45,8 @@ class DockerEngine(Service):
     Memory, swap, ports, labels and restart policy read back as the genuine engine gives them.
 
     Faults: `fail` (true: every change answers 500), `pull_refused` (true, or a part of the
-    image's name), `container_exits` ({name or image: exit code}: it ends as soon as it starts).
+    image's name), `container_exits` ({name or image: exit code}: it ends as soon as it starts),
+    `version` (a release other than 27.5.1).
     """
 
     name = "docker"
@@ -92,6 +93,10 @@ class DockerEngine(Service):
     def exporter_digest(self) -> str:
         """Digest under which the exporter's image can be pulled."""
         return made_up_digest(self._exporter)
+
+    @property
+    def _release(self) -> str:
+        return str(self.faults.get("version", "27.5.1"))
 
     def overlay(self) -> dict[str, Any]:
         """Tell where the engine listens, and the digest of the exporter."""
@@ -180,7 +185,7 @@ class DockerEngine(Service):
     async def _version(self, _request: web.Request) -> web.Response:
         return web.json_response(
             {
-                "Platform": {"Name": "Rehearsed Docker engine"}, "Version": "27.5.1",
+                "Platform": {"Name": "Rehearsed Docker engine"}, "Version": self._release,
                 "ApiVersion": API_VERSION, "MinAPIVersion": "1.24", "Os": "linux",
                 "Arch": "amd64", "KernelVersion": "rehearsed", "GitCommit": "rehearsed",
                 "GoVersion": "none", "BuildTime": "2026-01-01T00:00:00+00:00", "Components": [],
@@ -192,7 +197,7 @@ class DockerEngine(Service):
         running = sum(one["State"]["Running"] for one in self.store.containers.values())
         return web.json_response(
             {
-                "ID": "rehearsed", "Name": "rehearsed", "ServerVersion": "27.5.1",
+                "ID": "rehearsed", "Name": "rehearsed", "ServerVersion": self._release,
                 "OSType": "linux", "Architecture": "x86_64", "OperatingSystem": "Rehearsed Linux",
                 "Driver": "overlay2", "CgroupVersion": "2", "CgroupDriver": "systemd",
                 "NCPU": host.get("cpus", 4), "MemTotal": host.get("memoryMib", 8192) * 2**20,

@@ -3,11 +3,13 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from components.declaration import Declaration
+from components.declaration import Declaration, read
 from components.host import (
     RULES,
     Firewall,
@@ -186,3 +188,48 @@ def test_a_missing_tool_ends_the_deployment_with_its_name(
     )
     assert done.returncode == 1
     assert "git is not installed on the host" in done.stderr
+
+
+RELAYS = "Postfix would take every sender for a neighbour and relay for the world"
+
+
+@pytest.mark.parametrize(
+    ("version", "settings", "refusal"),
+    [
+        ("24.0.7", None, RELAYS),
+        ("26.1.4", '{"ip6tables": true}', RELAYS),
+        ("26.1.4", '{"ip6tables": true, "experimental": true}', ""),
+        ("27.5.1", None, ""),
+        ("27.5.1", '{"log-driver": "local"}', ""),
+        ("28.0.0", '{"ip6tables": false}', RELAYS),
+        ("28.0.0", "{", "daemon.json of Docker cannot be read"),
+    ],
+)
+def test_a_docker_that_hides_who_sends_over_ipv6_ends_the_deployment(
+    qual_values: dict[str, Any], tmp_path: Path, version: str, settings: str | None, refusal: str
+) -> None:
+    qual_values["ipv6"] = {"address": "2a02:4780:28:5d2e::1", "reverseIsSet": True}
+    declaration = read(qual_values, source="test")
+    found = registered(lambda: HostComponent("host", HostArgs(declaration, CONNECTION)))
+    tools, docker = tmp_path / "tools", tmp_path / "etc/docker"
+    tools.mkdir()
+    docker.mkdir(parents=True)
+    for tool in ("docker", "git", "nft", "systemctl"):
+        (tools / tool).write_text(f"#!/bin/sh\necho {version}\n")
+        (tools / tool).chmod(0o755)
+    if settings is not None:
+        (docker / "daemon.json").write_text(settings)
+    done = subprocess.run(
+        ["/bin/sh", "-c", found["host-directories"].inputs["create"]],
+        env={"PATH": f"{tools}:{Path(sys.executable).parent}:/usr/bin:/bin",
+             "DESTDIR": str(tmp_path)},
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert refusal in done.stderr
+    assert (done.returncode == 0) == (refusal == "")
+    assert waits_for(found, "firewall-rules", "host-directories")
+
+
+def test_without_ipv6_docker_may_be_older(qual: Declaration) -> None:
+    found = registered(lambda: HostComponent("host", HostArgs(qual, CONNECTION)))
+    assert "docker version" not in found["host-directories"].inputs["create"]
