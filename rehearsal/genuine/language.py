@@ -25,7 +25,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 import grpc
 from google.protobuf import empty_pb2, json_format
@@ -42,7 +42,8 @@ _PATIENCE = 5.0
 """Seconds that a child has for ending before it is killed."""
 _ANALYZER = "analyzer"
 
-Context = grpc.ServicerContext
+Context: TypeAlias = Any
+"""grpc.ServicerContext, of which there are no types."""
 
 
 class Children:
@@ -197,11 +198,16 @@ class Host(language_pb2_grpc.LanguageRuntimeServicer):
             stderr=subprocess.PIPE,
         )
         context.add_callback(lambda: self._children.end(child))
+        shut = gate is not None
         for name, data in _written(child):
-            if gate and name == "stdout":
-                gate.open(int(data))  # a pack writes its port, and nothing else
+            if gate and shut and name == "stdout":
+                gate.open(int(data))  # the first thing that a pack writes is its port
+                shut = False
             else:
-                yield language_pb2.RunPluginResponse(**{name: data})
+                written: dict[str, Any] = {name: data}
+                yield language_pb2.RunPluginResponse(**written)
+        if gate:
+            gate.close()
         yield language_pb2.RunPluginResponse(exitcode=self._children.end(child))
 
     def Cancel(self, request: Any, context: Context) -> Any:  # noqa: N802
@@ -280,7 +286,7 @@ def main() -> None:
     parent, over, children = os.getppid(), threading.Event(), Children()
     server = grpc.server(ThreadPoolExecutor(max_workers=32))
     host = Host(sys.argv[-1], children)
-    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server)  # type: ignore[no-untyped-call]  # generated
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     signal.signal(signal.SIGTERM, lambda *_: over.set())

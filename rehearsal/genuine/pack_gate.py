@@ -28,7 +28,7 @@ class PackGate(analyzer_pb2_grpc.AnalyzerServicer):
         for method in _PASSED_ON:
             setattr(self, method, self._handing_on(method))
         self._server = grpc.server(ThreadPoolExecutor(max_workers=16), options=_UNLIMITED)
-        analyzer_pb2_grpc.add_AnalyzerServicer_to_server(self, self._server)  # type: ignore[no-untyped-call]  # generated
+        analyzer_pb2_grpc.add_AnalyzerServicer_to_server(self, self._server)
         self.port = self._server.add_insecure_port("127.0.0.1:0")
         self._server.start()
 
@@ -64,12 +64,12 @@ class PackGate(analyzer_pb2_grpc.AnalyzerServicer):
     def open(self, port: int) -> None:
         """Hand on what is asked from now on to the pack on a port of loopback."""
         channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=_UNLIMITED)
-        pack: Any = analyzer_pb2_grpc.AnalyzerStub(channel)  # type: ignore[no-untyped-call]  # generated
+        pack: Any = analyzer_pb2_grpc.AnalyzerStub(channel)
         if self._stack is not None:
             try:
                 pack.ConfigureStack(self._stack, wait_for_ready=True)
             except grpc.RpcError as error:
-                if error.code() is not grpc.StatusCode.UNIMPLEMENTED:  # type: ignore[attr-defined]  # a call
+                if error.code() is not grpc.StatusCode.UNIMPLEMENTED:
                     raise
         self._pack = pack
         self._ready.set()
@@ -89,6 +89,6 @@ class PackGate(analyzer_pb2_grpc.AnalyzerServicer):
             try:
                 return getattr(self._pack, method)(request)
             except grpc.RpcError as error:
-                context.abort(error.code(), error.details())  # type: ignore[attr-defined]  # a call
+                context.abort(error.code(), error.details())
 
         return hand_on

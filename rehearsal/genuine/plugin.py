@@ -11,8 +11,7 @@ import threading
 import time
 from importlib import metadata
 
-from pulumi.provider.experimental import server
-
+from pulumi_kit.serving import serve
 from rehearsal.stage import providers
 
 
@@ -26,9 +25,8 @@ def _end_with(parent: int) -> None:
 def main() -> None:
     """Serve the provider of a package; it has the version of the SDK that it stands in for."""
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    package = sys.argv.pop(1)  # the SDK's server reads the rest
-    version = metadata.version(f"pulumi_{package}")
-    server.main(sys.argv, version, providers()[package]())
+    package, *words = sys.argv[1:]
+    serve(providers()[package], package, metadata.version(f"pulumi_{package}"), words)
 
 
 if __name__ == "__main__":
