@@ -23,6 +23,7 @@ from tests.rehearsal.rehearsed import (
     errors,
     nothing_stays,
 )
+from tests.standins import official
 
 RELEASE = "/opt/po-mail/mailcow"
 EXTRA_CF = f"{RELEASE}/data/conf/postfix/extra.cf"
@@ -61,6 +62,27 @@ def test_everything_declared_stands(circle: Rehearsed) -> None:
     assert running == Counter(set(declaration.mailcow.services))
     assert circle.world.resolve(declaration.domain, "MX") == [f"10 {declaration.mail_host}."]
     assert circle.world.resolve(declaration.mail_host, "A") == [declaration.host.address]
+
+
+FORCE = {"inputs.forceDestroy", "outputs.forceDestroy"}
+PRIORITY = {"inputs.priority", "outputs.priority"}
+
+
+def test_the_state_is_what_the_official_plugins_leave(circle: Rehearsed) -> None:
+    by_name = {(resource.type, resource.name): resource for resource in circle.last.resources}
+
+    differing = {
+        name: official.differing(entry, by_name[kind, name])
+        for (kind, name), entry in official.recorded().items()
+    }
+
+    # Two faults of what was deployed then, both mended in the program since.
+    services = {name: PRIORITY for name in differing if name.startswith("srv-")}
+    assert len(services) == 10
+    assert {name: paths for name, paths in differing.items() if paths} == {
+        "backup-user": FORCE,
+        **services,
+    }
 
 
 def test_mail_leaves_signed_and_arrives(circle: Rehearsed) -> None:

@@ -2,7 +2,9 @@
 
 import sys
 
-from pulumi_host.serve import main
+from pulumi_host.provider import HostProvider
+from pulumi_host.schema import NAME, VERSION
+from pulumi_kit.serving import serve
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    serve(HostProvider, NAME, VERSION, sys.argv[1:])

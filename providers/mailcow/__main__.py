@@ -2,7 +2,9 @@
 
 import sys
 
-from pulumi_mailcow.server import main
+from pulumi_kit.serving import serve
+from pulumi_mailcow.provider import MailcowProvider
+from pulumi_mailcow.version import PACKAGE, VERSION
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    serve(MailcowProvider, PACKAGE, VERSION, sys.argv[1:])

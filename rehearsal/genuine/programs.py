@@ -109,7 +109,7 @@ def lay(folder: Path, project: Path, say: Callable[[str], None]) -> Programs:
             (place / name).symlink_to(plugin)
             official[package] = version
         else:
-            _script(place / name, project, "rehearsal.genuine.plugin", package)
+            _script(place / name, project, "rehearsal.standins", package)
     standing_in = [package for package in PACKAGES if package not in official]
     return Programs(pulumi, place, home, _version(pulumi), official, standing_in)
 

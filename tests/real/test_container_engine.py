@@ -220,13 +220,12 @@ def _with_provider(engine: Engine, tell: Callable[[Deployed], Awaitable[None]]) 
 def exporter(engine: Engine, **more: object) -> dict[str, object]:
     """Return the declared container, as components/monitoring.py has it."""
     return {
-        "name": "exporter", "image": engine.image, "command": COMMAND,
+        "name": "exporter", "image": engine.image,
         "restart": "unless-stopped", "memory": 64, "memorySwap": 64, "networkMode": "bridge",
         "readOnly": True, "envs": ["MAILCOW_EXPORTER_HOST=mail-admin.example.pt"],
-        "labels": [{"label": "part", "value": "monitoring"}], "capabilities": {"drops": ["ALL"]},
         "hosts": [{"host": "mail-admin.example.pt", "ip": "192.0.2.10"}],
         "ports": [{"internal": 9099, "external": 39099, "ip": "127.0.0.1"}],
-        "logOpts": {"max-size": "1m"}, "logDriver": "json-file", **more,
+        "logOpts": {"max-size": "1m"}, **more,
     }  # fmt: skip
 
 

@@ -1,12 +1,11 @@
 """The provider: what the engine asks, answered by the two resources over one connection."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable
 from types import ModuleType
 from typing import Any, TypeVar
 
 from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.provider.experimental.provider import (
-    CheckFailure,
     CheckRequest,
     CheckResponse,
     ConfigureRequest,
@@ -18,7 +17,6 @@ from pulumi.provider.experimental.provider import (
     DiffResponse,
     GetSchemaRequest,
     GetSchemaResponse,
-    PropertyDiffKind,
     Provider,
     ReadRequest,
     ReadResponse,
@@ -30,7 +28,10 @@ from pulumi_host import file, secret
 from pulumi_host.connection import Account, Connection, parse_host_key, parse_private_key
 from pulumi_host.errors import HostError
 from pulumi_host.schema import schema
-from pulumi_host.values import Values, is_unknown, number, path_mistake, text
+from pulumi_host.values import number, path_mistake, text
+from pulumi_kit import differences
+from pulumi_kit.failures import refused
+from pulumi_kit.values import Properties, Wire, is_unknown, plain
 
 T = TypeVar("T")
 
@@ -47,27 +48,11 @@ def _resource(kind: str) -> Any:
         raise HostError(f"{kind} is not a resource of the package host") from None
 
 
-def _known_path(inputs: Values, urn: str) -> str:
+def _known_path(inputs: Wire, urn: str) -> str:
     path = text(inputs, "path")
     if path is None:
         raise HostError(f"{urn}: the path is not known")
     return path
-
-
-def _without_values(
-    inputs: Mapping[str, PropertyValue], failures: Iterable[CheckFailure]
-) -> list[CheckFailure]:
-    """Return failures such that the engine repeats no secret.
-
-    It prints the value of the property that a failure names, marked secret or not.
-    """
-    return [
-        CheckFailure("", f"{one.property} {one.reason}")
-        if one.property == "privateKey"
-        or (one.property in inputs and inputs[one.property].is_secret)
-        else one
-        for one in failures
-    ]
 
 
 class HostProvider(Provider):
@@ -85,28 +70,28 @@ class HostProvider(Provider):
     async def check_config(self, request: CheckRequest) -> CheckResponse:
         """Check how the host is to be reached, as far as that is known."""
         inputs = {k: v for k, v in request.new_inputs.items() if v.value is not None}
-        failures = [
-            CheckFailure(key, "is required, as text")
+        found = [
+            (key, "is required, as text")
             for key in ("address", "user", "privateKey", "hostKey")
             if not is_unknown(inputs.get(key)) and not text(inputs, key)
         ]
         port = inputs.get("port")
         if port is not None and not is_unknown(port):
-            found = number(inputs, "port")
-            if found is None or not 1 <= found <= 65535:
-                failures.append(CheckFailure("port", "must be a TCP port, 1 to 65535"))
+            value = number(inputs, "port")
+            if value is None or not 1 <= value <= 65535:
+                found.append(("port", "must be a TCP port, 1 to 65535"))
         parsers: dict[str, Callable[[str], object]] = {
             "privateKey": parse_private_key,
             "hostKey": parse_host_key,
         }
         for key, parse in parsers.items():
-            value = text(inputs, key)
-            if value:
+            if material := text(inputs, key):
                 try:
-                    parse(value)
+                    parse(material)
                 except HostError as error:
-                    failures.append(CheckFailure(key, str(error)))
-        return CheckResponse(inputs=inputs, failures=_without_values(inputs, failures))
+                    found.append((key, str(error)))
+        failures = refused(found, inputs, frozenset({"privateKey"}))
+        return CheckResponse(inputs=inputs, failures=failures)
 
     async def diff_config(self, request: DiffRequest) -> DiffResponse:
         """Compare configurations. Another way to the host is not another host: no replacement."""
@@ -114,14 +99,14 @@ class HostProvider(Provider):
             key
             for key in _SETTINGS
             if is_unknown(request.new_inputs.get(key))
-            or _plain(request.old_state.get(key)) != _plain(request.new_inputs.get(key))
+            or _as_text(request.old_state.get(key)) != _as_text(request.new_inputs.get(key))
         ]
         return DiffResponse(changes=bool(changed), diffs=changed)
 
     async def configure(self, request: ConfigureRequest) -> ConfigureResponse:
         """Prepare the connection. What is unknown in a preview leaves the provider without one."""
         args = request.args
-        self._connection = None
+        await self.cancel()
         if not any(is_unknown(args.get(key)) for key in _SETTINGS):
             self._connection = Connection(
                 Account(
@@ -136,21 +121,18 @@ class HostProvider(Provider):
 
     async def check(self, request: CheckRequest) -> CheckResponse:
         """Check the inputs of a resource; needs no connection."""
-        inputs, failures = _resource(request.type).check(request.new_inputs)
-        return CheckResponse(inputs=inputs, failures=_without_values(inputs, failures))
+        inputs, found = _resource(request.type).check(request.new_inputs)
+        return CheckResponse(inputs=inputs, failures=refused(found, inputs))
 
     async def diff(self, request: DiffRequest) -> DiffResponse:
         """Compare what was last seen with what is declared; needs no connection."""
-        found = _resource(request.type).diff(
-            request.old_state, request.new_inputs, request.ignore_changes
-        )
-        return DiffResponse(
-            changes=bool(found),
-            diffs=list(found),
-            replaces=[k for k, v in found.items() if v.kind is PropertyDiffKind.UPDATE_REPLACE],
-            stables=["path"] if "path" not in found else [],
-            detailed_diff=found,
-        )
+        resource = _resource(request.type)
+        changes = {
+            key: paths
+            for key, paths in resource.diff(request.old_state, request.new_inputs).items()
+            if key not in request.ignore_changes
+        }
+        return differences.response(changes, resource.REPLACING, computed=resource.COMPUTED)
 
     async def create(self, request: CreateRequest) -> CreateResponse:
         """Make the resource, or say what it will be."""
@@ -165,20 +147,11 @@ class HostProvider(Provider):
 
     async def update(self, request: UpdateRequest) -> UpdateResponse:
         """Bring the host to what is declared, or say what it will be."""
-        is_file = _resource(request.type) is file
+        resource = _resource(request.type)
         if request.preview:
-            planned = (
-                file.planned(request.news)
-                if is_file
-                else secret.planned(request.news, request.olds)
-            )
-            return UpdateResponse(properties=planned)
+            return UpdateResponse(properties=resource.planned(request.news, request.olds))
         properties = await self._on_host(
-            lambda host: (
-                file.update(host, request.news)
-                if is_file
-                else secret.update(host, request.news, request.olds)
-            ),
+            lambda host: resource.update(host, request.news, request.olds),
             f"update {request.name}",
         )
         return UpdateResponse(properties=properties)
@@ -189,7 +162,7 @@ class HostProvider(Provider):
         mistake = path_mistake(request.resource_id)
         if mistake:
             raise HostError(f"{request.resource_id}: the id is the path, which {mistake}")
-        found: tuple[dict[str, PropertyValue], dict[str, PropertyValue]] | None
+        found: tuple[Properties, Properties] | None
         found = await self._on_host(
             lambda host: resource.read(
                 host, request.resource_id, request.properties, request.inputs
@@ -203,15 +176,16 @@ class HostProvider(Provider):
 
     async def delete(self, request: DeleteRequest) -> None:
         """Remove a file; a secret stays on the host."""
-        if _resource(request.type) is file:
-            await self._on_host(
-                lambda host: file.delete(host, request.resource_id), f"delete {request.name}"
-            )
+        resource = _resource(request.type)
+        await self._on_host(
+            lambda host: resource.delete(host, request.resource_id), f"delete {request.name}"
+        )
 
     async def cancel(self) -> None:
         """Give up the connection."""
-        if self._connection is not None:
-            await self._connection.close()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
 
     async def _on_host(self, act: Callable[[Connection], Awaitable[T]], purpose: str) -> T:
         if self._connection is None:
@@ -219,8 +193,6 @@ class HostProvider(Provider):
         return await act(self._connection)
 
 
-def _plain(value: PropertyValue | None) -> object:
+def _as_text(value: PropertyValue | None) -> str | None:
     # A port may be stored as a number or as text; both mean the same.
-    if value is None:
-        return None
-    return str(int(value.value)) if isinstance(value.value, float) else value.value
+    return None if value is None else str(plain(value))

@@ -9,18 +9,17 @@ import string
 from enum import StrEnum
 
 from pulumi.provider.experimental.property_value import PropertyValue
-from pulumi.provider.experimental.provider import (
-    CheckFailure,
-    PropertyDiff,
-    PropertyDiffKind,
-)
+from pulumi.provider.experimental.provider import PropertyDiffKind
 
 from pulumi_host import remote_file
 from pulumi_host.connection import Connection
 from pulumi_host.errors import HostError
 from pulumi_host.remote_file import Found
 from pulumi_host.resources import ALPHANUMERIC
-from pulumi_host.values import Values, is_unknown, number, path_mistake, text, unknown
+from pulumi_host.values import number, path_mistake, text
+from pulumi_kit.checking import Shape, mistakes
+from pulumi_kit.differences import Changes
+from pulumi_kit.values import UNKNOWN, Properties, Wire, is_unknown, plain_map, wrapped
 
 MODE = 0o600
 DEFAULT_LENGTH = 32
@@ -43,93 +42,92 @@ class Condition(StrEnum):
     """There is no file."""
 
 
-def check(inputs: Values) -> tuple[dict[str, PropertyValue], list[CheckFailure]]:
+REPLACING = frozenset({"path"})
+COMPUTED = frozenset({"condition"})
+_SHAPE = Shape(frozenset({"path", "length", "alphabet", "generation"}), frozenset({"path"}))
+
+
+def check(inputs: Wire) -> tuple[Properties, list[tuple[str, str]]]:
     """Return the inputs in their normal form, and what is wrong with them."""
-    checked = {key: value for key, value in inputs.items() if value.value is not None}
-    failures = [
-        CheckFailure(key, "is not a property of a secret")
-        for key in checked.keys() - {"path", "length", "alphabet", "generation"}
-    ]
-    checked.setdefault("length", PropertyValue(float(DEFAULT_LENGTH)))
-    checked.setdefault("alphabet", PropertyValue(ALPHANUMERIC))
-    checked.setdefault("generation", PropertyValue(float(FIRST_GENERATION)))
-    failures += _generation_mistakes(checked)
+    checked = {
+        "length": wrapped(DEFAULT_LENGTH),
+        "alphabet": wrapped(ALPHANUMERIC),
+        "generation": wrapped(FIRST_GENERATION),
+        **{key: value for key, value in inputs.items() if value.value is not None},
+    }
+    found = list(mistakes(plain_map(checked), _SHAPE))
     path, length, alphabet = (checked.get(key) for key in ("path", "length", "alphabet"))
-    if not is_unknown(path):
+    if path is not None and not is_unknown(path):
         value = text(checked, "path")
-        mistake = "is required, as text" if value is None else path_mistake(value)
+        mistake = "must be text" if value is None else path_mistake(value)
         if mistake:
-            failures.append(CheckFailure("path", mistake))
-    if not is_unknown(length):
-        size = number(checked, "length")
-        if size is None or not _SHORTEST <= size <= _LONGEST:
-            failures.append(
-                CheckFailure("length", f"must be a whole number, {_SHORTEST} to {_LONGEST}")
-            )
-        else:
-            checked["length"] = PropertyValue(float(size))
+            found.append(("path", mistake))
+    found += _number_mistakes(checked, "generation", FIRST_GENERATION, None)
+    found += _number_mistakes(checked, "length", _SHORTEST, _LONGEST)
     if not is_unknown(alphabet):
         signs = text(checked, "alphabet") or ""
         if len(set(signs)) != len(signs) or len(signs) < 2 or not set(signs) <= _VISIBLE:
-            failures.append(
-                CheckFailure("alphabet", "must be visible ASCII characters, each one once")
-            )
-    if not failures and not is_unknown(length) and not is_unknown(alphabet):
+            found.append(("alphabet", "must be visible ASCII characters, each one once"))
+    if not found and not is_unknown(length) and not is_unknown(alphabet):
         size, signs = number(checked, "length") or 0, text(checked, "alphabet") or ""
         if size * math.log2(len(signs)) < _WEAKEST_BITS:
-            failures.append(
-                CheckFailure("length", f"gives less than {_WEAKEST_BITS} bits; make it longer")
-            )
-    return checked, failures
+            found.append(("length", f"gives less than {_WEAKEST_BITS} bits; make it longer"))
+    return checked, found
 
 
-def _generation_mistakes(checked: dict[str, PropertyValue]) -> list[CheckFailure]:
-    if is_unknown(checked["generation"]):
+def _number_mistakes(
+    checked: Properties, key: str, least: int, most: int | None
+) -> list[tuple[str, str]]:
+    """Return what is wrong with a number; one that came as text becomes one."""
+    if is_unknown(checked[key]):
         return []
-    generation = number(checked, "generation")
-    if generation is None or generation < FIRST_GENERATION:
-        return [CheckFailure("generation", "must be a whole number, 1 or more")]
-    checked["generation"] = PropertyValue(float(generation))
+    value = number(checked, key)
+    if value is None or value < least or (most is not None and value > most):
+        bounds = f"{least} or more" if most is None else f"{least} to {most}"
+        return [(key, f"must be a whole number, {bounds}")]
+    checked[key] = wrapped(value)
     return []
 
 
-def diff(old: Values, new: Values, ignore: list[str]) -> dict[str, PropertyDiff]:
-    """Compare what the host had when last seen (`old`, outputs) with what is declared (`new`)."""
-    found: dict[str, PropertyDiff] = {}
-    if is_unknown(new.get("path")) or text(old, "path") != text(new, "path"):
-        found["path"] = PropertyDiff(PropertyDiffKind.UPDATE_REPLACE, input_diff=True)
-    # These two tell how a value is generated; the value that exists stays.
-    if is_unknown(new.get("length")) or number(old, "length") != number(new, "length"):
-        found["length"] = PropertyDiff(PropertyDiffKind.UPDATE, input_diff=True)
-    if is_unknown(new.get("alphabet")) or text(old, "alphabet") != text(new, "alphabet"):
-        found["alphabet"] = PropertyDiff(PropertyDiffKind.UPDATE, input_diff=True)
-    if is_unknown(new.get("generation")) or _is_new_generation(new, old):
-        found["generation"] = PropertyDiff(PropertyDiffKind.UPDATE, input_diff=True)
-    if text(old, "condition") != Condition.KEPT:
-        found["condition"] = PropertyDiff(PropertyDiffKind.UPDATE, input_diff=False)
-    return {key: value for key, value in found.items() if key not in ignore}
+def diff(old: Wire, new: Wire) -> Changes:
+    """Compare what the host had when last seen (`old`, outputs) with what is declared (`new`).
+
+    Length and alphabet tell how a value is generated; the value that exists stays.
+    """
+    differs = {
+        "path": text(old, "path") != text(new, "path"),
+        "length": number(old, "length") != number(new, "length"),
+        "alphabet": text(old, "alphabet") != text(new, "alphabet"),
+        "generation": _is_new_generation(new, old),
+        "condition": text(old, "condition") != Condition.KEPT,
+    }
+    return {
+        key: [(key, PropertyDiffKind.UPDATE)]
+        for key, differing in differs.items()
+        if differing or is_unknown(new.get(key))
+    }
 
 
-def _is_new_generation(new: Values, old: Values) -> bool:
+def _is_new_generation(new: Wire, old: Wire) -> bool:
     # What was deployed before there were generations has the first.
     before = number(old, "generation") or FIRST_GENERATION
     return (number(new, "generation") or FIRST_GENERATION) != before
 
 
-def planned(inputs: Values, old: Values | None = None) -> dict[str, PropertyValue]:
+def planned(inputs: Wire, old: Wire | None = None) -> Properties:
     """Return the outputs of a secret that is to be made, or to be put right."""
     value = old.get("value") if old and not _is_new_generation(inputs, old) else None
-    return _outputs(inputs, value.with_secret(is_secret=True) if value else unknown())
+    return _outputs(inputs, value or wrapped(UNKNOWN))
 
 
 def _outputs(
-    inputs: Values, value: PropertyValue, condition: Condition = Condition.KEPT
-) -> dict[str, PropertyValue]:
+    inputs: Wire, value: PropertyValue, condition: Condition = Condition.KEPT
+) -> Properties:
     return {
         **{key: inputs[key] for key in ("path", "length", "alphabet")},
-        "generation": inputs.get("generation") or PropertyValue(float(FIRST_GENERATION)),
-        "value": value.with_secret(is_secret=True),
-        "condition": PropertyValue(condition.value),
+        "generation": inputs.get("generation") or wrapped(FIRST_GENERATION),
+        "value": wrapped(value, secret=True),
+        "condition": wrapped(condition.value),
     }
 
 
@@ -143,7 +141,7 @@ def _as_written(content: bytes) -> str | None:
     return value if fits else None
 
 
-async def create(connection: Connection, inputs: Values) -> dict[str, PropertyValue]:
+async def create(connection: Connection, inputs: Wire) -> Properties:
     """Adopt the secret that the file holds, or make one; return the outputs.
 
     Raises:
@@ -154,10 +152,10 @@ async def create(connection: Connection, inputs: Values) -> dict[str, PropertyVa
     value = _made(inputs) if found is None else _adopted(path, found, alphabet)
     if found is None or found.mode != MODE:
         await _write(connection, path, value)
-    return _outputs(inputs, PropertyValue(value))
+    return _outputs(inputs, wrapped(value))
 
 
-def _made(inputs: Values) -> str:
+def _made(inputs: Wire) -> str:
     length = number(inputs, "length") or DEFAULT_LENGTH
     alphabet = text(inputs, "alphabet") or ALPHANUMERIC
     return "".join(secrets.choice(alphabet) for _ in range(length))
@@ -177,7 +175,7 @@ def _adopted(path: str, found: Found, alphabet: str) -> str:
     return value
 
 
-async def update(connection: Connection, inputs: Values, old: Values) -> dict[str, PropertyValue]:
+async def update(connection: Connection, inputs: Wire, old: Wire) -> Properties:
     """Put the file right with the value from the state, or with a new one; return the outputs.
 
     A new generation is a new value whatever the file holds: if an earlier attempt at it ended
@@ -191,7 +189,7 @@ async def update(connection: Connection, inputs: Values, old: Values) -> dict[st
     if _is_new_generation(inputs, old):
         fresh = _made(inputs)
         await _write(connection, path, fresh)
-        return _outputs(inputs, PropertyValue(fresh))
+        return _outputs(inputs, wrapped(fresh))
     if value is None:
         raise HostError(f"{path}: the state holds no value; remove the resource and make it anew")
     if not set(value) <= set(text(inputs, "alphabet") or ""):
@@ -204,7 +202,11 @@ async def update(connection: Connection, inputs: Values, old: Values) -> dict[st
         )
     if found is None or there is None or found.mode != MODE:
         await _write(connection, path, value)
-    return _outputs(inputs, PropertyValue(value))
+    return _outputs(inputs, wrapped(value))
+
+
+async def delete(connection: Connection, path: str) -> None:
+    """Leave the secret on the host."""
 
 
 async def _write(connection: Connection, path: str, value: str) -> None:
@@ -212,8 +214,8 @@ async def _write(connection: Connection, path: str, value: str) -> None:
 
 
 async def read(
-    connection: Connection, path: str, old: Values, old_inputs: Values
-) -> tuple[dict[str, PropertyValue], dict[str, PropertyValue]] | None:
+    connection: Connection, path: str, old: Wire, old_inputs: Wire
+) -> tuple[Properties, Properties] | None:
     """Return outputs and inputs as the host has them now.
 
     A lost or damaged file does not end the resource: the value in the state is then the only
@@ -231,17 +233,16 @@ async def read(
     else:
         condition = Condition.KEPT if found.mode == MODE else Condition.EXPOSED
     inputs = {
-        "path": PropertyValue(path),
-        "length": _first("length", old_inputs, old) or PropertyValue(float(len(value))),
-        "alphabet": _first("alphabet", old_inputs, old) or PropertyValue(_alphabet_of(value)),
+        "path": wrapped(path),
+        "length": _first("length", old_inputs, old) or wrapped(len(value)),
+        "alphabet": _first("alphabet", old_inputs, old) or wrapped(_alphabet_of(value)),
         # As deployed: a refresh must not make a declared generation look done.
-        "generation": _first("generation", old, old_inputs)
-        or PropertyValue(float(FIRST_GENERATION)),
+        "generation": _first("generation", old, old_inputs) or wrapped(FIRST_GENERATION),
     }
-    return _outputs(inputs, PropertyValue(value), condition), inputs
+    return _outputs(inputs, wrapped(value), condition), inputs
 
 
-def _first(key: str, *several: Values) -> PropertyValue | None:
+def _first(key: str, *several: Wire) -> PropertyValue | None:
     return next((values[key] for values in several if key in values), None)
 
 

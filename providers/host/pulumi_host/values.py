@@ -1,36 +1,14 @@
-"""Property values as the engine passes them: unknown, secret, or plain."""
+"""Single inputs in the kind that a resource needs them in."""
 
 import posixpath
 import re
-from collections.abc import Mapping
 
-from pulumi.provider.experimental.property_value import Computed, PropertyValue
-from pulumi.runtime.rpc import UNKNOWN
-
-Values = Mapping[str, PropertyValue]
+from pulumi_kit.values import Wire, is_unknown
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-def unknown() -> PropertyValue:
-    """Return a value that is known only after the deployment.
-
-    The SDK's server passes the engine's sentinel through as text, and knows no other way.
-    """
-    return PropertyValue(UNKNOWN)
-
-
-def is_unknown(value: PropertyValue | None) -> bool:
-    """Return whether the value is known only after the deployment."""
-    return value is not None and (isinstance(value.value, Computed) or value.value == UNKNOWN)
-
-
-def is_secret(value: PropertyValue | None) -> bool:
-    """Return whether the value is marked as a secret."""
-    return value is not None and value.is_secret
-
-
-def text(values: Values, key: str) -> str | None:
+def text(values: Wire, key: str) -> str | None:
     """Return a text, or None where it is absent, unknown, or something else."""
     value = values.get(key)
     if value is None or is_unknown(value) or not isinstance(value.value, str):
@@ -38,7 +16,7 @@ def text(values: Values, key: str) -> str | None:
     return value.value
 
 
-def number(values: Values, key: str) -> int | None:
+def number(values: Wire, key: str) -> int | None:
     """Return a whole number, also one that travels as text; otherwise None."""
     value = values.get(key)
     if value is None or isinstance(value.value, bool):

@@ -6,6 +6,7 @@ has three answers, knows no `Attach`, and cannot say that a resource is there, b
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -22,6 +23,8 @@ from pulumi_kit.failures import PartlyDoneError, spoken
 
 LARGEST_MESSAGE = 400 * 1024 * 1024
 """Bytes; what Pulumi's own servers take."""
+
+_ORPHAN_SECONDS = 0.5
 
 Method = Callable[[Any, Any], Awaitable[Any]]
 
@@ -121,28 +124,38 @@ async def start(
     return server, bound
 
 
+async def _orphaned() -> None:
+    """Return when the parent is gone: an engine that was killed does not say so."""
+    parent = os.getppid()
+    while os.getppid() == parent:  # noqa: ASYNC110 - nothing tells of it
+        await asyncio.sleep(_ORPHAN_SECONDS)
+
+
 async def _serve(provider: Provider, package: str, version: str, known: Any) -> None:
-    server, port = await start(provider, package, version, engine=known.engine, port=known.port)
+    engine = known.engine[-1] if known.engine else ""
+    server, port = await start(provider, package, version, engine=engine, port=known.port)
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
     try:
-        await server.wait_for_termination()
+        await (_orphaned() if engine else server.wait_for_termination())
     finally:
         await provider.cancel()
+        await server.stop(None)
 
 
 def serve(provider: Callable[[], Provider], package: str, version: str, words: list[str]) -> None:
-    """Serve until the engine ends the process; the port is printed first, as engines expect.
+    """Serve until the engine ends the process or is gone; the port is printed first.
 
     Args:
         provider: Makes the provider.
         package: Name of its package, as in a type token.
         version: Version of the package.
-        words: The command line without the program: the engine's address, or none and `--port` for
-            a provider that engines attach to.
+        words: The command line without the program: an engine's flags and address, or none and
+            `--port` for a provider that engines attach to.
     """
     parser = argparse.ArgumentParser(prog=f"pulumi-resource-{package}")
-    parser.add_argument("engine", nargs="?", default="", help="address of the engine")
+    # What comes before the address belongs to flags that are not known here.
+    parser.add_argument("engine", nargs="*", default=[], help="address of the engine")
     parser.add_argument("--port", type=int, default=0, help="port to listen on, by default any")
     known, _ = parser.parse_known_args(words)
     try:

@@ -3,10 +3,9 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from pulumi.provider.experimental.property_value import PropertyValue
-
+from pulumi_kit.values import Properties, Wire, plain, wrapped
 from pulumi_mailcow.describe import Kind, Property, Values
-from pulumi_mailcow.wire import Wire, is_unknown, plain, wrapped
+from pulumi_mailcow.wire import is_unknown
 
 Mistake = tuple[str, str]
 """A property's name in Pulumi and what is wrong with it."""
@@ -28,12 +27,12 @@ SAID = {
 }
 
 
-def checked(properties: Iterable[Property], wire: Wire) -> tuple[dict[str, PropertyValue], Values]:
+def checked(properties: Iterable[Property], wire: Wire) -> tuple[Properties, Values]:
     """Return a declaration with its defaults, and as far as it is known in plain values.
 
     Secrets are marked, whether they came so or not. Nothing is judged yet.
     """
-    complete: dict[str, PropertyValue] = {}
+    complete: Properties = {}
     for item in properties:
         given = wire.get(item.wire)
         if given is None or given.value is None:

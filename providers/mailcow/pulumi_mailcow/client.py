@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from pulumi_kit.scrubbing import Scrubber
 from pulumi_mailcow.errors import (
     DeniedError,
     MailcowError,
@@ -25,7 +26,7 @@ from pulumi_mailcow.errors import (
     UnreachableError,
     UnreadableError,
 )
-from pulumi_mailcow.scrub import Scrubber, secrets_in
+from pulumi_mailcow.scrub import secrets_in
 
 CONNECT_SECONDS = 10.0
 READ_ATTEMPTS = 3

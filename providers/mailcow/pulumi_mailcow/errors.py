@@ -1,10 +1,12 @@
 """What can go wrong with Mailcow, told apart by what it means for the state."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+
+from pulumi_kit import failures
+from pulumi_kit.failures import ProviderError
 
 
-class MailcowError(Exception):
+class MailcowError(ProviderError):
     """Anything this package reports to a person. Its text never holds a secret."""
 
 
@@ -72,28 +74,5 @@ class InUseError(MailcowError):
     """Removing the object would silently break others that point at it."""
 
 
-class PartlyDoneError(MailcowError):
-    """The object exists, or may exist, but is not as declared.
-
-    An engine keeps `resource_id` and `properties` as the resource's state, notes `reasons` with
-    it, and tries an update at the next run. Over gRPC this travels as `ErrorResourceInitFailed`.
-
-    Attributes:
-        resource_id: Id under which the object is found again.
-        properties: State that tells the truth, as `PropertyValue`s once it leaves the provider.
-        inputs: Inputs to remember with it.
-        reasons: One sentence for each thing that is not as declared.
-    """
-
-    def __init__(
-        self,
-        resource_id: str,
-        properties: Mapping[str, Any],
-        reasons: Sequence[str],
-        inputs: Mapping[str, Any] | None = None,
-    ) -> None:
-        super().__init__("; ".join(reasons))
-        self.resource_id = resource_id
-        self.properties = dict(properties)
-        self.inputs = dict(inputs or {})
-        self.reasons = tuple(reasons)
+class PartlyDoneError(failures.PartlyDoneError, MailcowError):
+    """The object exists, or may exist, but is not as declared."""

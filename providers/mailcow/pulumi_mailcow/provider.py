@@ -1,11 +1,8 @@
 """The one generic provider: Pulumi's operations, for every object by its description."""
 
-from collections.abc import Mapping
 from typing import Any
 
-from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.provider.experimental.provider import (
-    CheckFailure,
     CheckRequest,
     CheckResponse,
     ConfigureRequest,
@@ -17,7 +14,6 @@ from pulumi.provider.experimental.provider import (
     DiffResponse,
     GetSchemaRequest,
     GetSchemaResponse,
-    PropertyDiff,
     PropertyDiffKind,
     Provider,
     ReadRequest,
@@ -26,6 +22,9 @@ from pulumi.provider.experimental.provider import (
     UpdateResponse,
 )
 
+from pulumi_kit import differences
+from pulumi_kit.failures import refused
+from pulumi_kit.values import Properties, Wire, plain, wrapped
 from pulumi_mailcow.checking import checked, mistakes
 from pulumi_mailcow.client import Settings
 from pulumi_mailcow.configuration import CONFIGURATION
@@ -36,16 +35,10 @@ from pulumi_mailcow.objects import BY_TOKEN
 from pulumi_mailcow.objects.base import MailcowObject
 from pulumi_mailcow.schema import schema
 from pulumi_mailcow.session import Session
-from pulumi_mailcow.wire import UNKNOWN, Wire, is_unknown, plain, plain_values, wire_values
+from pulumi_mailcow.wire import UNKNOWN, is_unknown, plain_values, wire_values
 
 _SECRET_SETTINGS = frozenset({"apiKey"})
 """Settings that are secret whether or not the engine says so."""
-
-KINDS = {
-    # What changed: in place, and by replacing.
-    "add": (PropertyDiffKind.ADD, PropertyDiffKind.ADD_REPLACE),
-    "update": (PropertyDiffKind.UPDATE, PropertyDiffKind.UPDATE_REPLACE),
-}
 
 
 def _object(type_token: str) -> MailcowObject:
@@ -58,17 +51,6 @@ def _object(type_token: str) -> MailcowObject:
 
 def _inputs(item: MailcowObject) -> tuple[Property, ...]:
     return tuple(one for one in item.properties if not one.output)
-
-
-def _failure(name: str, reason: str, inputs: Mapping[str, PropertyValue]) -> CheckFailure:
-    """Return a failure such that the engine repeats no secret.
-
-    It prints the value of the property that a failure names, marked secret or not.
-    """
-    value = inputs.get(name)
-    if name in _SECRET_SETTINGS or (value is not None and value.is_secret):
-        return CheckFailure("", f"{name} {reason}")
-    return CheckFailure(name, reason)
 
 
 class MailcowProvider(Provider):
@@ -90,12 +72,11 @@ class MailcowProvider(Provider):
         settings = _settings(request.new_inputs)
         complete, known = checked(CONFIGURATION, settings)
         wrong = mistakes(CONFIGURATION, {}, known) if complete else ()
-        failures = [
-            _failure(name, reason, settings)
-            for name, reason in wrong
-            if not is_unknown(settings.get(name))
-        ]
-        return CheckResponse(inputs={**request.new_inputs, **complete}, failures=failures)
+        wrong = [mistake for mistake in wrong if not is_unknown(settings.get(mistake[0]))]
+        return CheckResponse(
+            inputs={**request.new_inputs, **complete},
+            failures=refused(wrong, settings, _SECRET_SETTINGS),
+        )
 
     async def configure(self, request: ConfigureRequest) -> ConfigureResponse:
         """Take the settings. Nothing is connected before something is asked of Mailcow."""
@@ -144,8 +125,7 @@ class MailcowProvider(Provider):
         if not wrong:
             known = plain_values(_inputs(item), complete)
             wrong = [(item.named(name).wire, reason) for name, reason in item.mistakes(known)]
-        failures = [_failure(name, reason, request.new_inputs) for name, reason in wrong]
-        return CheckResponse(inputs=complete, failures=failures)
+        return CheckResponse(inputs=complete, failures=refused(wrong, complete))
 
     async def diff(self, request: DiffRequest) -> DiffResponse:
         """Compare a declaration with the state, in the form in which Mailcow would."""
@@ -153,22 +133,16 @@ class MailcowProvider(Provider):
         if request.resource_id.startswith(UNRESOLVED):
             # Its number could not be learnt: what may be there is removed, and it is made anew.
             return DiffResponse(changes=True, replaces=["id"], delete_before_replace=True)
-        found: dict[str, PropertyDiff] = {}
-        for one in _inputs(item):
-            if one.wire in request.ignore_changes or one.only_at_creation:
-                continue
-            change = _change(one, request.old_state, request.new_inputs)
-            if change:
-                kind = KINDS[change][int(one.replaces)]
-                found[one.wire] = PropertyDiff(kind, input_diff=False)
-        replaces = [name for name in found if item.named_on_wire(name).replaces]
-        return DiffResponse(
-            changes=bool(found),
-            replaces=replaces,
-            stables=[one.wire for one in item.properties if one.replaces],
-            delete_before_replace=bool(replaces) and item.delete_first,
-            diffs=list(found),
-            detailed_diff=found,
+        changes = {
+            one.wire: [(one.wire, kind)]
+            for one in _inputs(item)
+            if one.wire not in request.ignore_changes and not one.only_at_creation
+            if (kind := _change(one, request.old_state, request.new_inputs))
+        }
+        replacing = frozenset(one.wire for one in item.properties if one.replaces)
+        # Compared with what was read, not with what was declared before.
+        return differences.response(
+            changes, replacing, delete_first=item.delete_first, computed=frozenset(changes)
         )
 
     async def create(self, request: CreateRequest) -> CreateResponse:
@@ -239,7 +213,7 @@ class MailcowProvider(Provider):
             raise MailcowError(msg)
 
 
-def _settings(wire: Wire) -> dict[str, PropertyValue]:
+def _settings(wire: Wire) -> Properties:
     """Return the provider's settings; in its own configuration they may all be texts."""
     settings = {}
     for item in CONFIGURATION:
@@ -248,26 +222,27 @@ def _settings(wire: Wire) -> dict[str, PropertyValue]:
             continue
         text = plain(value)
         if item.kind is Kind.WHOLE and isinstance(text, str) and text.isdigit():
-            value = PropertyValue(float(text), is_secret=value.is_secret)
+            value = wrapped(int(text), secret=value.is_secret)
         settings[item.wire] = value
     return settings
 
 
-def _change(item: Property, old: Wire, new: Wire) -> str | None:
-    """Return how a property changes: `add`, `update`, or not at all."""
+def _change(item: Property, old: Wire, new: Wire) -> PropertyDiffKind | None:
+    """Return how a property changes; None for not at all."""
     wanted, present = new.get(item.wire), old.get(item.wire)
     if wanted is None or wanted.value is None:
         return None
-    absent = present is None or present.value is None
-    known = not (is_unknown(wanted) or absent or is_unknown(present))
+    if present is None or present.value is None:
+        return PropertyDiffKind.ADD
+    known = not (is_unknown(wanted) or is_unknown(present))
     if known and item.canonical(plain(wanted)) == item.canonical(plain(present)):
         return None
-    return "add" if absent else "update"
+    return PropertyDiffKind.UPDATE
 
 
 def _foreseen(
     item: MailcowObject, wire: Wire, values: Values, olds: Wire | None = None
-) -> dict[str, PropertyValue]:
+) -> Properties:
     """Return what a preview can say of an object."""
     implied = item.implied(values)
     foreseen = {one.wire: wire[one.wire] for one in _inputs(item) if one.wire in wire}
@@ -281,9 +256,7 @@ def _foreseen(
     return foreseen
 
 
-def _read_inputs(
-    item: MailcowObject, values: Values, state: Wire, inputs: Wire
-) -> dict[str, PropertyValue]:
+def _read_inputs(item: MailcowObject, values: Values, state: Wire, inputs: Wire) -> Properties:
     """Return the declaration that stands for what was read.
 
     In a refresh these are the properties that are declared, in their own spelling unless they are

@@ -14,10 +14,11 @@ SECRET = "pa:ss\"<word>&'1"
     [
         SECRET,
         "pa\\:ss\"<word>&'1",
+        "pa\\\\:ss\"<word>&'1",
         "pa:ss\\\"<word>&'1",
         "pa:ss&quot;&lt;word&gt;&amp;&#039;1",
     ],
-    ids=["as it is", "escaped", "in JSON", "in HTML"],
+    ids=["as it is", "escaped", "escaped twice", "in JSON", "in HTML"],
 )
 def test_a_secret_is_found_in_every_spelling(spelling: str) -> None:
     assert Scrubber([SECRET]).clean(f"a {spelling} b") == "a [secret] b"

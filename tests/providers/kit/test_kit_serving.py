@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -32,7 +34,7 @@ def started(*words: str) -> Iterator[Any]:
 @pytest.fixture
 def stub() -> Iterator[Any]:
     """As an engine starts it."""
-    yield from started("127.0.0.1:1")
+    yield from started("--logtostderr", "-v=3", "--tracing", "http://127.0.0.1:9", "127.0.0.1:1")
 
 
 @pytest.fixture
@@ -100,6 +102,21 @@ def test_what_a_provider_does_not_know_is_not_implemented(
 def test_a_cancellation_reaches_the_provider(stub: Any) -> None:
     stub.Cancel(empty_pb2.Empty(), timeout=SECONDS)
     assert failure(stub, "well").details() == "the shelf was given up"
+
+
+def test_a_plugin_ends_when_its_engine_was_killed() -> None:
+    started_by = (
+        "import subprocess, sys; "
+        f"plugin = subprocess.Popen([sys.executable, '-m', '{shelf.__name__}', '127.0.0.1:1'], "
+        "stdout=subprocess.PIPE); plugin.stdout.readline(); print(plugin.pid)"
+    )
+    engine = subprocess.run(
+        [sys.executable, "-c", started_by], capture_output=True, text=True, check=True, timeout=60
+    )
+    place, end = Path("/proc", engine.stdout.strip()), time.monotonic() + SECONDS
+    while place.exists() and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not place.exists()
 
 
 def test_an_engine_attaches_to_a_provider_that_runs_already(unattached: Any) -> None:

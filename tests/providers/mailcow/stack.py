@@ -22,13 +22,13 @@ from pulumi.provider.experimental.provider import (
     UpdateRequest,
 )
 
+from pulumi_kit.values import plain, plain_map, wrapped
 from pulumi_mailcow.catalogue import Row
 from pulumi_mailcow.errors import PartlyDoneError
 from pulumi_mailcow.objects import BY_TOKEN
 from pulumi_mailcow.provider import MailcowProvider
 from pulumi_mailcow.session import Session
 from pulumi_mailcow.testing import API_KEY, Mailcow
-from pulumi_mailcow.wire import plain, wrapped
 from tests.providers.mailcow.samples import Need, Sample
 
 Wire = dict[str, PropertyValue]
@@ -222,7 +222,7 @@ class Stack:
         self.states[name] = State(token, answer.resource_id, inputs, answer.properties)
 
     def value(self, name: str, key: str) -> Any:
-        return plain(self.states[name].outputs.get(key))
+        return plain_map(self.states[name].outputs).get(key)
 
     def in_clear(self) -> str:
         """Return the state as text, with what is marked secret left out."""

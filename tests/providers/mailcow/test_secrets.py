@@ -5,9 +5,10 @@ import logging
 
 import pytest
 
+from pulumi_kit.scrubbing import REDACTED
 from pulumi_mailcow.client import Client, Settings
 from pulumi_mailcow.errors import MailcowError, PartlyDoneError
-from pulumi_mailcow.scrub import REDACTED, Scrubber, secrets_in
+from pulumi_mailcow.scrub import secrets_in
 from pulumi_mailcow.testing import API_KEY, Fault, Kind, Mailcow
 from tests.providers.mailcow.samples import SAMPLES, Sample
 from tests.providers.mailcow.stack import in_loop, program_of, standing
@@ -74,17 +75,6 @@ async def test_a_key_with_a_blank_at_its_end_is_refused_and_not_shown() -> None:
         with pytest.raises(MailcowError, match="letters, digits and hyphens") as refused:
             Client(Settings("http://127.0.0.1:9", key))
         assert key.strip() not in str(refused.value)
-
-
-def test_a_secret_is_found_however_mailcow_spells_it() -> None:
-    scrubber = Scrubber(["pass:word<&>"])
-    for spelling in (
-        "pass:word<&>",
-        "pass\\:word<&>",
-        "pass\\\\:word<&>",
-        "pass:word&lt;&amp;&gt;",
-    ):
-        assert scrubber.clean(f"see {spelling}!") == f"see {REDACTED}!"
 
 
 def test_secrets_of_a_request_are_known_by_their_names() -> None:
