@@ -28,11 +28,12 @@ _PLAIN_FIELDS = {
     "modified": "modified",
     "sourcePosition": "source_position",
     "replaceOnChanges": "replace_on_changes",
+    "ignoreChanges": "ignore_changes",
     "resourceHooks": "resource_hooks",
     "delete": "delete",
 }
 _KNOWN = {*_PLAIN_FIELDS, "urn", "type", "custom", "inputs", "outputs"}
-_REFUSED = ("external", "retainOnDelete", "deletedWith", "replaceWith", "ignoreChanges", "taint")
+_REFUSED = ("external", "retainOnDelete", "deletedWith", "replaceWith", "taint")
 """Fields of a resource that would have to be obeyed, which this engine does not."""
 _FEATURES = frozenset({"hooks", "refreshBeforeUpdate"})
 """Features of a version 4 that this engine knows, or can keep as it found them."""

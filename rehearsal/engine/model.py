@@ -154,6 +154,7 @@ class ResourceState:
     additional_secret_outputs: list[str] = field(default_factory=list)
     aliases: list[str] = field(default_factory=list)
     replace_on_changes: list[str] = field(default_factory=list)
+    ignore_changes: list[str] = field(default_factory=list)
     init_errors: list[str] = field(default_factory=list)
     resource_hooks: dict[str, list[str]] = field(default_factory=dict)
     created: str = ""

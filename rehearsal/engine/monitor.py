@@ -151,6 +151,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             additional_secret_outputs=list(request.additionalSecretOutputs),
             aliases=[alias.urn for alias in aliases if alias.urn],
             replace_on_changes=list(request.replaceOnChanges),
+            ignore_changes=list(request.ignoreChanges),
             resource_hooks={BEFORE_UPDATE: hooks} if hooks else {},
             source_position=_position(request.sourcePosition, self._folder),
         )
@@ -270,7 +271,9 @@ def _refused_options(request: resource_pb2.RegisterResourceRequest) -> str:
         ),
         "a parameterized package": bool(request.packageRef),
         "a replacement trigger": request.HasField("replacement_trigger"),
-        "ignore_changes": bool(request.ignoreChanges),
+        "ignore_changes of a path inside a property": any(
+            not path.isidentifier() for path in request.ignoreChanges
+        ),
         "import_": bool(request.importId),
         "retain_on_delete": request.retainOnDelete,
         "deleted_with": bool(request.deletedWith),

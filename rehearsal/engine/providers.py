@@ -137,11 +137,13 @@ class Instance:
         checked = new if answer.inputs is None else tidy_all(answer.inputs)
         return with_marks(checked, new, ()), list(answer.failures or ())
 
-    async def diff(self, state: ResourceState, new: Properties) -> Difference:
+    async def diff(
+        self, state: ResourceState, new: Properties, ignored: Sequence[str] = ()
+    ) -> Difference:
         """Ask what differs between a resource and what is asked of it."""
         if not self._known:
             return plan.structural(state.inputs, new)
-        request = p.DiffRequest(state.urn, state.id, state.outputs, new, [])
+        request = p.DiffRequest(state.urn, state.id, state.outputs, new, list(ignored))
         answer = await _call(self._provider.diff(request))
         return plan.from_provider(answer, state, new)
 

@@ -1,7 +1,7 @@
 """Carries one registration out: same, create, update, replace."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 
@@ -80,8 +80,8 @@ class Steps:
             RefusedError: it must not, or cannot, be done.
         """
         old = task.old
-        asked = dict(task.new.inputs)
         compared = old.inputs if old is not None and not old.pending_replacement else {}
+        asked = _as_it_was(task.new.inputs, compared, task.new.ignore_changes)
         task.new.inputs = await self._checked_inputs(task, compared, asked)
         if old is None:
             return await self._create(task, Op.CREATE)
@@ -129,7 +129,7 @@ class Steps:
         elif task.provider is None:
             return plan.structural(old.inputs, new.inputs)
         else:
-            difference = await task.provider.diff(old, new.inputs)
+            difference = await task.provider.diff(old, new.inputs, new.ignore_changes)
         difference = plan.with_replace_on_changes(difference, new.replace_on_changes)
         if old.init_errors:
             # Otherwise an update without any difference would be a riddle.
@@ -299,6 +299,14 @@ def listed(failures: Iterable[CheckFailure]) -> str:
 def given_out(inputs: Properties) -> Properties:
     """Return a provider's outputs: its inputs without what is the engine's own."""
     return {key: value for key, value in inputs.items() if key != "__internal"}
+
+
+def _as_it_was(inputs: Properties, old: Properties, ignored: Sequence[str]) -> Properties:
+    """Return inputs whose ignored properties stay as they were; a new resource has none."""
+    if not old:
+        return dict(inputs)
+    kept = {key: old[key] for key in ignored if key in old}
+    return {key: value for key, value in inputs.items() if key not in ignored} | kept
 
 
 def _with_version(inputs: Properties, goal: Goal) -> Properties:

@@ -470,13 +470,23 @@ def test_independent_resources_are_made_at_the_same_time_within_the_bound(stage:
     assert 2 <= most <= 4
 
 
+def test_what_is_ignored_stays_as_it_was(stage: Stage) -> None:
+    ignoring = 'shelf.Box("a", label="{}", opts=O(ignore_changes=["label"]))'
+    assert stage.up(ignoring.format("first")).ok
+
+    outcome = stage.up(ignoring.format("second"))
+
+    assert (outcome.ok, outcome.changed) == (True, False), outcome.errors
+    assert stage.up(ignoring.format("second").replace('["label"]', "[]")).changed
+
+
 @pytest.mark.parametrize(
     ("body", "named"),
     [
         *(
             (f'shelf.Box("a", opts=O({option}))', option.partition("=")[0])
             for option in (
-                'ignore_changes=["label"]',
+                'ignore_changes=["content.label"]',
                 'import_="there"',
                 "retain_on_delete=True",
                 "deleted_with=provider",
