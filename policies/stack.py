@@ -14,6 +14,8 @@ from typing import Any, TypeVar, cast
 import yaml
 
 from components.declaration import Declaration
+from components.records import Record
+from components.zone import records
 from policies.model import UNKNOWN, Resource, Secret, opened
 from policies.snapshot import Snapshot
 from policies.zone import DNS_RECORD, Zone, record_of
@@ -168,6 +170,11 @@ class Stack:
     def zone(self) -> Zone:
         """The records that are published."""
         return self.once("zone", _zone)
+
+    @property
+    def declared_records(self) -> tuple[Record, ...]:
+        """The records that follow from the declaration."""
+        return self.once("declared records", lambda stack: records(stack.declaration))
 
     @property
     def resolver(self) -> Resolver:

@@ -14,6 +14,7 @@ from policies.rules import (
     residency,
     smarthost,
     spf,
+    zone,
 )
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "residency",
     "smarthost",
     "spf",
+    "zone",
 ]

@@ -273,6 +273,53 @@ AUTHENTICATION: dict[str, tuple[str, Mistake]] = {
             _carried(DmarcStage.REJECT, date(2026, 11, 1)),
         ),
     ),
+    "names below may be forged": (
+        "dmarc-without-gaps",
+        both(
+            _in_time(),
+            _carried(DmarcStage.QUARANTINE, date(2026, 12, 1)),
+            _policy(p="quarantine", sp="none"),
+        ),
+    ),
+    "names that do not exist may be forged": (
+        "dmarc-without-gaps",
+        both(
+            _in_time(),
+            _carried(DmarcStage.QUARANTINE, date(2026, 12, 1)),
+            _policy(p="quarantine", np="none"),
+        ),
+    ),
+    "the DMARC record is in test mode": ("dmarc-without-gaps", _policy(t="y")),
+    "everybody may register below the domain": ("dmarc-without-gaps", _policy(psd="y")),
+    "failure reports go to a stranger": (
+        "dmarc-reports-authorised",
+        _policy(ruf="mailto:x@stranger.example"),
+    ),
+    "failure reports are asked for and go nowhere": ("dmarc-reports-asked", _policy(fo="1")),
+    "the published key is another than the declared one": (
+        "dkim-key-declared",
+        changed("dkim", quote_text(f"p={rsa_public_key(2048)}"), "content"),
+    ),
+    "the DKIM key is for another service": (
+        "dkim-record-wellformed",
+        replaced("dkim", '"p=', '"s=tlsrpt; " "p='),
+    ),
+    "the DKIM key is for an old hash alone": (
+        "dkim-record-wellformed",
+        replaced("dkim", '"p=', '"h=sha1; " "p='),
+    ),
+    "two ranges make up the world": (
+        "spf-qualifier",
+        replaced("apex-spf", "mx", "ip4:0.0.0.0/1 ip4:128.0.0.0/1"),
+    ),
+    "the envelope domain names the smarthost behind all": (
+        "spf-envelope-covered",
+        replaced("send-spf", "include:amazonses.com ~all", "~all include:amazonses.com"),
+    ),
+    "SPF includes a name without a record": (
+        "spf-wellformed",
+        replaced("apex-spf", "mx", f"mx include:gone.{DOMAIN}"),
+    ),
     "SPF can never align": ("dmarc-alignment", _policy(aspf="s")),
 }
 
@@ -394,6 +441,49 @@ NAMES: dict[str, tuple[str, Mistake]] = {
     "a declared TLSA digest is not published": (
         "tlsa-matches",
         declared("zone.tlsa", ("ab" * 32,)),
+    ),
+    "CAA names a look-alike of the issuer": (
+        "caa-allows-issuer",
+        record("", "CAA", '0 issue "letsencrypt.org.evil.example"'),
+    ),
+    "CAA allows the issuer in another way only": (
+        "caa-allows-issuer",
+        record("", "CAA", '0 issue "letsencrypt.org; validationmethods=http-01"'),
+    ),
+    "CAA holds a critical property that nobody knows": (
+        "caa-allows-issuer",
+        both(record("", "CAA", '128 tbs "x"'), record("", "CAA", '0 issue "letsencrypt.org"')),
+    ),
+    "a wildcard takes the mail of every name": (
+        "records-declared",
+        record("*", "MX", "mail.elsewhere.example", priority=10.0),
+    ),
+    "a name of ours is delegated": ("records-declared", record("webmail", "NS", "ns.example")),
+    "a service binding leads elsewhere": (
+        "records-declared",
+        record("webmail", "HTTPS", "", data={"priority": 1.0, "target": "x.example", "value": ""}),
+    ),
+    "an alias leads to a name of somebody else": (
+        "records-declared",
+        record("shop", "CNAME", "gone.elsewhere.example"),
+    ),
+    "a DMARC record stands below the domain": (
+        "records-declared",
+        record("_dmarc.send", "TXT", '"v=DMARC1; p=none"'),
+    ),
+    "mail programs are led to another company's host": (
+        "services-match-ports",
+        changed("srv-imaps", _srv("imap.elsewhere.example", 993), "data"),
+    ),
+    "the path of the calendars is another": (
+        "records-declared",
+        changed("path-caldavs", '"path=/dav/"', "content"),
+    ),
+    "a record lives for a week": ("records-lifetime", changed("apex-mx", 604800.0, "ttl")),
+    "a record does not live at all": ("records-lifetime", changed("dmarc", 0.0, "ttl")),
+    "a record is published in another zone": (
+        "records-in-one-zone",
+        changed("mx-a", "1" * 32, "zoneId"),
     ),
     "CAA shuts out the issuer": (
         "caa-allows-issuer",
