@@ -3,7 +3,6 @@
 import ipaddress
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from policies.model import Area, Finding, Resource, Severity
 from policies.registry import in_area
@@ -20,8 +19,6 @@ ISSUER = "letsencrypt.org"
 """Who issues the certificate, by the name that CAA knows."""
 METHODS = ("dns-01",)
 """How Traefik proves that the names are ours."""
-_HOST = re.compile(r"Host(?:SNI)?\(([^)]*)\)")
-_QUOTED = re.compile(r"[`\"']([^`\"']+)[`\"']")
 _SERVICES = {
     "submissions": 465, "submission": 587, "imaps": 993, "imap": 143, "pop3s": 995, "pop3": 110,
     "sieve": 4190,
@@ -35,26 +32,19 @@ def inside(stack: Stack, name: str) -> bool:
     return f".{name}".endswith(f".{zone}")
 
 
-def routed_hosts(stack: Stack) -> dict[str, str]:
-    """Return the hosts that Traefik routes, each with the rule of its router."""
-    found = {}
-    for router in stack.traefik_http().get("routers", {}).values():
-        rule_text = str(router.get("rule", "")) if isinstance(router, dict) else ""
-        for group in _HOST.findall(rule_text):
-            for host in _QUOTED.findall(group):
-                found[host.lower()] = rule_text
-    return found
+def routed_hosts(stack: Stack) -> set[str]:
+    """Return the hosts that Traefik routes."""
+    return {host for router in stack.routes.routers for host in router.rule.hosts}
 
 
 def routes_resource(stack: Stack) -> Resource | None:
     """Return the resource that writes Traefik's dynamic file."""
-    paths = stack.traefik_files()
-    return stack.files[paths[0]].resource if paths else None
+    return stack.routes.resource
 
 
 def routes_known(stack: Stack) -> bool:
     """Tell whether Traefik's dynamic file is there and known."""
-    return bool(stack.traefik_http())
+    return bool(stack.routes.routers)
 
 
 def key_of(stack: Stack, name: str) -> str:
@@ -197,16 +187,6 @@ def _declared(stack: Stack) -> Iterator[Finding]:
             yield Finding(message, key_of(stack, name), seen=name, absent=True)
 
 
-def _certificate_names(router: dict[str, Any]) -> set[str]:
-    tls = router.get("tls")
-    domains = tls.get("domains") if isinstance(tls, dict) else None
-    names: set[str] = set()
-    for one in domains or ():
-        if isinstance(one, dict):
-            names |= {str(one.get("main", "")), *map(str, one.get("sans") or ())}
-    return {name.lower() for name in names if name}
-
-
 def _covers(names: set[str], host: str) -> bool:
     # A wildcard stands for exactly one label (RFC 9525 section 6.3).
     return host in names or f"*.{host.partition('.')[2]}" in names
@@ -221,24 +201,15 @@ def _covers(names: set[str], host: str) -> bool:
     remedy="name the host in the router's tls.domains",
 )
 def _certificate(stack: Stack) -> Iterator[Finding]:
-    routers = stack.traefik_http().get("routers", {})
     resource = routes_resource(stack)
-    for title, router in routers.items():
-        if not isinstance(router, dict):
-            continue
-        names = _certificate_names(router)
-        hosts = [
-            one
-            for group in _HOST.findall(str(router.get("rule")))
-            for one in _QUOTED.findall(group)
-        ]
-        if not (router.get("tls") or {}).get("certResolver"):
-            message = f"the router {title} asks no resolver for a certificate"
-            yield Finding(message, "mail:traefik.certificateResolver", resource, title)
-        for host in (stack.declaration.mail_host, *hosts):
-            if not _covers(names, host.lower()):
-                message = f"the certificate of the router {title} does not cover {host}"
-                yield Finding(message, key_of(stack, host.lower()), resource, host)
+    for router in stack.routes.routers:
+        if not router.resolver:
+            message = f"the router {router.name} asks no resolver for a certificate"
+            yield Finding(message, "mail:traefik.certificateResolver", resource, router.name)
+        for host in dict.fromkeys((stack.declaration.mail_host, *router.rule.hosts)):
+            if not _covers({*router.names}, host):
+                message = f"the certificate of the router {router.name} does not cover {host}"
+                yield Finding(message, key_of(stack, host), resource, host)
 
 
 @rule(

@@ -113,6 +113,18 @@ def _sts_file(text: str) -> Mistake:
     return added(FILE, "nginx-mta-sts-txt", path=f"{NGINX}/mta-sts.txt", content=text, mode="0644")
 
 
+def _dynamic(name: str, text: str) -> Mistake:
+    path = f"/opt/po-shared/traefik/dynamic/{name}"
+    return added(FILE, f"dynamic-{name}", path=path, content=text, mode="0644")
+
+
+def _routed(name: str, rule: str, **more: object) -> Mistake:
+    """Put a second file into Traefik's folder, with a router to the service of the first."""
+    tls = {"certResolver": "cloudflare", "domains": [{"main": f"mx.{DOMAIN}"}]}
+    router = {"rule": rule, "service": "po-mail", "entryPoints": ["websecure"], "tls": tls, **more}
+    return _dynamic(name, json.dumps({"http": {"routers": {"second": router}}}))
+
+
 AUTHENTICATION: dict[str, tuple[str, Mistake]] = {
     "the key of the smarthost is not published": ("dkim-selector-published", without("dkim")),
     "the declared selector is another one": (
@@ -595,6 +607,37 @@ HOST: dict[str, tuple[str, Mistake]] = {
         "admin-through-traefik",
         replaced(CONF, "TRUSTED_PROXIES=172.20.0.0/16", "TRUSTED_PROXIES=0.0.0.0/0"),
     ),
+    "a second file routes every name": (
+        "routes-own-hosts-alone",
+        _routed("catch.yml", "PathPrefix(`/`)"),
+    ),
+    "a second file routes TCP past the rules": (
+        "routes-stand",
+        _dynamic("tcp.yml", "tcp: {routers: {all: {rule: 'HostSNI(`*`)', service: x}}}"),
+    ),
+    "a second file is no YAML": ("routes-stand", _dynamic("broken.yml", "http: [")),
+    "a router names a middleware that is nowhere": (
+        "routes-stand",
+        replaced(
+            ROUTES, "      service: po-mail\n", "      service: po-mail\n      middlewares: [x]\n"
+        ),
+    ),
+    "a router hears on an entry point without TLS": (
+        "routes-stand",
+        replaced(ROUTES, "      - websecure\n", "      - web\n"),
+    ),
+    "a router of a higher priority shuts the webmail out": (
+        "admin-on-one-host",
+        _routed("first.yml", f"Host(`webmail.{DOMAIN}`)", priority=10000),
+    ),
+    "the policy of MTA-STS is shut": (
+        "hosts-serve-their-purpose",
+        replaced(ROUTES, r"/mail/config-v1\.1\.xml$", r"/mail/config-v2\.xml$"),
+    ),
+    "nginx is not told which host was asked for": (
+        "routes-lead-to-nginx",
+        replaced(ROUTES, "passHostHeader: true", "passHostHeader: false"),
+    ),
     "the webmail's host answers the administration": (
         "admin-on-one-host",
         replaced(ROUTES, WEBMAIL_RULE, ""),
@@ -608,7 +651,7 @@ HOST: dict[str, tuple[str, Mistake]] = {
         ),
     ),
     "the backend is another machine": (
-        "backend-skips-verification-once",
+        "routes-lead-to-nginx",
         replaced(ROUTES, "https://172.20.0.1:9443", "https://198.51.100.9:9443"),
     ),
     "the backend's name is verified": (
