@@ -1,7 +1,9 @@
 """Judging a stack by every rule, with the declared exceptions."""
 
+import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 from components import evidence as kept
@@ -76,10 +78,13 @@ def judge_stack(stack: Stack, chosen: Iterable[Rule] | None = None) -> Judgement
     deferred: list[Deferred] = []
     notes: list[Note] = []
     used: list[ExceptionUsed] = []
-    for rule in rules() if chosen is None else chosen:
+    judging = [*(rules() if chosen is None else chosen)]
+    for rule in sorted(judging, key=lambda rule: rule.yields):
         refused, waiting, worth_knowing = _by_rule(rule, stack)
         deferred += waiting
         notes += worth_knowing
+        if rule.yields:
+            refused = _not_yet_told(refused, violations)
         for one in refused:
             exception = _exception(stack, one)
             if exception is None:
@@ -91,7 +96,13 @@ def judge_stack(stack: Stack, chosen: Iterable[Rule] | None = None) -> Judgement
 
 def _by_rule(rule: Rule, stack: Stack) -> tuple[list[Violation], list[Deferred], list[Note]]:
     watched = stack.watched()
-    found = list(rule.check(watched))
+    try:
+        found = list(rule.check(watched))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other rules go on
+        # A message of Python could repeat a value; where it happened says enough.
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        message = f"the rule could not judge: {type(error).__name__} in {place.name}, line"
+        found = [Finding(f"{message} {place.lineno} of {Path(place.filename).name}", "mail")]
     met = dict.fromkeys(watched.met)
     waiting = [Deferred(rule.id, one.name, one.urn, what or "something") for one, what in met]
     unsure = {one.urn for one, _ in met}
@@ -102,6 +113,17 @@ def _by_rule(rule: Rule, stack: Stack) -> tuple[list[Violation], list[Deferred],
     ]
     notes = [Note(rule.id, _name(one), one.key, one.message) for one in found if one.note]
     return refused, waiting, notes
+
+
+def _not_yet_told(refused: list[Violation], before: list[Violation]) -> list[Violation]:
+    """Return the violations about a resource, or a missing thing, that no other rule has named."""
+    resources = {violation.urn for violation in before if violation.urn}
+    missing = {violation.seen for violation in before if violation.seen}
+    return [
+        violation
+        for violation in refused
+        if not (violation.urn in resources if violation.urn else violation.seen in missing)
+    ]
 
 
 def _violation(rule: Rule, one: Finding) -> Violation:

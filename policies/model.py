@@ -202,6 +202,8 @@ class Rule:
         source: Where that can be read: RFC section, provider's page.
         remedy: How to mend a violation.
         check: The function that finds violations.
+        yields: Whether it only speaks of what no other rule has spoken of: a rule for the mistakes
+            that nobody thought of.
     """
 
     id: str
@@ -212,6 +214,7 @@ class Rule:
     source: str
     remedy: str
     check: RuleFunction = field(repr=False)
+    yields: bool = False
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ class Register(Protocol):
         reason: str,
         source: str,
         remedy: str,
+        yields: bool = False,
     ) -> Callable[[RuleFunction], RuleFunction]:
         """Return the decorator for a rule; `Rule` says what the words mean."""
 
@@ -37,11 +38,12 @@ def in_area(area: Area) -> Register:
         reason: str,
         source: str,
         remedy: str,
+        yields: bool = False,
     ) -> Callable[[RuleFunction], RuleFunction]:
         def add(check: RuleFunction) -> RuleFunction:
             if id in _RULES or not _ID.fullmatch(id):
                 raise ValueError(f'"{id}" stands twice, or is no id such as spf-single')
-            _RULES[id] = Rule(id, area, severity, protects, reason, source, remedy, check)
+            _RULES[id] = Rule(id, area, severity, protects, reason, source, remedy, check, yields)
             return check
 
         return add

@@ -9,15 +9,19 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from pathlib import PurePosixPath
 from typing import Any, TypeVar, cast
 
 import yaml
 
 from components.declaration import Declaration
+from components.records import Record
+from components.zone import records
 from policies.model import UNKNOWN, Resource, Secret, opened
 from policies.snapshot import Snapshot
 from policies.zone import DNS_RECORD, Zone, record_of
 from readers.dns import Resolver
+from readers.traefik.dynamic import FileError, Router, Static, not_understood, read
 
 FILE = "host:index:File"
 """Type of a file on the host."""
@@ -60,6 +64,21 @@ class Address:
     def is_mailbox(self) -> bool:
         """Whether mail stays here."""
         return self.resource.type == MAILBOX
+
+
+@dataclass(frozen=True)
+class Routes:
+    """What Traefik makes of its dynamic files.
+
+    Attributes:
+        routers: Those that stand, the one that is asked first coming first.
+        faults: What Traefik does not take over, or what nobody here can tell of.
+        resource: Resource that writes the first of the files.
+    """
+
+    routers: tuple[Router, ...] = ()
+    faults: tuple[str, ...] = ()
+    resource: Resource | None = None
 
 
 @dataclass(eq=False)
@@ -170,6 +189,11 @@ class Stack:
         return self.once("zone", _zone)
 
     @property
+    def declared_records(self) -> tuple[Record, ...]:
+        """The records that follow from the declaration."""
+        return self.once("declared records", lambda stack: records(stack.declaration))
+
+    @property
     def resolver(self) -> Resolver:
         """Who answers for names: the zone, and for other zones the snapshot."""
         apex = self.declaration.zone.name or self.declaration.domain
@@ -210,8 +234,13 @@ class Stack:
         services = self.yaml(f"{self.declaration.mailcow.directory}/docker-compose.override.yml")
         return _mapping(_mapping(services).get("services"))
 
+    @property
+    def routes(self) -> Routes:
+        """What Traefik makes of its dynamic files."""
+        return self.once("routes", _routes)
+
     def traefik_http(self) -> dict[str, dict[str, Any]]:
-        """Return routers, services and serversTransports of Traefik's dynamic files."""
+        """Return routers, services and serversTransports of Traefik's dynamic files as written."""
         merged: dict[str, dict[str, Any]] = {}
         for path in self.traefik_files():
             for kind, entries in _mapping(_mapping(self.yaml(path)).get("http")).items():
@@ -344,6 +373,28 @@ def _files(stack: Stack) -> dict[str, HostFile]:
         if path:
             found[path] = HostFile(one, path, None if text is None else str(text), octal)
     return found
+
+
+def _routes(stack: Stack) -> Routes:
+    paths = sorted(stack.traefik_files())
+    if not paths:
+        return Routes()
+    resource = stack.files[paths[0]].resource
+    texts = {
+        PurePosixPath(path): file.text
+        for path in paths
+        if (file := stack.file(path)) is not None and file.text is not None
+    }
+    yamls = {path: text for path, text in texts.items() if path.suffix in (".yml", ".yaml")}
+    traefik = stack.declaration.traefik
+    faults = [f"{path.name} is not read here" for path in texts if path.suffix == ".toml"]
+    try:
+        static = Static(traefik.entry_point, traefik.certificate_resolver)
+        routers = read(yamls, static, faults.append)
+        faults += [str(mistake) for mistake in not_understood(yamls)]
+    except FileError as error:
+        return Routes((), (*faults, str(error)), resource)
+    return Routes(tuple(routers), tuple(faults), resource)
 
 
 def _pairs(file: HostFile | None, separator: str) -> Iterator[tuple[str, str]]:

@@ -29,6 +29,7 @@ class ZoneRecord:
         proxied: Whether Cloudflare stands before it; None where nothing is said.
         port: Port of a service record.
         preference: Preference of an MX record, priority of a service record.
+        weight: Weight of a service record among those of its priority.
     """
 
     resource: Resource
@@ -39,6 +40,7 @@ class ZoneRecord:
     proxied: bool | None
     port: int | None
     preference: int | None
+    weight: int | None = None
 
     @property
     def target(self) -> str:
@@ -70,7 +72,7 @@ def record_of(resource: Resource, properties: Mapping[str, Any]) -> ZoneRecord:
     data = data if isinstance(data, Mapping) else {}
     content = str(properties.get("content") or "")
     strings: tuple[str, ...] = ()
-    port = None
+    port = weight = None
     preference = _number(properties.get("priority"))
     if kind == "TXT":
         strings = tuple(re.sub(r"\\(.)", r"\1", one) for one in _QUOTED.findall(content))
@@ -79,7 +81,8 @@ def record_of(resource: Resource, properties: Mapping[str, Any]) -> ZoneRecord:
         words = content.split()
         value = str(data.get("target", words[-1] if words else ""))
         port = _number(data.get("port", words[-2] if len(words) > 1 else None))
-        preference = _number(data.get("priority", preference))
+        preference = _number(data.get("priority", words[0] if len(words) > 3 else preference))
+        weight = _number(data.get("weight", words[-3] if len(words) > 2 else None))
     elif kind == "TLSA" and data:
         fields = ("usage", "selector", "matchingType", "certificate")
         value = " ".join(_text(data.get(one, "")) for one in fields)
@@ -91,7 +94,7 @@ def record_of(resource: Resource, properties: Mapping[str, Any]) -> ZoneRecord:
     name = str(properties.get("name", "")).rstrip(".").lower()
     return ZoneRecord(
         resource, name, kind, value, strings,
-        proxied if isinstance(proxied, bool) else None, port, preference,
+        proxied if isinstance(proxied, bool) else None, port, preference, weight,
     )  # fmt: skip
 
 

@@ -1,21 +1,16 @@
 """Delivery: what receivers need to see before they believe our mail."""
 
-import base64
-import binascii
 import re
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
-
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from components.checks.registry import Finding, check
 from components.dmarc import MINIMUM_AGE, DmarcStage, report_address
 from components.mistakes import Place, quoted, suggestion
 from components.people import names_of
 from components.residency import EU_COUNTRIES
+from readers import dkim
 
 if TYPE_CHECKING:
     from components.declaration import Declaration
@@ -24,7 +19,6 @@ SELECTOR_OVERLAP = timedelta(days=60)
 """How long a second DKIM selector may be published. A message waits five days at most (RFC 5321
 section 4.5.4.1); the rest is the operator's time."""
 
-_LEAST_BITS = 1024
 _COPY_KEY = "copy the value of the DKIM record from the smarthost's account, from p= on"
 _DOMAIN = re.compile(r"([a-z0-9-]+\.)+[a-z0-9-]+")
 
@@ -121,17 +115,13 @@ def _second_selector(declaration: "Declaration", today: date) -> Iterator[Findin
         yield (*place, "selector"), f"{second.selector} is a transactional sender's; name another"
     if (fault := _dkim_fault(second.public_key)) is not None:
         yield (*place, "publicKey"), f"{fault}; {_COPY_KEY}"
-    elif _key_in(second.public_key) == _key_in(declaration.dkim_public_key):
+    elif dkim.parse(second.public_key).is_same(dkim.parse(declaration.dkim_public_key)):
         message = "is the key that is in use; a second selector is for another key"
         yield (*place, "publicKey"), message
     if second.until > today + SELECTOR_OVERLAP:
         latest = today + SELECTOR_OVERLAP
         message = f"{second.until} is too late; two selectors at once end by {latest}"
         yield (*place, "until"), message
-
-
-def _key_in(record: str) -> str:
-    return re.sub(r"\s", "", record.partition("p=")[2].partition(";")[0])
 
 
 @check("dkim_public_key")
@@ -144,25 +134,7 @@ def _dkim_key(declaration: "Declaration", _today: date) -> Iterator[Finding]:
 def _dkim_fault(text: str) -> str | None:
     if "PRIVATE" in text:
         return "holds a private key, which must never be published"
-    tags = {}
-    for part in text.split(";"):
-        name, equals, value = part.partition("=")
-        if equals:
-            tags[name.strip()] = "".join(value.split())
-    if tags.get("v", "DKIM1") != "DKIM1" or tags.get("k", "rsa") != "rsa":
+    key = dkim.parse(text)
+    if key.kind != "rsa":
         return "is not the record of an RSA key"
-    if not tags.get("p"):
-        return "has no p= with a key"
-    return _rsa_fault(tags["p"])
-
-
-def _rsa_fault(encoded: str) -> str | None:
-    try:
-        key = load_der_public_key(base64.b64decode(encoded, validate=True))
-    except (ValueError, binascii.Error, UnsupportedAlgorithm):
-        return "holds no RSA public key (base64 of DER)"
-    if not isinstance(key, RSAPublicKey):
-        return "holds a key that is not RSA"
-    if key.key_size < _LEAST_BITS:
-        return f"holds a key of {key.key_size} bits, fewer than the {_LEAST_BITS} of RFC 8301"
-    return None
+    return f"is no key for mail: {key.mistakes[0]}" if key.mistakes else None

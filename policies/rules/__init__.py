@@ -12,8 +12,10 @@ from policies.rules import (
     names,
     people,
     residency,
+    routes,
     smarthost,
     spf,
+    zone,
 )
 
 __all__ = [
@@ -28,6 +30,8 @@ __all__ = [
     "names",
     "people",
     "residency",
+    "routes",
     "smarthost",
     "spf",
+    "zone",
 ]

@@ -1,19 +1,13 @@
 """DKIM: the keys by which receivers tell our mail from a forgery."""
 
-import base64
-import binascii
 from collections.abc import Iterator
-
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from components.checks.delivery import SELECTOR_OVERLAP
 from policies.model import Area, Finding, Severity
 from policies.registry import in_area
 from policies.stack import Stack
-from policies.tags import Tags, parse_tags
 from policies.zone import ZoneRecord
+from readers.dkim import GOOD_BITS, LEAST_BITS, parse
 
 rule = in_area(Area.AUTHENTICATION)
 
@@ -102,33 +96,15 @@ def _second_selector_ends(stack: Stack) -> Iterator[Finding]:
 )
 def _dkim_wellformed(stack: Stack) -> Iterator[Finding]:
     for record in _dkim_records(stack):
-        fault = _dkim_fault(parse_tags(record.value))
-        if fault:
-            yield Finding(f"{record.name} {fault}", "mail:dkimPublicKey", record.resource)
+        key = parse(record.value)
+        # The length is for `dkim-key-strength` to judge.
+        mistakes = [mistake for mistake in key.mistakes if not 0 < key.bits < LEAST_BITS]
+        if mistakes:
+            message = f"the key at {record.name} is none for mail: {mistakes[0]}"
+            yield Finding(message, "mail:dkimPublicKey", record.resource)
         elif len(stack.zone.at(record.name, "TXT")) > 1:
             message = f"{record.name} has several TXT records; receivers take any of them"
             yield Finding(message, "mail:dkimPublicKey", record.resource)
-
-
-def _dkim_fault(tags: Tags) -> str | None:  # noqa: PLR0911 - one for each fault
-    kind, key = tags.get("k") or "rsa", "".join((tags.get("p") or "").split())
-    if "v" in tags.names and (tags.names[0] != "v" or tags.get("v") != "DKIM1"):
-        return "has a v= that is not DKIM1 at the beginning"
-    if tags.malformed or tags.twice:
-        return "has a part that is no tag, or a tag twice"
-    if not key:
-        return "has no key in p=: the selector is revoked"
-    if "y" in (tags.get("t") or "").split(":"):
-        return "is in test mode (t=y), so failures are ignored, and so are passes"
-    if kind not in ("rsa", "ed25519"):
-        return f"is of the key type {kind}, which receivers do not know"
-    try:
-        decoded = base64.b64decode(key, validate=True)
-        if kind == "rsa" and not isinstance(load_der_public_key(decoded), RSAPublicKey):
-            return "says RSA and holds another key"
-    except (ValueError, binascii.Error, UnsupportedAlgorithm):
-        return "holds no public key in p="
-    return None
 
 
 @rule(
@@ -141,15 +117,32 @@ def _dkim_fault(tags: Tags) -> str | None:  # noqa: PLR0911 - one for each fault
 )
 def _dkim_strength(stack: Stack) -> Iterator[Finding]:
     for record in _dkim_records(stack):
-        tags = parse_tags(record.value)
-        if _dkim_fault(tags) or (tags.get("k") or "rsa") != "rsa":
-            continue
-        key = load_der_public_key(base64.b64decode("".join((tags.get("p") or "").split())))
-        assert isinstance(key, RSAPublicKey)  # noqa: S101 - _dkim_fault has looked
-        if key.key_size < 2048:
-            refused = key.key_size < 1024
-            message = f"the key at {record.name} has {key.key_size} bits"
-            message += "" if refused else "; 2048 are better"
+        key = parse(record.value)
+        if key.kind == "rsa" and 0 < key.bits < GOOD_BITS:
+            refused = key.bits < LEAST_BITS
+            message = f"the key at {record.name} has {key.bits} bits"
+            message += "" if refused else f"; {GOOD_BITS} are better"
             yield Finding(
-                message, "mail:dkimPublicKey", record.resource, str(key.key_size), note=not refused
+                message, "mail:dkimPublicKey", record.resource, str(key.bits), note=not refused
             )
+
+
+@rule(
+    "dkim-key-declared",
+    Severity.CRITICAL,
+    protects="The key that is published is the one that was declared.",
+    reason="The smarthost signs with its own key: under another one every signature is broken.",
+    source="RFC 6376 section 3.6.2",
+    remedy="publish the record that the smarthost's account shows, or declare the new one",
+)
+def _declared_key(stack: Stack) -> Iterator[Finding]:
+    for wanted in stack.declared_records:
+        if "._domainkey." not in wanted.name:
+            continue
+        declared = parse(str(wanted.value))
+        for record in stack.zone.at(wanted.name, "TXT"):
+            published = parse(record.value)
+            # A record that is no key for mail has rules of its own.
+            if published.usable and declared.data and not published.is_same(declared):
+                message = f"the key at {record.name} is not the declared one"
+                yield Finding(message, "mail:dkimPublicKey", record.resource)

@@ -1,6 +1,6 @@
 """DMARC: what receivers are told to do with mail that is not ours."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
 from components.dmarc import DmarcStage
@@ -8,36 +8,30 @@ from policies.model import Area, Finding, Severity
 from policies.registry import in_area
 from policies.rules.spf import envelope_domain
 from policies.stack import Stack
-from policies.tags import Tags, parse_tags
 from policies.zone import ZoneRecord
+from readers.dmarc import Policy, Record, authorised, is_dmarc, parse
+from readers.spf.check import below
+from readers.spf.reach import UnseenError
 
 rule = in_area(Area.AUTHENTICATION)
 
-_DMARC_TAGS = ("v", "p", "sp", "np", "rua", "ruf", "fo", "adkim", "aspf", "psd", "t")
-_DMARC_GONE = ("pct", "rf", "ri")
-_DMARC_VALUES = {
-    "p": ("none", "quarantine", "reject"),
-    "sp": ("none", "quarantine", "reject"),
-    "np": ("none", "quarantine", "reject"),
-    "adkim": ("r", "s"),
-    "aspf": ("r", "s"),
-    "psd": ("y", "n", "u"),
-    "t": ("y", "n"),
-}
-_STRICTNESS = {"none": 0, "quarantine": 1, "reject": 2}
 _WAIT = {"none": timedelta(0), "quarantine": timedelta(days=30), "reject": timedelta(days=60)}
+"""Days since the first record after which a stage may begin."""
+_REPORTS = ("rua", "ruf")
 
 
-def _dmarc(stack: Stack) -> list[ZoneRecord]:
+def _records(stack: Stack) -> list[ZoneRecord]:
+    """Return the records at the domain that are DMARC's, or were meant to be."""
     return [
-        one
-        for one in stack.zone.at(f"_dmarc.{stack.declaration.domain}", "TXT")
-        if one.value.lower().lstrip().startswith("v=dmarc")
+        record
+        for record in stack.zone.at(f"_dmarc.{stack.declaration.domain}", "TXT")
+        if "dmarc" in record.value.lower().partition(";")[0] or is_dmarc(record.value)
     ]
 
 
-def _policy(record: ZoneRecord) -> Tags:
-    return parse_tags(record.value)
+def _read(stack: Stack) -> Iterator[tuple[ZoneRecord, Record]]:
+    for record in _records(stack):
+        yield record, parse(record.value)
 
 
 @rule(
@@ -48,13 +42,14 @@ def _policy(record: ZoneRecord) -> Tags:
     source="RFC 9989 section 4.10",
     remedy="publish one record at _dmarc, and only one",
 )
-def _dmarc_single(stack: Stack) -> Iterator[Finding]:
-    found = _dmarc(stack)
+def _single(stack: Stack) -> Iterator[Finding]:
+    records = _records(stack)
     name = f"_dmarc.{stack.declaration.domain}"
-    if not found:
+    if not records:
         yield Finding(f"{name} has no DMARC record", "mail:dmarc.stage", seen=name, absent=True)
-    for one in found[1:]:
-        yield Finding(f"{name} has a second record", "mail:dmarc.stage", one.resource, one.value)
+    for record in records[1:]:
+        message = f"{name} has a second record"
+        yield Finding(message, "mail:dmarc.stage", record.resource, record.value)
 
 
 @rule(
@@ -65,36 +60,13 @@ def _dmarc_single(stack: Stack) -> Iterator[Finding]:
     source="RFC 9989 section 4.7",
     remedy="write v=DMARC1 first, then tags of RFC 9989 with their values",
 )
-def _dmarc_tags(stack: Stack) -> Iterator[Finding]:
-    for record in _dmarc(stack):
-        fault = _dmarc_fault(_policy(record))
-        if fault:
-            yield Finding(f"the DMARC record {fault}", "mail:dmarc", record.resource, record.value)
-
-
-def _dmarc_fault(tags: Tags) -> str | None:  # noqa: PLR0911 - one for each fault
-    if tags.names[:1] != ("v",) or tags.get("v") != "DMARC1":
-        return "does not begin with v=DMARC1, in capitals"
-    if tags.malformed:
-        return f"has the part {tags.malformed[0]}, which is no tag"
-    if tags.twice:
-        return f"has the tag {tags.twice[0]} twice"
-    if tags.get("p") is None:
-        return "has no p="
-    for name, value in tags.pairs:
-        if name in _DMARC_GONE:
-            return f"has the tag {name}, which RFC 9989 has done away with"
-        if name not in _DMARC_TAGS:
-            return f"has the tag {name}, which RFC 9989 does not know"
-        if name in _DMARC_VALUES and value not in _DMARC_VALUES[name]:
-            return f"has {name}={value}, which means nothing"
-    return None
-
-
-def report_addresses(tags: Tags) -> list[str]:
-    """Return the addresses in `rua`, in lower case and without a size limit."""
-    uris = (one.strip() for one in (tags.get("rua") or "").split(",") if one.strip())
-    return [one.removeprefix("mailto:").partition("!")[0].lower() for one in uris]
+def _tags(stack: Stack) -> Iterator[Finding]:
+    for record, read in _read(stack):
+        for mistake in read.mistakes:
+            if mistake.place not in _REPORTS:
+                message = f"the DMARC record is not one of RFC 9989: {mistake}"
+                yield Finding(message, "mail:dmarc", record.resource, record.value)
+                break
 
 
 @rule(
@@ -105,20 +77,16 @@ def report_addresses(tags: Tags) -> list[str]:
     source="RFC 9989 section 4.7; RFC 9990 section 3",
     remedy="name a mailbox or an alias in dmarc.rua",
 )
-def _dmarc_asked(stack: Stack) -> Iterator[Finding]:
-    for record in _dmarc(stack):
-        tags = _policy(record)
-        uris = [one.strip() for one in (tags.get("rua") or "").split(",")]
-        if uris == [""]:
+def _asked(stack: Stack) -> Iterator[Finding]:
+    for record, read in _read(stack):
+        if not read.uris():
             yield Finding("the DMARC record has no rua", "mail:dmarc.rua", record.resource)
-        for uri in uris:
-            local, at, domain = uri.removeprefix("mailto:").partition("@")
-            if uri and not (uri.startswith("mailto:") and local and at and "." in domain):
-                message = f"{uri} is no mailto: address"
-                yield Finding(message, "mail:dmarc.rua", record.resource, uri)
-            elif "!" in uri:
-                message = f"{uri} has a size limit, which RFC 9990 has done away with"
-                yield Finding(message, "mail:dmarc.rua", record.resource, uri)
+        for mistake in read.mistakes:
+            if mistake.place in _REPORTS and read.tags.get(mistake.place):
+                yield Finding(str(mistake), "mail:dmarc.rua", record.resource, record.value)
+        if read.tags.get("fo") not in (None, "0") and not read.uris("ruf"):
+            message = "fo asks for reports on single failures, and no ruf says where they go"
+            yield Finding(message, "mail:dmarc", record.resource, record.value)
 
 
 @rule(
@@ -129,10 +97,10 @@ def _dmarc_asked(stack: Stack) -> Iterator[Finding]:
     source="RFC 9990 section 3",
     remedy="add the mailbox or alias, or name another in dmarc.rua",
 )
-def _dmarc_arrive(stack: Stack) -> Iterator[Finding]:
+def _arrive(stack: Stack) -> Iterator[Finding]:
     domain = stack.declaration.domain
-    for record in _dmarc(stack):
-        for address in report_addresses(_policy(record)):
+    for record, read in _read(stack):
+        for address in [address for tag in _REPORTS for address in read.reports(tag)]:
             inside = address.endswith(f"@{domain}")
             if inside and not stack.reaches_mailbox(address):
                 message = f"{address} reaches no mailbox"
@@ -147,17 +115,31 @@ def _dmarc_arrive(stack: Stack) -> Iterator[Finding]:
     source="RFC 9990 section 4",
     remedy="let the other domain publish its record, then say dmarc.ruaAuthorised: true",
 )
-def _dmarc_authorised(stack: Stack) -> Iterator[Finding]:
+def _authorised(stack: Stack) -> Iterator[Finding]:
+    for record, read in _read(stack):
+        for tag in _REPORTS:
+            for address in read.reports(tag):
+                if not _agreed(stack, tag, address):
+                    place = address.partition("@")[2]
+                    proof = f"{stack.declaration.domain}._report._dmarc.{place}"
+                    message = f"{place} has not agreed to take reports ({proof})"
+                    yield Finding(message, "mail:dmarc.ruaAuthorised", record.resource, address)
+
+
+def _agreed(stack: Stack, tag: str, address: str) -> bool:
     domain = stack.declaration.domain
-    for record in _dmarc(stack):
-        for address in report_addresses(_policy(record)):
-            place = address.partition("@")[2]
-            outside = bool(place) and f".{place}" != f".{domain}"
-            proof = f"{domain}._report._dmarc.{place}"
-            agreed = stack.declaration.dmarc.rua_authorised or stack.zone.texts(proof, "v=DMARC1")
-            if outside and not agreed:
-                message = f"{place} has not agreed to take reports ({proof})"
-                yield Finding(message, "mail:dmarc.ruaAuthorised", record.resource, address)
+    if below(address.partition("@")[2], domain):
+        return True
+    if tag == "rua" and stack.declaration.dmarc.rua_authorised:
+        return True
+
+    def ask(name: str, kind: str, /) -> Sequence[str]:
+        try:
+            return stack.resolver(name, kind)
+        except UnseenError:
+            return ()  # of another zone only the declaration could say that it agrees
+
+    return authorised(domain, address, ask)
 
 
 @rule(
@@ -169,22 +151,50 @@ def _dmarc_authorised(stack: Stack) -> Iterator[Finding]:
     source="RFC 9989 section 7.4",
     remedy="declare the stage that holds today, with the days since when",
 )
-def _dmarc_stage(stack: Stack) -> Iterator[Finding]:
+def _stage(stack: Stack) -> Iterator[Finding]:
     dmarc = stack.declaration.dmarc
-    for record in _dmarc(stack):
-        tags = _policy(record)
-        strictest = max(
-            (_STRICTNESS.get(tags.get(one) or "none", 0) for one in ("p", "sp", "np")), default=0
-        )
-        if strictest > _STRICTNESS[dmarc.stage.value]:
-            message = f"the record goes further than the declared stage {dmarc.stage.value}"
+    stage = Policy[dmarc.stage.value.upper()]
+    for record, read in _read(stack):
+        policies = [read.p, *(read.stated(name) for name in ("sp", "np"))]
+        if max(policies) > stage:
+            message = f"the record goes further than the declared stage {stage}"
             yield Finding(message, "mail:dmarc.stage", record.resource, record.value)
-        elif _STRICTNESS.get(tags.get("p") or "none", 0) < _STRICTNESS[dmarc.stage.value]:
-            message = f"the record is milder than the declared stage {dmarc.stage.value}"
+        elif read.p < stage:
+            message = f"the record is milder than the declared stage {stage}"
             yield Finding(message, "mail:dmarc.stage", record.resource, record.value)
     fault = _date_fault(stack)
     if fault:
         yield Finding(fault, "mail:dmarc.since", seen=dmarc.since.isoformat())
+
+
+@rule(
+    "dmarc-without-gaps",
+    Severity.HIGH,
+    protects="The policy holds for every name below the domain too, and for names that are not.",
+    reason="A forger takes the name for which less is asked; and t=y halves the policy where it is"
+    " read and not elsewhere.",
+    source="RFC 9989 sections 4.7 and 4.10",
+    remedy="leave sp, np, t and psd out of the record",
+)
+def _gaps(stack: Stack) -> Iterator[Finding]:
+    for record, read in _read(stack):
+        fault = _gap(read)
+        if fault:
+            message = f"the DMARC record {fault}"
+            yield Finding(message, "mail:dmarc", record.resource, record.value)
+
+
+def _gap(read: Record) -> str | None:
+    own = read.policy()
+    if read.testing:
+        return "is in test mode (t=y): the policy is applied one level lower, or not"
+    if read.psd == "y":
+        return "says that everybody may register below the domain (psd=y)"
+    for exists, names in ((True, "names below"), (False, "names that do not exist")):
+        policy = read.policy(below=True, exists=exists)
+        if policy < own:
+            return f"asks for {policy} for {names}, and for {own} for the domain"
+    return None
 
 
 def _date_fault(stack: Stack) -> str | None:
@@ -214,17 +224,16 @@ def _date_fault(stack: Stack) -> str | None:
     source="RFC 9989 section 7.4",
     remedy="stay at quarantine, or say dmarc.rejectAcknowledged: true with a DKIM key published",
 )
-def _dmarc_reject(stack: Stack) -> Iterator[Finding]:
+def _reject(stack: Stack) -> Iterator[Finding]:
     domain = stack.declaration.domain
-    for record in _dmarc(stack):
-        tags = _policy(record)
-        if "reject" not in (tags.get("p"), tags.get("sp"), tags.get("np")):
+    for record, read in _read(stack):
+        if Policy.REJECT not in [read.p, *(read.stated(name) for name in ("sp", "np"))]:
             continue
         if not stack.declaration.dmarc.reject_acknowledged:
             message = "reject is published and not acknowledged"
             yield Finding(message, "mail:dmarc.rejectAcknowledged", record.resource, record.value)
         ours = f"._domainkey.{domain}"
-        if not any(one.name.endswith(ours) for one in stack.zone.records):
+        if not any(key.name.endswith(ours) for key in stack.zone.records):
             message = "reject rests on SPF alone: no DKIM key of the domain is published"
             yield Finding(message, "mail:dmarc.stage", record.resource, record.value, absent=True)
 
@@ -237,9 +246,15 @@ def _dmarc_reject(stack: Stack) -> Iterator[Finding]:
     source="RFC 9989 section 4.4",
     remedy="keep aspf=r, and an envelope domain below the mail domain",
 )
-def _dmarc_alignment(stack: Stack) -> Iterator[Finding]:
+def _alignment(stack: Stack) -> Iterator[Finding]:
     domain, envelope = stack.declaration.domain, envelope_domain(stack)
-    for record in _dmarc(stack):
-        if _policy(record).get("aspf") == "s" and envelope != domain:
+    for record, read in _read(stack):
+        if read.strict("spf") and envelope != domain:
             message = f"aspf=s, and the smarthost's envelope is {envelope}: SPF cannot align"
             yield Finding(message, "mail:dmarc", record.resource, record.value)
+        for sender in stack.declaration.transactional_senders:
+            # Without a selector of its own a sender signs with the company's, as the company.
+            if read.strict("dkim") and sender.domain != domain and sender.selector is None:
+                message = f"adkim=s, and {sender.name} writes as {sender.domain} and signs as"
+                message += f" {domain}: DKIM cannot align"
+                yield Finding(message, "mail:dmarc", record.resource, record.value)

@@ -9,7 +9,7 @@ from typing import Any
 
 from policies.model import Area, Finding, Resource, Severity
 from policies.registry import in_area
-from policies.rules.names import routed_hosts, routes_resource
+from policies.rules.names import routes_resource
 from policies.stack import COMMAND, Stack
 
 rule = in_area(Area.HOST)
@@ -325,30 +325,6 @@ def _admin(stack: Stack) -> Iterator[Finding]:
 
 
 @rule(
-    "admin-on-one-host",
-    Severity.HIGH,
-    protects="The administration answers on its own host and on no other.",
-    reason="Every host that answers it is one more place to try passwords.",
-    source="https://docs.mailcow.email/post_installation/reverse-proxy/r_p/",
-    remedy="shut the administration's paths out of every other router",
-)
-def _one_host(stack: Stack) -> Iterator[Finding]:
-    declaration = stack.declaration
-    admin = f"{declaration.web.admin}.{declaration.domain}"
-    resource = routes_resource(stack)
-    for host, text in routed_hosts(stack).items():
-        if host == admin:
-            continue
-        shut = re.search(r"!\s*Path(?:Regexp|Prefix)\(`[^`]*admin", text)
-        narrow = re.search(r"&&\s*Path(?:Regexp|Prefix)?\(", text)
-        # What people are sent to on the mail host includes pages: both bounds are needed there.
-        bound = shut and narrow if host == declaration.mail_host else shut or narrow
-        if not bound:
-            message = f"the administration answers on {host} too"
-            yield Finding(message, "mail:web.admin", resource, text)
-
-
-@rule(
     "backend-skips-verification-once",
     Severity.HIGH,
     protects="insecureSkipVerify holds for the one backend on the host, and for nothing else.",
@@ -359,22 +335,18 @@ def _one_host(stack: Stack) -> Iterator[Finding]:
 def _skip_verify(stack: Stack) -> Iterator[Finding]:
     http = stack.traefik_http()
     resource, key = routes_resource(stack), "mail:traefik.backendAddress"
-    backend = f"https://{stack.declaration.traefik.backend_address}:"
     careless = {
         name
         for name, one in http.get("serversTransports", {}).items()
         if isinstance(one, Mapping) and one.get("insecureSkipVerify")
     }
-    for name, service in http.get("services", {}).items():
-        balancer = _mapping(_mapping(service).get("loadBalancer"))
-        urls = [str(_mapping(one).get("url", "")) for one in balancer.get("servers") or ()]
-        ours = all(url.startswith(backend) for url in urls)
-        if balancer.get("serversTransport") in careless and not ours:
-            message = f"the service {name} verifies nothing and leads to {', '.join(urls)}"
-            yield Finding(message, key, resource, ", ".join(urls))
-        elif balancer.get("serversTransport") not in careless and ours:
+    # Where a service leads is for `routes-lead-to-nginx` to judge.
+    for router in stack.routes.routers:
+        if router.backend.verified:
+            name = router.backend.service
             message = f"the service {name} verifies the name of an address, so no request succeeds"
             yield Finding(message, key, resource, name)
+            break
     for name in sorted(careless)[1:]:
         message = f"a second transport, {name}, verifies nothing"
         yield Finding(message, key, resource, name)

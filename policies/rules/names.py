@@ -3,17 +3,22 @@
 import ipaddress
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from policies.model import Area, Finding, Resource, Severity
 from policies.registry import in_area
 from policies.stack import Stack
-from policies.zone import ZoneRecord
+from readers.caa import climb, refusal
+from readers.mistake import MistakeError
+from readers.mta_sts import announcement, is_sts, reporting
+from readers.mta_sts import policy as mta_sts_policy
+from readers.tlsa import parse as parse_tlsa
 
 rule = in_area(Area.NAMES)
 
-_HOST = re.compile(r"Host(?:SNI)?\(([^)]*)\)")
-_QUOTED = re.compile(r"[`\"']([^`\"']+)[`\"']")
+ISSUER = "letsencrypt.org"
+"""Who issues the certificate, by the name that CAA knows."""
+METHODS = ("dns-01",)
+"""How Traefik proves that the names are ours."""
 _SERVICES = {
     "submissions": 465, "submission": 587, "imaps": 993, "imap": 143, "pop3s": 995, "pop3": 110,
     "sieve": 4190,
@@ -27,26 +32,19 @@ def inside(stack: Stack, name: str) -> bool:
     return f".{name}".endswith(f".{zone}")
 
 
-def routed_hosts(stack: Stack) -> dict[str, str]:
-    """Return the hosts that Traefik routes, each with the rule of its router."""
-    found = {}
-    for router in stack.traefik_http().get("routers", {}).values():
-        rule_text = str(router.get("rule", "")) if isinstance(router, dict) else ""
-        for group in _HOST.findall(rule_text):
-            for host in _QUOTED.findall(group):
-                found[host.lower()] = rule_text
-    return found
+def routed_hosts(stack: Stack) -> set[str]:
+    """Return the hosts that Traefik routes."""
+    return {host for router in stack.routes.routers for host in router.rule.hosts}
 
 
 def routes_resource(stack: Stack) -> Resource | None:
     """Return the resource that writes Traefik's dynamic file."""
-    paths = stack.traefik_files()
-    return stack.files[paths[0]].resource if paths else None
+    return stack.routes.resource
 
 
 def routes_known(stack: Stack) -> bool:
     """Tell whether Traefik's dynamic file is there and known."""
-    return bool(stack.traefik_http())
+    return bool(stack.routes.routers)
 
 
 def key_of(stack: Stack, name: str) -> str:
@@ -189,16 +187,6 @@ def _declared(stack: Stack) -> Iterator[Finding]:
             yield Finding(message, key_of(stack, name), seen=name, absent=True)
 
 
-def _certificate_names(router: dict[str, Any]) -> set[str]:
-    tls = router.get("tls")
-    domains = tls.get("domains") if isinstance(tls, dict) else None
-    names: set[str] = set()
-    for one in domains or ():
-        if isinstance(one, dict):
-            names |= {str(one.get("main", "")), *map(str, one.get("sans") or ())}
-    return {name.lower() for name in names if name}
-
-
 def _covers(names: set[str], host: str) -> bool:
     # A wildcard stands for exactly one label (RFC 9525 section 6.3).
     return host in names or f"*.{host.partition('.')[2]}" in names
@@ -213,24 +201,15 @@ def _covers(names: set[str], host: str) -> bool:
     remedy="name the host in the router's tls.domains",
 )
 def _certificate(stack: Stack) -> Iterator[Finding]:
-    routers = stack.traefik_http().get("routers", {})
     resource = routes_resource(stack)
-    for title, router in routers.items():
-        if not isinstance(router, dict):
-            continue
-        names = _certificate_names(router)
-        hosts = [
-            one
-            for group in _HOST.findall(str(router.get("rule")))
-            for one in _QUOTED.findall(group)
-        ]
-        if not (router.get("tls") or {}).get("certResolver"):
-            message = f"the router {title} asks no resolver for a certificate"
-            yield Finding(message, "mail:traefik.certificateResolver", resource, title)
-        for host in (stack.declaration.mail_host, *hosts):
-            if not _covers(names, host.lower()):
-                message = f"the certificate of the router {title} does not cover {host}"
-                yield Finding(message, key_of(stack, host.lower()), resource, host)
+    for router in stack.routes.routers:
+        if not router.resolver:
+            message = f"the router {router.name} asks no resolver for a certificate"
+            yield Finding(message, "mail:traefik.certificateResolver", resource, router.name)
+        for host in dict.fromkeys((stack.declaration.mail_host, *router.rule.hosts)):
+            if not _covers({*router.names}, host):
+                message = f"the certificate of the router {router.name} does not cover {host}"
+                yield Finding(message, key_of(stack, host), resource, host)
 
 
 @rule(
@@ -283,6 +262,9 @@ def _services(stack: Stack) -> Iterator[Finding]:
             elif one.offered and one.port != port:
                 message = f"{name} names port {one.port}; the service stands on {port}"
                 yield Finding(message, "mail:zone.srv", one.resource, str(one.port))
+            elif one.offered and one.target != stack.declaration.mail_host:
+                message = f"{name} leads to {one.target}, where the service is not"
+                yield Finding(message, "mail:zone.srv", one.resource, one.target)
         if (
             port in mailcow.raw_ports
             and stack.declaration.zone.srv
@@ -302,6 +284,7 @@ def _services(stack: Stack) -> Iterator[Finding]:
     remedy="point the record at port 443 of the host that Traefik routes",
 )
 def _setup(stack: Stack) -> Iterator[Finding]:
+    hosts = (*stack.declaration.web_hosts, stack.declaration.mail_host)
     for service in ("autodiscover", "caldavs", "carddavs"):
         name = f"_{service}._tcp.{stack.declaration.domain}"
         for one in stack.zone.at(name, "SRV"):
@@ -310,6 +293,11 @@ def _setup(stack: Stack) -> Iterator[Finding]:
                 yield Finding(message, "mail:zone.srv", one.resource, str(one.port))
             elif service == "autodiscover" and one.target == stack.declaration.mail_host:
                 message = f"{name} points at the mail host, which has no answer to it"
+                yield Finding(message, "mail:zone.srv", one.resource, one.target)
+            elif one.offered and one.target not in hosts:
+                if inside(stack, one.target) and not stack.zone.has_address(one.target):
+                    continue  # for `names-not-dangling` to judge
+                message = f"{name} points at {one.target}, which is no web host of ours"
                 yield Finding(message, "mail:zone.srv", one.resource, one.target)
 
 
@@ -373,10 +361,11 @@ def _short(address: str) -> str:
     remedy="render the policy from the MX, and announce it at _mta-sts",
 )
 def _mta_sts(stack: Stack) -> Iterator[Finding]:
-    domain = stack.declaration.domain
-    announced = stack.zone.texts(f"_mta-sts.{domain}", "v=STSv1")
+    domain, key = stack.declaration.domain, "mail:zone.mtaSts"
+    announced = [
+        record for record in stack.zone.at(f"_mta-sts.{domain}", "TXT") if is_sts(record.value)
+    ]
     file = stack.mailcow_file("data/conf/nginx/mta-sts.txt")
-    key = "mail:zone.mtaSts"
     if not announced:
         if file is not None:
             message = "there is an MTA-STS policy, and the zone does not announce it"
@@ -388,14 +377,17 @@ def _mta_sts(stack: Stack) -> Iterator[Finding]:
         return
     if file.text is None:
         return
-    listed = {
-        line.partition(":")[2].strip() for line in file.text.splitlines() if line.startswith("mx:")
-    }
-    published = {one.target for one in stack.zone.at(domain, "MX")}
-    if listed != published:
-        message = f"the MTA-STS policy lists {', '.join(sorted(listed)) or 'nobody'}"
+    served = mta_sts_policy(file.text)
+    for mistake in served.mistakes:
+        yield Finding(f"the MTA-STS policy is none: {mistake}", key, file.resource)
+    if served.mode == "none":
+        message = "the MTA-STS policy is announced and asks for nothing (mode none)"
+        yield Finding(message, key, file.resource)
+    published = {record.target for record in stack.zone.at(domain, "MX")}
+    if {*served.mx} != published:
+        message = f"the MTA-STS policy lists {', '.join(served.mx) or 'nobody'}"
         message += f", the MX is {', '.join(sorted(published)) or 'nobody'}"
-        yield Finding(message, key, file.resource, ", ".join(sorted(listed)))
+        yield Finding(message, key, file.resource, ", ".join(served.mx))
 
 
 @rule(
@@ -407,12 +399,12 @@ def _mta_sts(stack: Stack) -> Iterator[Finding]:
     remedy="publish one record with an id of 1 to 32 letters and digits",
 )
 def _mta_sts_id(stack: Stack) -> Iterator[Finding]:
-    found = stack.zone.texts(f"_mta-sts.{stack.declaration.domain}", "v=STSv1")
-    for number, one in enumerate(found):
-        given = re.search(r";\s*id=([^;\s]*)", one.value)
-        if number or given is None or not re.fullmatch(r"[A-Za-z0-9]{1,32}", given[1]):
-            message = "the MTA-STS record has no valid id, or stands twice"
-            yield Finding(message, "mail:zone.mtaSts", one.resource, one.value)
+    records = stack.zone.at(f"_mta-sts.{stack.declaration.domain}", "TXT")
+    read = announcement([record.value for record in records])
+    for mistake in read.mistakes if read else ():
+        message = f"the MTA-STS record cannot be read: {mistake}"
+        yield Finding(message, "mail:zone.mtaSts", records[-1].resource, records[-1].value)
+        break
 
 
 @rule(
@@ -424,60 +416,71 @@ def _mta_sts_id(stack: Stack) -> Iterator[Finding]:
     remedy="name an address that reaches a mailbox",
 )
 def _tls_reports(stack: Stack) -> Iterator[Finding]:
-    domain = stack.declaration.domain
-    for one in stack.zone.texts(f"_smtp._tls.{domain}", "v=TLSRPTv1"):
-        for address in re.findall(r"mailto:([^,;\s]+)", one.value) or [""]:
-            if not address or (
-                address.endswith(f"@{domain}") and not stack.reaches_mailbox(address)
-            ):
-                message = f"TLS reports go to {address or 'nobody'}, which reaches no mailbox"
-                yield Finding(message, "mail:zone.tlsRpt", one.resource, address, absent=True)
+    domain, key = stack.declaration.domain, "mail:zone.tlsRpt"
+    records = stack.zone.at(f"_smtp._tls.{domain}", "TXT")
+    read = reporting([record.value for record in records])
+    if read is None:
+        return
+    for mistake in read.mistakes:
+        message = f"nobody sends TLS reports: {mistake}"
+        yield Finding(message, key, records[0].resource, records[0].value)
+    for address in read.addresses:
+        if address.endswith(f"@{domain}") and not stack.reaches_mailbox(address):
+            message = f"TLS reports go to {address}, which reaches no mailbox"
+            yield Finding(message, key, records[0].resource, address, absent=True)
 
 
 @rule(
     "tlsa-matches",
     Severity.CRITICAL,
-    protects="A TLSA record stands at port 25 of the MX and names a declared key.",
+    protects="Every TLSA record stands at a port of the mail host and names a declared key.",
     reason="A TLSA record that does not match makes senders refuse to deliver.",
     source="RFC 7672 section 3.1",
     remedy="publish 3 1 1 with the digests in zone.tlsa, at _25._tcp of the mail host",
 )
 def _tlsa(stack: Stack) -> Iterator[Finding]:
-    declared = set(stack.declaration.zone.tlsa)
-    place = f"_25._tcp.{stack.declaration.mail_host}"
-    seen = set()
-    for one in (record for record in stack.zone.records if record.type == "TLSA"):
-        words = one.value.split()
-        digest = words[-1].lower() if words else ""
-        seen.add(digest)
-        if one.name != place:
-            message = f"a TLSA record stands at {one.name}; senders ask {place}"
-            yield Finding(message, "mail:zone.tlsa", one.resource, one.value)
-        elif words[:3] != ["3", "1", "1"] or digest not in declared:
-            message = "the TLSA record is not 3 1 1 with a declared digest"
-            yield Finding(message, "mail:zone.tlsa", one.resource, one.value)
-    for digest in sorted(declared - seen):
+    host, key = stack.declaration.mail_host, "mail:zone.tlsa"
+    places = {f"_{port}._tcp.{host}" for port in (25, *stack.declaration.mailcow.raw_ports)}
+    published = set()
+    for record in (record for record in stack.zone.records if record.type == "TLSA"):
+        fault = None
+        try:
+            read = parse_tlsa(record.value)
+        except MistakeError as error:
+            fault = f"cannot be read: {error}"
+        else:
+            if record.name not in places:
+                fault = f"stands at {record.name}, where no service of the mail host is"
+            elif (read.usage, read.selector, read.matching) != (3, 1, 1):
+                fault = "is not 3 1 1, the digest of the host's public key"
+            elif read.data not in stack.declaration.zone.tlsa:
+                fault = "names a key that was not declared"
+            elif record.name == f"_25._tcp.{host}":
+                published.add(read.data)
+        if fault:
+            yield Finding(f"a TLSA record {fault}", key, record.resource, record.value)
+    for digest in sorted({*stack.declaration.zone.tlsa} - published):
         message = f"the declared TLSA digest {digest[:16]} is not published"
-        yield Finding(message, "mail:zone.tlsa", seen=digest, absent=True)
+        yield Finding(message, key, seen=f"_25._tcp.{host}", absent=True)
 
 
 @rule(
     "caa-allows-issuer",
     Severity.CRITICAL,
-    protects="Whoever issues the certificate may do so.",
+    protects="Whoever issues the certificate may do so, in the way in which it is asked for.",
     reason="A CAA record that does not name the authority stops every renewal.",
-    source="RFC 8659 section 4",
+    source="RFC 8659 section 4; RFC 8657 section 4",
     remedy="add letsencrypt.org to zone.caa",
 )
 def _caa(stack: Stack) -> Iterator[Finding]:
-    found = [one for one in stack.zone.records if one.type == "CAA"]
-    issuers: dict[str, list[ZoneRecord]] = {}
-    for one in found:
-        if " issue " in one.value:
-            issuers.setdefault(one.name, []).append(one)
-    for name, records in issuers.items():
-        if not any("letsencrypt.org" in one.value for one in records):
-            message = f"CAA at {name} shuts out letsencrypt.org, which issues the certificate"
+    declaration, blamed = stack.declaration, set()
+    for host in (declaration.mail_host, *declaration.web_hosts):
+        records = climb(host, lambda name: stack.zone.at(name, "CAA"))
+        mistake = refusal([record.value for record in records], ISSUER, METHODS)
+        if mistake and records[0].name not in blamed:
+            blamed.add(records[0].name)
+            message = f"CAA at {records[0].name} shuts out {ISSUER}, which issues the certificate"
+            message += f" of {host}: {mistake}"
             yield Finding(message, "mail:zone.caa", records[0].resource, records[0].value)
 
 
@@ -553,11 +556,12 @@ def _alone(stack: Stack) -> Iterator[Finding]:
     remedy="take one of the two out",
 )
 def _unique(stack: Stack) -> Iterator[Finding]:
-    seen: set[tuple[str, str, str, int | None]] = set()
+    seen: set[tuple[object, ...]] = set()
     for one in stack.zone.records:
-        place = (one.name, one.type, one.value, one.port)
-        spf = one.type == "TXT" and one.value.lower().startswith(("v=spf1", "v=dmarc", "v=sts"))
-        if place in seen and not spf:  # those have rules of their own
+        place = (one.name, one.type, one.value, one.port, one.weight)
+        # Records of which one must stand alone have rules of their own.
+        alone = one.type == "TXT" and one.value.lower().startswith(("v=spf1", "v=dmarc", "v=sts"))
+        if place in seen and not alone:
             message = f"{one.name} {one.type} stands twice"
             yield Finding(message, key_of(stack, one.name), one.resource, one.value)
         seen.add(place)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
 from components.zone import smarthost_account
 from policies.model import Area, Finding, Severity
@@ -26,14 +27,12 @@ def envelope_domain(stack: Stack) -> str:
 def _reached(stack: Stack) -> Iterator[tuple[ZoneRecord, Reach]]:
     """Yield the SPF records of the zone that stand alone, each with what it comes to."""
     for record in _records(stack):
-        found = stack.once(
-            f"spf {record.name}", lambda stack, name=record.name: _reach(stack, name)
-        )
+        found = stack.once(f"spf {record.name}", partial(_reach, record.name))
         if found is not None:
             yield record, found
 
 
-def _reach(stack: Stack, name: str) -> Reach | None:
+def _reach(name: str, stack: Stack) -> Reach | None:
     texts = [record.value for record in _records(stack) if record.name == name]
     return reach(name, stack.resolver) if len(texts) == 1 else None
 

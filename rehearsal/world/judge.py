@@ -1,24 +1,21 @@
 """Judging a message as a receiver does: SPF, DKIM and DMARC, by what the DNS says.
 
-SPF is read by `readers.spf`, DKIM evaluated by dkimpy and DMARC by authheaders; here they are only
-given the world's DNS, and one verdict is made of their results.
+SPF and DMARC are read by `readers`, signatures evaluated by dkimpy; here they are only given the
+world's DNS, and one verdict is made of their results.
 """
 
-import functools
 import re
 from dataclasses import asdict, dataclass
 from email.parser import BytesHeaderParser
 from email.utils import parseaddr
 from typing import Any
 
-import authheaders
 import dkim
 import dns.exception
-from authres import DKIMAuthenticationResult, SPFAuthenticationResult
-from publicsuffixlist import PublicSuffixList
 
-from readers.dns import blocking
-from readers.spf.check import check
+from readers import dmarc
+from readers.dns import DnsFailureError, Resolver, blocking
+from readers.spf.check import Result, check
 from rehearsal.world.names import Names
 
 _TAG = re.compile(rb"(?:^|;)\s*([a-z]+)\s*=\s*([^;]*)")
@@ -43,7 +40,8 @@ class Verdict:
         spf_reason: Why.
         dkim: `pass` when at least one signature holds, `none` without any, otherwise `fail`.
         signatures: Every signature found.
-        dmarc: `pass`, `fail`, `none` without a record, `permerror` where it cannot be read.
+        dmarc: `pass`, `fail`, `none` without a record, `permerror` without an author,
+            `temperror` where the DNS does not answer.
         policy: The published policy that applies: `none`, `quarantine`, `reject`, or empty.
         from_domain: Domain of the From header.
     """
@@ -67,25 +65,6 @@ class Verdict:
     def as_dict(self) -> dict[str, Any]:
         """Return the verdict for JSON, the disposition included."""
         return {**asdict(self), "disposition": self.disposition}
-
-
-@functools.cache
-def _suffixes() -> PublicSuffixList:
-    return PublicSuffixList()
-
-
-def organizational_domain(name: str) -> str:
-    """Return the organizational domain of a name (RFC 7489 section 3.2): one label and its suffix.
-
-    A top-level domain that the public suffix list does not hold, such as `.example`, is a suffix
-    by the list's own rule for unknown ones.
-    """
-    return _suffixes().privatesuffix(name.lower()) or name.lower()
-
-
-# That of authheaders reads an old list anew at each call, and leaves out that rule.
-authheaders.get_org_domain = organizational_domain
-authheaders.dmarc_lookup.get_org_domain = organizational_domain
 
 
 def _judge_dkim(message: bytes, names: Names) -> tuple[Signature, ...]:
@@ -113,27 +92,29 @@ def _judge_dkim(message: bytes, names: Names) -> tuple[Signature, ...]:
 
 
 def _judge_dmarc(
-    from_domain: str, spf_result: Any, signatures: tuple[Signature, ...], names: Names
+    from_domain: str, spf_domain: str, signatures: tuple[Signature, ...], ask: Resolver
 ) -> tuple[str, str]:
-    def record(name: str) -> str:
-        found = [one for one in names.text(name) if one.startswith(b"v=DMARC1")]
-        # More than one record counts as none (RFC 9989 section 4.10).
-        return found[0].decode() if len(found) == 1 else ""
+    """Return the result and the policy that applies; a domain is empty where SPF did not pass."""
+    try:
+        return _by_dmarc(from_domain, spf_domain, signatures, ask)
+    except DnsFailureError:
+        return "temperror", ""
 
-    best = ("none", "")
-    # authheaders weighs one signature at a time; one aligned pass is enough.
-    for signature in signatures or (Signature("", "", "none"),):
-        signed = DKIMAuthenticationResult(result=signature.result, header_d=signature.domain)
-        try:
-            result, _, _, policy = authheaders.dmarc_per_from(
-                from_domain, spf_result=spf_result, dkim_result=signed, dnsfunc=record
-            )
-        except authheaders.dmarc_lookup.DMARCException:
-            return "permerror", ""
-        if result == "pass":
-            return "pass", str(policy)
-        best = (str(result), "" if result == "none" else str(policy))
-    return best
+
+def _by_dmarc(
+    from_domain: str, spf_domain: str, signatures: tuple[Signature, ...], ask: Resolver
+) -> tuple[str, str]:
+    found = dmarc.discover(from_domain, ask)
+    if found is None:
+        return "none", ""
+    signed = [signature.domain for signature in signatures if signature.result == "pass"]
+    identities = [("spf", spf_domain), *(("dkim", domain) for domain in signed)]
+    aligned = any(
+        dmarc.aligned(from_domain, domain, ask, strict=found.record.strict(what))
+        for what, domain in identities
+        if domain
+    )
+    return "pass" if aligned else "fail", str(found.policy)
 
 
 def judge(message: bytes, *, address: str, sender: str, helo: str, names: Names) -> Verdict:
@@ -146,28 +127,26 @@ def judge(message: bytes, *, address: str, sender: str, helo: str, names: Names)
         helo: Name given in HELO or EHLO.
         names: The DNS to ask.
     """
-    outcome = check(address, sender, helo, blocking(names.resolver))
-    spf_result, reason = str(outcome.result), outcome.reason
+    ask = blocking(names.resolver)
+    outcome = check(address, sender, helo, ask)
     signatures = _judge_dkim(message, names)
     header = BytesHeaderParser().parsebytes(message)
     from_domain = parseaddr(str(header.get("From", "")))[1].rpartition("@")[2].lower()
     spf_domain = (sender.rpartition("@")[2] or helo).lower()
-    enveloped = SPFAuthenticationResult(
-        result=spf_result, smtp_mailfrom=sender or f"postmaster@{helo}", smtp_helo=helo
-    )
-    dmarc, policy = ("permerror", "")
+    result, policy = "permerror", ""
     if from_domain:
-        dmarc, policy = _judge_dmarc(from_domain, enveloped, signatures, names)
+        passed = spf_domain if outcome.result is Result.PASS else ""
+        result, policy = _judge_dmarc(from_domain, passed, signatures, ask)
     dkim_result = "none"
     if signatures:
         dkim_result = "pass" if any(one.result == "pass" for one in signatures) else "fail"
     return Verdict(
-        spf=spf_result,
+        spf=str(outcome.result),
         spf_domain=spf_domain,
-        spf_reason=reason,
+        spf_reason=outcome.reason,
         dkim=dkim_result,
         signatures=signatures,
-        dmarc=dmarc,
+        dmarc=result,
         policy=policy,
         from_domain=from_domain,
     )

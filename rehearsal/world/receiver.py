@@ -12,6 +12,8 @@ from typing import Any, ClassVar, cast
 
 from aiohttp import web
 
+from readers import dmarc
+from readers.dns import blocking
 from rehearsal.world import aggregate_report
 from rehearsal.world.aggregate_report import Period, Seen
 from rehearsal.world.dns import Dns
@@ -197,12 +199,11 @@ class Receiver(Service):
     async def _send_report(
         self, domain: str, seen: Counter[Seen], when: date, *, legacy: bool
     ) -> dict[str, Any]:
-        texts = await asyncio.to_thread(self._names.text, f"_dmarc.{domain}")
-        pairs = (part.partition(b"=") for text in texts for part in text.split(b";"))
-        tags = {name.strip().decode(): value.strip().decode() for name, _, value in pairs}
-        to = tags.get("rua", "").removeprefix("mailto:")
-        if not to:
+        record = await asyncio.to_thread(dmarc.record_at, domain, blocking(self._names.resolver))
+        addresses = record.reports() if record else []
+        if record is None or not addresses:
             return {"domain": domain, "to": "", "messages": 0, "code": 0, "text": "no rua"}
+        to, tags = addresses[0], dict(record.tags.pairs)
         begin = datetime(when.year, when.month, when.day, tzinfo=UTC)
         number = f"{self._reported}.{begin:%Y%m%d}.{domain}"
         period = Period(DOMAIN, number, begin, begin + timedelta(seconds=86399))

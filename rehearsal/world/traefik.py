@@ -16,13 +16,13 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
+from readers.traefik.dynamic import Backend, FileError, Router, Static, read
+from readers.traefik.paths import PathError, Target, target_of
+from readers.traefik.rules import Asked
 from rehearsal.world.dns import Dns
 from rehearsal.world.faults import due
 from rehearsal.world.service import LOOPBACK, Service, Surroundings
 from rehearsal.world.traefik_certificates import Certificates, ChallengeError, chooser
-from rehearsal.world.traefik_configuration import Backend, FileError, Router, Static, read
-from rehearsal.world.traefik_paths import PathError, Target, target_of
-from rehearsal.world.traefik_rules import Asked
 
 _HOP_BY_HOP = frozenset(
     {

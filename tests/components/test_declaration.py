@@ -414,8 +414,8 @@ MISTAKES: list[tuple[str, Callable[[Values], None], str, str]] = [
         "or some would be the real ones",
     ),
     ("no host key", put("hostKey", "ssh-ed25519 AAAA"), "hostKey", "is not a public SSH key"),
-    ("no DKIM key", put("dkimPublicKey", "p=AAAA"), "dkimPublicKey", "no RSA public key"),
-    ("DKIM without p", put("dkimPublicKey", "v=DKIM1; k=rsa"), "dkimPublicKey", "has no p="),
+    ("no DKIM key", put("dkimPublicKey", "p=AAAA"), "dkimPublicKey", "no public key"),
+    ("DKIM without p", put("dkimPublicKey", "v=DKIM1; k=rsa"), "dkimPublicKey", "no key"),
     ("DKIM on a curve", put("dkimPublicKey", EC_RECORD), "dkimPublicKey", "not RSA"),
     ("no digest of the image", put("exporterDigest", "sha256:abc"), "exporterDigest", "form"),
     (

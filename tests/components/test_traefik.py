@@ -14,8 +14,8 @@ from components.traefik import (
     render_dynamic_file,
     routes_of,
 )
-from rehearsal.world.traefik_paths import target_of
-from rehearsal.world.traefik_rules import Asked, read_rule
+from readers.traefik.paths import target_of
+from readers.traefik.rules import Asked, read_rule
 from tests.components.registrations import registered
 
 

@@ -113,6 +113,18 @@ def _sts_file(text: str) -> Mistake:
     return added(FILE, "nginx-mta-sts-txt", path=f"{NGINX}/mta-sts.txt", content=text, mode="0644")
 
 
+def _dynamic(name: str, text: str) -> Mistake:
+    path = f"/opt/po-shared/traefik/dynamic/{name}"
+    return added(FILE, f"dynamic-{name}", path=path, content=text, mode="0644")
+
+
+def _routed(name: str, rule: str, **more: object) -> Mistake:
+    """Put a second file into Traefik's folder, with a router to the service of the first."""
+    tls = {"certResolver": "cloudflare", "domains": [{"main": f"mx.{DOMAIN}"}]}
+    router = {"rule": rule, "service": "po-mail", "entryPoints": ["websecure"], "tls": tls, **more}
+    return _dynamic(name, json.dumps({"http": {"routers": {"second": router}}}))
+
+
 AUTHENTICATION: dict[str, tuple[str, Mistake]] = {
     "the key of the smarthost is not published": ("dkim-selector-published", without("dkim")),
     "the declared selector is another one": (
@@ -273,6 +285,53 @@ AUTHENTICATION: dict[str, tuple[str, Mistake]] = {
             _carried(DmarcStage.REJECT, date(2026, 11, 1)),
         ),
     ),
+    "names below may be forged": (
+        "dmarc-without-gaps",
+        both(
+            _in_time(),
+            _carried(DmarcStage.QUARANTINE, date(2026, 12, 1)),
+            _policy(p="quarantine", sp="none"),
+        ),
+    ),
+    "names that do not exist may be forged": (
+        "dmarc-without-gaps",
+        both(
+            _in_time(),
+            _carried(DmarcStage.QUARANTINE, date(2026, 12, 1)),
+            _policy(p="quarantine", np="none"),
+        ),
+    ),
+    "the DMARC record is in test mode": ("dmarc-without-gaps", _policy(t="y")),
+    "everybody may register below the domain": ("dmarc-without-gaps", _policy(psd="y")),
+    "failure reports go to a stranger": (
+        "dmarc-reports-authorised",
+        _policy(ruf="mailto:x@stranger.example"),
+    ),
+    "failure reports are asked for and go nowhere": ("dmarc-reports-asked", _policy(fo="1")),
+    "the published key is another than the declared one": (
+        "dkim-key-declared",
+        changed("dkim", quote_text(f"p={rsa_public_key(2048)}"), "content"),
+    ),
+    "the DKIM key is for another service": (
+        "dkim-record-wellformed",
+        replaced("dkim", '"p=', '"s=tlsrpt; " "p='),
+    ),
+    "the DKIM key is for an old hash alone": (
+        "dkim-record-wellformed",
+        replaced("dkim", '"p=', '"h=sha1; " "p='),
+    ),
+    "two ranges make up the world": (
+        "spf-qualifier",
+        replaced("apex-spf", "mx", "ip4:0.0.0.0/1 ip4:128.0.0.0/1"),
+    ),
+    "the envelope domain names the smarthost behind all": (
+        "spf-envelope-covered",
+        replaced("send-spf", "include:amazonses.com ~all", "~all include:amazonses.com"),
+    ),
+    "SPF includes a name without a record": (
+        "spf-wellformed",
+        replaced("apex-spf", "mx", f"mx include:gone.{DOMAIN}"),
+    ),
     "SPF can never align": ("dmarc-alignment", _policy(aspf="s")),
 }
 
@@ -395,6 +454,49 @@ NAMES: dict[str, tuple[str, Mistake]] = {
         "tlsa-matches",
         declared("zone.tlsa", ("ab" * 32,)),
     ),
+    "CAA names a look-alike of the issuer": (
+        "caa-allows-issuer",
+        record("", "CAA", '0 issue "letsencrypt.org.evil.example"'),
+    ),
+    "CAA allows the issuer in another way only": (
+        "caa-allows-issuer",
+        record("", "CAA", '0 issue "letsencrypt.org; validationmethods=http-01"'),
+    ),
+    "CAA holds a critical property that nobody knows": (
+        "caa-allows-issuer",
+        both(record("", "CAA", '128 tbs "x"'), record("", "CAA", '0 issue "letsencrypt.org"')),
+    ),
+    "a wildcard takes the mail of every name": (
+        "records-declared",
+        record("*", "MX", "mail.elsewhere.example", priority=10.0),
+    ),
+    "a name of ours is delegated": ("records-declared", record("webmail", "NS", "ns.example")),
+    "a service binding leads elsewhere": (
+        "records-declared",
+        record("webmail", "HTTPS", "", data={"priority": 1.0, "target": "x.example", "value": ""}),
+    ),
+    "an alias leads to a name of somebody else": (
+        "records-declared",
+        record("shop", "CNAME", "gone.elsewhere.example"),
+    ),
+    "a DMARC record stands below the domain": (
+        "records-declared",
+        record("_dmarc.send", "TXT", '"v=DMARC1; p=none"'),
+    ),
+    "mail programs are led to another company's host": (
+        "services-match-ports",
+        changed("srv-imaps", _srv("imap.elsewhere.example", 993), "data"),
+    ),
+    "the path of the calendars is another": (
+        "records-declared",
+        changed("path-caldavs", '"path=/dav/"', "content"),
+    ),
+    "a record lives for a week": ("records-lifetime", changed("apex-mx", 604800.0, "ttl")),
+    "a record does not live at all": ("records-lifetime", changed("dmarc", 0.0, "ttl")),
+    "a record is published in another zone": (
+        "records-in-one-zone",
+        changed("mx-a", "1" * 32, "zoneId"),
+    ),
     "CAA shuts out the issuer": (
         "caa-allows-issuer",
         record("", "CAA", '0 issue "digicert.com"'),
@@ -505,6 +607,37 @@ HOST: dict[str, tuple[str, Mistake]] = {
         "admin-through-traefik",
         replaced(CONF, "TRUSTED_PROXIES=172.20.0.0/16", "TRUSTED_PROXIES=0.0.0.0/0"),
     ),
+    "a second file routes every name": (
+        "routes-own-hosts-alone",
+        _routed("catch.yml", "PathPrefix(`/`)"),
+    ),
+    "a second file routes TCP past the rules": (
+        "routes-stand",
+        _dynamic("tcp.yml", "tcp: {routers: {all: {rule: 'HostSNI(`*`)', service: x}}}"),
+    ),
+    "a second file is no YAML": ("routes-stand", _dynamic("broken.yml", "http: [")),
+    "a router names a middleware that is nowhere": (
+        "routes-stand",
+        replaced(
+            ROUTES, "      service: po-mail\n", "      service: po-mail\n      middlewares: [x]\n"
+        ),
+    ),
+    "a router hears on an entry point without TLS": (
+        "routes-stand",
+        replaced(ROUTES, "      - websecure\n", "      - web\n"),
+    ),
+    "a router of a higher priority shuts the webmail out": (
+        "admin-on-one-host",
+        _routed("first.yml", f"Host(`webmail.{DOMAIN}`)", priority=10000),
+    ),
+    "the policy of MTA-STS is shut": (
+        "hosts-serve-their-purpose",
+        replaced(ROUTES, r"/mail/config-v1\.1\.xml$", r"/mail/config-v2\.xml$"),
+    ),
+    "nginx is not told which host was asked for": (
+        "routes-lead-to-nginx",
+        replaced(ROUTES, "passHostHeader: true", "passHostHeader: false"),
+    ),
     "the webmail's host answers the administration": (
         "admin-on-one-host",
         replaced(ROUTES, WEBMAIL_RULE, ""),
@@ -518,7 +651,7 @@ HOST: dict[str, tuple[str, Mistake]] = {
         ),
     ),
     "the backend is another machine": (
-        "backend-skips-verification-once",
+        "routes-lead-to-nginx",
         replaced(ROUTES, "https://172.20.0.1:9443", "https://198.51.100.9:9443"),
     ),
     "the backend's name is verified": (

@@ -1,11 +1,6 @@
 """Authentication: the records by which receivers tell our mail from a forgery."""
 
-import base64
-import re
 from functools import partial
-
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from components.dmarc import DmarcStage, report_address
 from components.records import RecordType
@@ -14,6 +9,7 @@ from operations.prove.findings import failed, passed, skipped, unseen, warned
 from operations.prove.model import Finding, Severity, Station
 from operations.prove.registry import at
 from operations.prove.subject import Subject
+from readers import dkim, dmarc
 from readers.spf.check import LOOKUP_LIMIT, VOID_LIMIT
 from readers.spf.reach import reach
 from readers.spf.record import records_among
@@ -104,12 +100,6 @@ async def _spf_lookups(subject: Subject) -> Finding:
     return passed("; ".join(lines) or "no SPF record", expected, details=tuple(lines))
 
 
-def _key_of(record: str) -> str:
-    """Return the `p=` of a DKIM record, without white space."""
-    tags = dict(re.findall(r"(?:^|;)\s*([a-z]+)\s*=\s*([^;]*)", record))
-    return re.sub(r"\s", "", tags.get("p", ""))
-
-
 @check(
     "dkim-record", Severity.CRITICAL, "The key of the smarthost's signature is published",
     why="Without the right key, receivers find every signature broken.",
@@ -123,11 +113,10 @@ async def _dkim_record(subject: Subject) -> Finding:
     if len(found) != 1:
         said = f"{len(found)} records at {name}" if found else f"no record at {name}"
         return failed(said, "exactly one", key=key, facts={"dkim": "absent"})
-    published = _key_of(found[0])
-    if not published:
-        return failed("an empty key: it was revoked", "a key", key=key, facts={"dkim": "wrong"})
-    declared = _key_of(subject.declaration.dkim_public_key)
-    if "dkimPublicKey" not in subject.unset and published != declared:
+    published = dkim.parse(found[0])
+    declared = dkim.parse(subject.declaration.dkim_public_key)
+    other = published.usable and not published.is_same(declared)
+    if "dkimPublicKey" not in subject.unset and other:
         return failed(
             f"another key at {name}",
             "the key that the smarthost's account shows",
@@ -137,27 +126,22 @@ async def _dkim_record(subject: Subject) -> Finding:
     return _strength(published, name)
 
 
-def _strength(published: str, name: str) -> Finding:
+def _strength(published: dkim.Key, name: str) -> Finding:
     """Return whether a published key is one that receivers take."""
-    key = "mail:dkimPublicKey"
-    try:
-        loaded = load_der_public_key(base64.b64decode(published))
-    except ValueError:
-        return failed("a key that cannot be read", "a public key", key=key, facts={"dkim": "wrong"})
-    if not isinstance(loaded, rsa.RSAPublicKey):
-        return passed(f"{type(loaded).__name__} at {name}", "a public key", key=key)
-    seen = f"RSA, {loaded.key_size} bits, at {name}"
-    if loaded.key_size < 1024:
+    key, expected = "mail:dkimPublicKey", f"{dkim.GOOD_BITS} bits"
+    if not published.usable:
         return failed(
-            seen,
-            "2048 bits",
+            f"no key for mail at {name}: {published.mistakes[0]}",
+            expected,
             key=key,
             facts={"dkim": "wrong"},
-            mend="Make a key of 2048 bits at the smarthost; receivers refuse this one.",
+            mend=f"Publish the record of the smarthost, with a key of {dkim.GOOD_BITS} bits.",
         )
-    if loaded.key_size < 2048:
-        return warned(seen, "2048 bits", key=key, mend="Ask the smarthost for a key of 2048 bits.")
-    return passed(seen, "2048 bits", key=key)
+    seen = f"{published.kind}, {published.bits} bits, at {name}"
+    if published.kind == "rsa" and published.bits < dkim.GOOD_BITS:
+        mend = f"Ask the smarthost for a key of {dkim.GOOD_BITS} bits."
+        return warned(seen, expected, key=key, mend=mend)
+    return passed(seen, expected, key=key)
 
 
 @forgery(
@@ -170,9 +154,8 @@ async def _dmarc_record(subject: Subject) -> Finding:
     key = "mail:dmarc.stage"
     name = f"_dmarc.{subject.declaration.domain}"
     expected = next(str(one.value) for one in records(subject.declaration) if one.name == name)
-    found = [
-        one for one in (await subject.net.resolve(name, "TXT")).values if one.startswith("v=DMARC1")
-    ]
+    texts = (await subject.net.resolve(name, "TXT")).values
+    found = [text for text in texts if dmarc.is_dmarc(text)]
     if len(found) != 1:
         said = f"{len(found)} DMARC records" if found else "no DMARC record"
         return failed(said, expected, key=key, facts={"dmarc": "absent"})
@@ -219,7 +202,7 @@ async def _dmarc_reports(subject: Subject) -> Finding:
         return passed(f"{address} is ours", key=key)
     name = f"{declaration.domain}._report._dmarc.{domain}"
     found = (await subject.net.resolve(name, "TXT")).values
-    if sum(one.startswith("v=DMARC1") for one in found) != 1:
+    if sum(dmarc.is_dmarc(text) for text in found) != 1:
         return failed(f"{name} does not agree", "one record v=DMARC1", key=key)
     return passed(f"{domain} agrees", key=key)
 

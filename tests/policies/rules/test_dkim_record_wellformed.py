@@ -28,7 +28,7 @@ def test_a_record_with_its_version_first_passes(good: Stack) -> None:
 def test_a_version_that_is_not_first_is_refused(good: Stack) -> None:
     stack = replaced("dkim", '"p=', '"k=rsa; v=DKIM1; " "p=')(good)
 
-    assert "v=" in " ".join(messages(RULE, stack))
+    assert "DKIM1" in " ".join(messages(RULE, stack))
 
 
 def test_an_ed25519_key_passes(good: Stack) -> None:

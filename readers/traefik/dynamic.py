@@ -1,14 +1,16 @@
 """Traefik's dynamic files: what of them stands, and what of them is an error in its log."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from pathlib import PurePath
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import yaml
 
-from rehearsal.world.traefik_rules import Rule, RuleError, read_rule
+from readers.mistake import Mistake
+from readers.traefik.paths import PathError, target_of
+from readers.traefik.rules import Asked, Rule, RuleError, read_rule
 
 _KNOWN = {
     "router": {"entryPoints", "rule", "ruleSyntax", "service", "priority", "middlewares", "tls"},
@@ -16,9 +18,13 @@ _KNOWN = {
     "balancer": {"servers", "serversTransport", "passHostHeader", "healthCheck", "sticky"},
     "http": {"routers", "services", "serversTransports", "middlewares"},
     "file": {"http", "tcp", "udp", "tls"},
+    "tls": {"certResolver", "domains", "options"},
 }
+_UNREAD = ("tcp", "udp", "tls")
+"""Sections of a file that this reader does not read: what they do is not understood."""
 
 Report = Callable[[str], None]
+_Path = TypeVar("_Path", bound=PurePath)
 
 
 class FileError(Exception):
@@ -30,11 +36,13 @@ class Backend:
     """Where a router's requests go.
 
     Attributes:
+        service: Name of the service.
         url: URL of the server.
         verified: Whether its certificate must be trusted.
         pass_host: Whether it sees the host that was asked for.
     """
 
+    service: str
     url: str
     verified: bool
     pass_host: bool
@@ -65,6 +73,48 @@ class Static:
     resolver: str
 
 
+@dataclass(frozen=True)
+class Request:
+    """A request as a client makes it.
+
+    Attributes:
+        host: Host header without port.
+        path: Path and query as they come over the wire.
+    """
+
+    host: str
+    path: str = "/"
+    method: str = "GET"
+    client: str = ""
+
+
+def answering(routers: Sequence[Router], request: Request) -> Router | None:
+    """Return the router that answers a request on its entry point; None for 404 and 400.
+
+    Args:
+        routers: Those that stand, as `read` returns them.
+        request: The request.
+    """
+    try:
+        seen = target_of(request.path).seen
+    except PathError:
+        return None
+    asked = Asked(request.method, request.host.lower(), seen, request.client)
+    return next((router for router in routers if router.rule.matches(asked)), None)
+
+
+def not_understood(files: Mapping[_Path, str]) -> list[Mistake]:
+    """Return the parts of readable files of which this reader cannot tell what they do."""
+    mistakes = []
+    for file, text in files.items():
+        document = yaml.safe_load(text)
+        for section in _UNREAD:
+            if isinstance(document, dict) and document.get(section):
+                reason = "is a section that is not understood"
+                mistakes.append(Mistake(f"{file.name}: {section}", reason, understood=False))
+    return mistakes
+
+
 @dataclass
 class _Http:
     routers: dict[str, Any] = field(default_factory=dict)
@@ -83,7 +133,7 @@ def _mapping(value: object, what: str, known: str = "") -> dict[str, Any]:
     return value
 
 
-def _collect(files: Mapping[Path, str], report: Report) -> _Http:
+def _collect(files: Mapping[_Path, str], report: Report) -> _Http:
     found = _Http()
     for file, text in files.items():
         try:
@@ -103,7 +153,7 @@ def _collect(files: Mapping[Path, str], report: Report) -> _Http:
     return found
 
 
-def read(files: Mapping[Path, str], static: Static, report: Report) -> list[Router]:
+def read(files: Mapping[_Path, str], static: Static, report: Report) -> list[Router]:
     """Return the routers that stand, the one that is asked first coming first.
 
     Args:
@@ -140,7 +190,7 @@ def _router(
         raise LookupError(f'middleware "{middleware}@file" does not exist')
     if "tls" not in given:
         raise LookupError("it has no TLS, and the entry point answers nothing else")
-    tls = _mapping(given["tls"], "tls")
+    tls = _mapping(given["tls"], "tls", "tls")
     resolver = str(tls.get("certResolver") or "")
     if resolver and resolver != static.resolver:
         report(f"router {name} uses a nonexistent certificate resolver: {resolver}")
@@ -172,6 +222,7 @@ def _backend(name: str, http: _Http) -> Backend:
         raise LookupError(f"servers transport not found {transport}@file")
     settings = http.transports.get(transport or "", {})
     return Backend(
+        service=name,
         url=url.rstrip("/"),
         verified=settings.get("insecureSkipVerify") is not True,
         pass_host=balancer.get("passHostHeader", True) is not False,
