@@ -17,9 +17,9 @@ from cryptography import x509
 
 from components.traefik import Routes, rule_for
 from components.traefik import dynamic_file as deployed_file
+from readers.traefik.rules import Asked, RuleError, read_rule
 from rehearsal.world.authority import self_signed
 from rehearsal.world.traefik import Traefik
-from readers.traefik.rules import Asked, RuleError, read_rule
 from rehearsal.world.world import World
 from tests.world.test_mailcow_api import KEY, configure
 
