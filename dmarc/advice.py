@@ -152,7 +152,7 @@ def advise(domain: MailDomain, evidence: Evidence, today: date) -> Advice:
     wanted = domain.thresholds
     figures = look(domain, evidence, today)
     if domain.reported_since is None:
-        why = "the published record asks for no reports (rua): no day of this stage counts"
+        why = "no day counts before the first that had rua: declare mail:dmarc.reportsSince"
         return Advice(domain.stage, Verdict.UNJUDGED, domain.next_stage, (why,))
     if figures is None or today - figures.end > timedelta(days=wanted.fresh_days):
         none = "there is none of a day that is over"
@@ -305,10 +305,6 @@ def _longest_gap(start: date, covered: Iterable[date]) -> int:
 
 def _calendar(domain: MailDomain, stage: str, today: date) -> Iterator[Condition]:
     day = earliest(domain, stage)
-    if day == date.max:
-        text = f"{stage} counts from the first day that had rua: declare mail:dmarc.reportsSince"
-        yield Condition("calendar", met=False, text=text, evidence=False)
-        return
     text = f"{stage} may begin on {day} at the earliest"
     yield Condition("calendar", today >= day, text, evidence=False)
 

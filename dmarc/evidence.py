@@ -338,7 +338,12 @@ def render(evidence: Evidence) -> str:
     last = evidence.last.isoformat() if evidence.last else None
     steps = [{**asdict(step), "on": step.on.isoformat()} for step in evidence.steps]
     days = ",\n".join(_rendered(day, known) for day, known in sorted(evidence.days.items()))
-    tls = {day.isoformat(): asdict(told) for day, told in evidence.tls.items()}
+    tls = {
+        day.isoformat(): {
+            "reports": told.reports, "successful": told.successful, "failures": told.failures
+        }
+        for day, told in evidence.tls.items()
+    }  # fmt: skip
     told = f'"tls": {json.dumps(tls, sort_keys=True)},\n' if tls else ""
     return (
         f'{{\n"days": {{\n{days}\n}},\n"domain": {json.dumps(evidence.domain)},\n'

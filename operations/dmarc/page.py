@@ -5,7 +5,7 @@ from html import escape
 from pathlib import Path
 
 from components.declaration import Declaration
-from dmarc.advice import Advice, Condition, Tally, Verdict, by_day, rows_of, tally_up
+from dmarc.advice import Advice, Condition, Tally, Verdict, by_day, earliest, rows_of, tally_up
 from dmarc.domain import STAGES, MailDomain
 from dmarc.evidence import WINDOW_DAYS, Evidence
 from dmarc.sources import Senders
@@ -39,7 +39,8 @@ def render(
     """
     senders = Senders(domain, rows_of(evidence))
     messages = by_day(evidence, senders)
-    scene = scene_of(domain, evidence, messages, today)
+    first = declaration.dmarc.first_published or domain.since
+    scene = scene_of(domain, first, evidence, messages, today)
     title = f"DMARC of {declaration.domain}: {headline(advice)}"
     body = "".join(
         (
@@ -63,14 +64,22 @@ def render(
 
 
 def scene_of(
-    domain: MailDomain, evidence: Evidence, messages: chart.Messages, today: date
+    domain: MailDomain, first: date, evidence: Evidence, messages: chart.Messages, today: date
 ) -> Scene:
-    """Return what the chart shows: the window, and the minima that lie ahead if they are near."""
-    first = domain.reported_since or domain.since
+    """Return what the chart shows: the window, and the minima that lie ahead if they are near.
+
+    Args:
+        domain: The mail domain.
+        first: Day on which its first record was published.
+        evidence: What the reports said.
+        messages: The same by day.
+        today: The day.
+    """
+    begun = domain.reported_since
     minima = [
-        (first + age, f"{stage} at the earliest (T+{age.days})")
-        for stage, age in domain.minimum_age.items()
-        if age and domain.reported_since
+        (day, f"{stage} at the earliest (T+{(day - begun).days})")
+        for stage in STAGES[1:]
+        if begun and (day := earliest(domain, stage))
     ]
     oldest = today - timedelta(days=WINDOW_DAYS - 1)
     start = max(oldest, min([*messages, first, today]))

@@ -187,27 +187,32 @@ def _changes(advice: Advice, today: date) -> dict[str, Any]:
 async def _declare(
     site: Site, report: Report, order: Order, evidence: Evidence, advice: Advice
 ) -> int:
+    """Declare a stage, and take it back if its plan fails, and in a rehearsal in any case."""
     before = _Before(site.declaration.dmarc, evidence.steps)
     if advice.verdict is Verdict.ADVANCE and advice.figures and advice.target:
         evidence.steps = (*before.steps, step_of(advice.target, order.today, advice.figures))
+    kept_as_declared = False
     # The evidence goes first: the policies ask for it as soon as the stage is declared.
     save(site, evidence)
-    site.declare(_changes(advice, order.today))
-    report.line("declaration", f"{site.file.name}: stage {advice.target}", "ok")
     try:
+        site.declare(_changes(advice, order.today))
         plan = await asyncio.to_thread(site.deployer.preview)
-    except BaseException:
-        _undo(site, evidence, before)
-        raise
+        kept_as_declared = plan.ok and site.live
+    finally:
+        if not kept_as_declared:
+            _undo(site, evidence, before)
     report.put("plan", _plan(plan))
+    for error in plan.errors:
+        report.line("plan", error, "failed")
+    for step in plan.steps if plan.ok else ():
+        report.line("plan", f"{step.op} {step.name} {', '.join(step.properties)}")
     if not plan.ok:
-        _undo(site, evidence, before)
-        for error in plan.errors:
-            report.line("plan", error, "failed")
         report.detail(f"the declaration is again as it was: stage {advice.stage}")
         return EXIT_FAILED
-    for step in plan.steps:
-        report.line("plan", f"{step.op} {step.name} {', '.join(step.properties)}")
+    if not site.live:
+        report.line("declaration", f"rehearsed only: {site.file.name} still says {advice.stage}")
+        return EXIT_TO_DO
+    report.line("declaration", f"{site.file.name}: stage {advice.target}", "ok")
     report.line("next", f"make up STACK={site.stack}, then commit declaration and evidence")
     return EXIT_DONE
 
@@ -220,9 +225,11 @@ class _Before:
 
 def _undo(site: Site, evidence: Evidence, before: _Before) -> None:
     evidence.steps = before.steps
-    settings = before.settings
-    site.declare({"dmarc.stage": settings.stage.value, "dmarc.since": settings.since.isoformat()})
     save(site, evidence)
+    settings = before.settings
+    if site.declaration.dmarc != settings:
+        stage, since = settings.stage.value, settings.since.isoformat()
+        site.declare({"dmarc.stage": stage, "dmarc.since": since})
 
 
 def _plan(plan: Plan) -> dict[str, Any]:

@@ -109,9 +109,16 @@ def test_an_advised_stage_is_declared_and_only_the_record_changes(runs: Path) ->
         assert site.declaration.dmarc.stage == "none"
 
         agreed = replace(dry, dry=False, agree=lambda _: True)
+        tracked = (PROJECT / "Pulumi.qual.yaml").read_bytes()
+        assert await carry_out(site, report, agreed, evidence) == 3, "a rehearsal declares nothing"
+        assert site.declaration.dmarc.stage == "none"
+        assert load(site).steps == ()
+        assert "dmarc" in [step["name"] for step in report.document["plan"]["steps"]]
+        assert (PROJECT / "Pulumi.qual.yaml").read_bytes() == tracked
+
+        site.__dict__["live"] = True
         assert await carry_out(site, report, agreed, evidence) == 0
         assert site.declaration.dmarc.stage == "quarantine"
-        assert "dmarc" in [one["name"] for one in report.document["plan"]["steps"]]
         kept = load(site)
         assert [(one.stage, one.on) for one in kept.steps] == [("quarantine", TODAY)]
 

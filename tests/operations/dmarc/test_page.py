@@ -28,7 +28,7 @@ def test_nothing_is_fetched_and_nothing_runs() -> None:
 def test_stages_and_minima_are_marked() -> None:
     shown = page(stage="quarantine", since=date(2026, 9, 5))
     assert "quarantine at the earliest (T+30)" in shown
-    assert "reject at the earliest (T+60)" in shown
+    assert "reject at the earliest (T+65)" in shown
     assert "quarantine from 2026-09-05" in shown
 
 

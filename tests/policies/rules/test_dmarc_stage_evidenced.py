@@ -14,7 +14,9 @@ from tests.policies.planting import both, declared, evident, messages
 
 RULE = "dmarc-stage-evidenced"
 QUARANTINE = both(
-    declared("dmarc.stage", DmarcStage.QUARANTINE), declared("dmarc.since", date(2026, 12, 1))
+    declared("dmarc.stage", DmarcStage.QUARANTINE),
+    declared("dmarc.since", date(2026, 12, 1)),
+    declared("dmarc.reports_since", date(2026, 11, 1)),
 )
 
 
