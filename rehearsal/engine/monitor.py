@@ -30,14 +30,14 @@ from rehearsal.engine.steps import RefusedError
 from rehearsal.engine.urn import AliasSpec, Names
 from rehearsal.engine.values import ValueRefusedError
 
-_FEATURES = {
-    "secrets": resource_pb2.RESOURCE_MONITOR_FEATURE_SECRETS,
-    "aliasSpecs": resource_pb2.RESOURCE_MONITOR_FEATURE_ALIAS_SPECS,
-    "resourceHooks": resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_HOOKS,
+_FEATURES = (
+    resource_pb2.RESOURCE_MONITOR_FEATURE_SECRETS,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_ALIAS_SPECS,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_HOOKS,
     # Said to be known, so that the program asks for them and is refused in our own words.
-    "deletedWith": resource_pb2.RESOURCE_MONITOR_FEATURE_DELETED_WITH,
-    "replaceWith": resource_pb2.RESOURCE_MONITOR_FEATURE_REPLACE_WITH,
-}
+    resource_pb2.RESOURCE_MONITOR_FEATURE_DELETED_WITH,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_REPLACE_WITH,
+)
 _SEVERITIES = {
     engine_pb2.DEBUG: Severity.DEBUG,
     engine_pb2.INFO: Severity.INFO,
@@ -82,7 +82,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         self._report = report
         self._names = names
         self._info = info
-        self._info.supportedFeatures.extend(_FEATURES.values())
+        self._info.supportedFeatures.extend(_FEATURES)
         self._folder = project_folder
         self.signalled = asyncio.Event()
         """Set once the program has nothing more to register."""
@@ -99,12 +99,6 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
     ) -> resource_pb2.DeploymentInfo:
         """Tell the program where it is."""
         return self._info
-
-    async def SupportsFeature(
-        self, request: resource_pb2.SupportsFeatureRequest, context: Context
-    ) -> resource_pb2.SupportsFeatureResponse:
-        """Tell the program what it may ask for, the older way."""
-        return resource_pb2.SupportsFeatureResponse(hasSupport=request.id in _FEATURES)
 
     async def RegisterResource(
         self, request: resource_pb2.RegisterResourceRequest, context: Context
@@ -228,7 +222,6 @@ class EngineService(engine_pb2_grpc.EngineServicer):
     def __init__(self, report: Report) -> None:
         """Pass them to a report."""
         self._report = report
-        self._root = ""
 
     async def Log(self, request: engine_pb2.LogRequest, context: Context) -> empty_pb2.Empty:
         """Pass a message on, unless it repeats what the program was refused."""
@@ -237,25 +230,6 @@ class EngineService(engine_pb2_grpc.EngineServicer):
         severity = _SEVERITIES.get(request.severity, Severity.INFO)
         self._report.say(severity, request.message, request.urn)
         return empty_pb2.Empty()
-
-    async def GetRootResource(
-        self, request: engine_pb2.GetRootResourceRequest, context: Context
-    ) -> engine_pb2.GetRootResourceResponse:
-        """Name the stack's resource."""
-        return engine_pb2.GetRootResourceResponse(urn=self._root)
-
-    async def SetRootResource(
-        self, request: engine_pb2.SetRootResourceRequest, context: Context
-    ) -> engine_pb2.SetRootResourceResponse:
-        """Note the stack's resource."""
-        self._root = request.urn
-        return engine_pb2.SetRootResourceResponse()
-
-    async def RequirePulumiVersion(
-        self, request: engine_pb2.RequirePulumiVersionRequest, context: Context
-    ) -> engine_pb2.RequirePulumiVersionResponse:
-        """Accept: a range of the CLI's versions says nothing about this engine."""
-        return engine_pb2.RequirePulumiVersionResponse()
 
 
 def _refused_options(request: resource_pb2.RegisterResourceRequest) -> str:
