@@ -5,10 +5,10 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from tests.providers.mailcow.fake import API_KEY, FakeMailcow
 
 from pulumi_mailcow.provider import MailcowProvider
 from tests.engine.stage import Stage, changed
-from tests.providers.mailcow.fake import API_KEY, FakeMailcow
 
 PROGRAM = """
 import pulumi, pulumi_mailcow as mailcow
