@@ -193,6 +193,10 @@ class _Story:
         errors = list(dict.fromkeys(filter(None, self._errors)))
         if not status:
             errors = []
+        elif status < 0:
+            errors.append(
+                f"pulumi was ended by signal {-status}; docs/runbook.md says how to go on"
+            )
         elif not errors:
             lines = output.strip().splitlines()
             errors = [line for line in lines if "error:" in line] or lines[-_LAST_LINES:]

@@ -1,6 +1,9 @@
 """What Pulumi's CLI did is read from its log of events; here a program stands in for it."""
 
 import json
+import os
+import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -84,6 +87,22 @@ def test_a_cli_that_fails_before_it_begins_is_told_by_its_words(cli: Callable[..
 
     assert outcome.errors == ("error: the stack is currently locked",)
     assert not outcome.ok
+
+
+def test_a_cli_that_was_killed_is_told_with_the_place_of_the_way_on(
+    cli: Callable[..., Cli],
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def kill(_: Step) -> None:
+        os.kill(started[0].pid, signal.SIGKILL)
+
+    killed = cli(_step("resOutputsEvent", "create", "a"), words="$(sleep 30)").deploy(
+        "up", on_step=kill, on_start=started.append
+    )
+
+    assert len(killed.steps) == 1
+    assert "signal 9; docs/runbook.md" in killed.errors[0]
 
 
 def test_an_error_on_the_way_to_success_is_none(cli: Callable[..., Cli]) -> None:
