@@ -169,12 +169,13 @@ class Driver:
         Raises:
             RemnantError: half of it is left whatever was tried.
         """
-        identity = item.identity_of(row)
+        identity, doubtful = item.identity_of(row), False
         for attempt in range(ATTEMPTS):
             last, present = attempt + 1 == ATTEMPTS, row
             trouble = await self._attempt(
                 lambda present=present: item.remove(self._session, present)
             )
+            doubtful |= isinstance(trouble, UncertainError)
             try:
                 left = await self._look(item, identity, lambda left: left is None, trouble)
             except RemnantError as half:
@@ -183,9 +184,12 @@ class Driver:
                     after = "; ".join(_reasons(trouble, f"{ATTEMPTS} deletions changed nothing"))
                     raise RemnantError(f"{half}; {after}") from None
                 continue
-            if left is None or last or not _once_more(trouble):
+            # Of what is gone something may be left that nobody sees: the later statements.
+            if last or not _once_more(trouble):
                 break
-            row = left
+            row = left or row
+        if left is None and doubtful:
+            await item.sweep(self._session, identity)
         return trouble, left
 
     async def _clear(self, item: MailcowObject, identity: str) -> None:
@@ -226,13 +230,16 @@ class Driver:
         """
         for attempt in range(ATTEMPTS):
             trouble = await self._attempt(lambda: item.add(self._session, values))
-            if attempt + 1 == ATTEMPTS or not (alone and _once_more(trouble)):
+            taken = isinstance(trouble, RefusedError) and item.taken.intersection(trouble.codes)
+            if attempt + 1 == ATTEMPTS or not (alone and (taken or _once_more(trouble))):
                 break
             try:
                 row = await self._find_anew(item, identity)
-                if row is not None and not item.expendable(row):
+                if row is not None and (taken or not item.expendable(row)):
                     break
                 left = (await self._remove(item, row))[1] if row is not None else None
+                if taken and not await item.sweep(self._session, identity):
+                    break
             except RemnantError:
                 await self._clear(item, identity)
                 left = None
@@ -393,7 +400,8 @@ class Driver:
             reasons = _reasons(trouble, f"it could not be read back: {blind}")
             raise PartlyDoneError(identity, remembered, reasons) from None
         if after is None:
-            raise trouble or _unconfirmed(item, identity, "it is not there any more")
+            reasons = _reasons(trouble, f"{item.noun} {identity} is not there any more")
+            raise PartlyDoneError(identity, remembered, reasons)
         actual = item.parse(after)
         reasons = _differences(item.differing(values, actual), values, actual)
         unseen = item.hidden(values, remembered, actual)

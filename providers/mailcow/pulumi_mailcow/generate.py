@@ -66,19 +66,10 @@ def _arguments(properties: Iterable[Property]) -> list[str]:
     ]
 
 
-def _argument_docs(properties: Iterable[Property]) -> list[str]:
-    lines = []
-    for item in properties:
-        text = f"{item.name}: {_sentence(item)}"
-        first, *rest = _wrapped(text, WIDTH - 16)
-        lines += [f"            {first}", *(f"                {line}" for line in rest)]
-    return lines
-
-
 def _constructor(
     token: str, properties: Iterable[Property], outputs: Iterable[Property], options: str
 ) -> list[str]:
-    properties = list(properties)
+    decided = "".join(f', "{item.name}"' for item in outputs)
     return [
         "    def __init__(",
         "        self,",
@@ -87,22 +78,9 @@ def _constructor(
         *_arguments(properties),
         f"        opts: {options} | None = None,",
         "    ) -> None:",
-        '        """Declare it.',
-        "",
-        "        Args:",
-        "            resource_name: Name of the resource in the program.",
-        *_argument_docs(properties),
-        "            opts: Options of the resource.",
-        '        """',
-        "        super().__init__(",
-        f'            "{token}",',
-        "            resource_name,",
-        "            {",
-        *(f'                "{item.name}": {item.name},' for item in properties),
-        *(f'                "{item.name}": None,' for item in outputs),
-        "            },",
-        "            opts,",
-        "        )",
+        '        """Declare it; each argument is the property of its name."""',
+        f"        inputs = _declared(locals(){decided})",
+        f'        super().__init__("{token}", resource_name, inputs, opts)',
     ]
 
 
@@ -126,11 +104,19 @@ def resources() -> str:
         "",
         "# ruff: noqa: A002, PLR0913 - one argument for each property, by Mailcow's own words",
         "",
-        "from collections.abc import Sequence",
+        "from collections.abc import Mapping, Sequence",
+        "from typing import Any",
         "",
         "import pulumi",
         "",
         "from pulumi_mailcow.describe import camel, snake",
+        "",
+        "",
+        "def _declared(arguments: Mapping[str, Any], *outputs: str) -> dict[str, Any]:",
+        '    """Return what a constructor was given, with what Mailcow decides left open."""',
+        '    own = {"self", "__class__", "resource_name", "opts"}',
+        "    given = {name: value for name, value in arguments.items() if name not in own}",
+        "    return {**given, **dict.fromkeys(outputs)}",
         "",
         "",
         "class _Named:",

@@ -2,11 +2,19 @@
 
 # ruff: noqa: A002, PLR0913 - one argument for each property, by Mailcow's own words
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pulumi
 
 from pulumi_mailcow.describe import camel, snake
+
+
+def _declared(arguments: Mapping[str, Any], *outputs: str) -> dict[str, Any]:
+    """Return what a constructor was given, with what Mailcow decides left open."""
+    own = {"self", "__class__", "resource_name", "opts"}
+    given = {name: value for name, value in arguments.items() if name not in own}
+    return {**given, **dict.fromkeys(outputs)}
 
 
 class _Named:
@@ -36,34 +44,9 @@ class Provider(_Named, pulumi.ProviderResource):
         timeout: pulumi.Input[int] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare it.
-
-        Args:
-            resource_name: Name of the resource in the program.
-            endpoint: Where Mailcow's web interface is reached, such as
-                `https://mail-admin.example.org`.
-            api_key: API key with read and write access. Kept encrypted.
-            connect_to: `address:port` to connect to instead, as curl's `--connect-to`:
-                the name, SNI and the check of the certificate stay those of the endpoint.
-            ca_bundle: Certificate authorities (PEM) to trust; otherwise the system's.
-            concurrency: Greatest number of requests at a time. Mailcow's php-fpm serves
-                50. Default: `8`.
-            timeout: Seconds to wait for an answer. Default: `60`.
-            opts: Options of the resource.
-        """
-        super().__init__(
-            "mailcow",
-            resource_name,
-            {
-                "endpoint": endpoint,
-                "api_key": api_key,
-                "connect_to": connect_to,
-                "ca_bundle": ca_bundle,
-                "concurrency": concurrency,
-                "timeout": timeout,
-            },
-            opts,
-        )
+        """Declare it; each argument is the property of its name."""
+        inputs = _declared(locals())
+        super().__init__("mailcow", resource_name, inputs, opts)
 
 
 class Domain(_Named, pulumi.CustomResource):
@@ -150,55 +133,9 @@ class Domain(_Named, pulumi.CustomResource):
         restart_sogo: pulumi.Input[bool] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare it.
-
-        Args:
-            resource_name: Name of the resource in the program.
-            domain: Name of the domain; must differ from MAILCOW_HOSTNAME. A change
-                makes a new object.
-            description: Description. Mailcow puts the domain's name where none is
-                given.
-            active: Whether the domain is in use. Default: `True`.
-            aliases: Greatest number of aliases. Default: `400`.
-            mailboxes: Greatest number of mailboxes. Default: `10`.
-            defquota: Quota of a new mailbox in MiB. Default: `3072`.
-            maxquota: Greatest quota of one mailbox in MiB. Default: `10240`.
-            quota: Quota of all mailboxes together in MiB. Default: `10240`.
-            relayhost: Id of the relayhost through which mail from this domain leaves;
-                "0" is none. Default: `'0'`.
-            backupmx: Whether mail is relayed to another server. Default: `False`.
-            relay_all_recipients: Whether every recipient is relayed; needs `backupmx`.
-                Default: `False`.
-            relay_unknown_only: Whether only recipients without a mailbox are relayed;
-                needs `relay_all_recipients`. Default: `False`.
-            gal: Whether it has a global address list. Default: `True`.
-            tags: Tags, in no order. Default: `[]`.
-            restart_sogo: Whether SOGo is restarted when the domain is added, so that it
-                learns of it at once. Default: `False`.
-            opts: Options of the resource.
-        """
-        super().__init__(
-            "mailcow:index:Domain",
-            resource_name,
-            {
-                "domain": domain,
-                "description": description,
-                "active": active,
-                "aliases": aliases,
-                "mailboxes": mailboxes,
-                "defquota": defquota,
-                "maxquota": maxquota,
-                "quota": quota,
-                "relayhost": relayhost,
-                "backupmx": backupmx,
-                "relay_all_recipients": relay_all_recipients,
-                "relay_unknown_only": relay_unknown_only,
-                "gal": gal,
-                "tags": tags,
-                "restart_sogo": restart_sogo,
-            },
-            opts,
-        )
+        """Declare it; each argument is the property of its name."""
+        inputs = _declared(locals())
+        super().__init__("mailcow:index:Domain", resource_name, inputs, opts)
 
 
 class Mailbox(_Named, pulumi.CustomResource):
@@ -324,74 +261,9 @@ class Mailbox(_Named, pulumi.CustomResource):
         tags: pulumi.Input[Sequence[pulumi.Input[str]]] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare it.
-
-        Args:
-            resource_name: Name of the resource in the program.
-            local_part: What stands before the @. A change makes a new object.
-            domain: Domain of the mailbox; it must exist. A change makes a new object.
-            password: Password, or its hash such as `{BLF-CRYPT}$2y$...`. Needed to
-                create a mailbox; may be left out for one that was imported. Kept encrypted.
-            name: Full name of the person.
-            quota: Quota in MiB; 0 is unlimited. Default: `3072`.
-            active: 1 in use, 0 switched off, 2 receives mail but nobody can sign in.
-                One of `0`, `1`, `2`. Default: `1`.
-            force_pw_update: Whether a new password is asked for at the next login.
-                Default: `False`.
-            force_tfa: Whether a second factor is demanded. Default: `False`.
-            tls_enforce_in: Whether mail is taken only over TLS. Default: `False`.
-            tls_enforce_out: Whether mail leaves only over TLS. Default: `False`.
-            sogo_access: Whether a login leads on to SOGo. Default: `True`.
-            imap_access: Whether IMAP may be used. Default: `True`.
-            pop3_access: Whether POP3 may be used. Default: `True`.
-            smtp_access: Whether SMTP may be used. Default: `True`.
-            sieve_access: Whether ManageSieve may be used. Default: `True`.
-            eas_access: Whether ActiveSync may be used. Default: `True`.
-            dav_access: Whether CalDAV and CardDAV may be used. Default: `True`.
-            relayhost: Id of the relayhost through which this mailbox sends; "0" is
-                none. Default: `'0'`.
-            quarantine_notification: How often quarantined mail is reported. One of
-                `never`, `hourly`, `daily`, `weekly`. Default: `'hourly'`.
-            quarantine_category: What of the quarantine is reported. One of
-                `add_header`, `reject`, `all`. Default: `'reject'`.
-            pw_recovery_email: Where a forgotten password may be reset from. Default:
-                `''`.
-            authsource: Who checks the password. One of `mailcow`, `keycloak`,
-                `generic-oidc`, `ldap`. Default: `'mailcow'`.
-            tags: Tags, in no order. Default: `[]`.
-            opts: Options of the resource.
-        """
-        super().__init__(
-            "mailcow:index:Mailbox",
-            resource_name,
-            {
-                "local_part": local_part,
-                "domain": domain,
-                "password": password,
-                "name": name,
-                "quota": quota,
-                "active": active,
-                "force_pw_update": force_pw_update,
-                "force_tfa": force_tfa,
-                "tls_enforce_in": tls_enforce_in,
-                "tls_enforce_out": tls_enforce_out,
-                "sogo_access": sogo_access,
-                "imap_access": imap_access,
-                "pop3_access": pop3_access,
-                "smtp_access": smtp_access,
-                "sieve_access": sieve_access,
-                "eas_access": eas_access,
-                "dav_access": dav_access,
-                "relayhost": relayhost,
-                "quarantine_notification": quarantine_notification,
-                "quarantine_category": quarantine_category,
-                "pw_recovery_email": pw_recovery_email,
-                "authsource": authsource,
-                "tags": tags,
-                "username": None,
-            },
-            opts,
-        )
+        """Declare it; each argument is the property of its name."""
+        inputs = _declared(locals(), "username")
+        super().__init__("mailcow:index:Mailbox", resource_name, inputs, opts)
 
 
 class Alias(_Named, pulumi.CustomResource):
@@ -450,42 +322,9 @@ class Alias(_Named, pulumi.CustomResource):
         private_comment: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare it.
-
-        Args:
-            resource_name: Name of the resource in the program.
-            address: The address; `@example.org` takes whatever else arrives for the
-                domain. A change makes a new object.
-            goto: Addresses it hands on to, in no order. Default: `[]`.
-            goto_null: Throw the mail away. Default: `False`.
-            goto_spam: Learn the mail as spam. Default: `False`.
-            goto_ham: Learn the mail as wanted. Default: `False`.
-            active: Whether it is in use. Default: `True`.
-            sogo_visible: Whether SOGo offers it as a sender. Default: `True`.
-            sender_allowed: Whether its targets may send under it. Default: `True`.
-            internal: Whether only local senders may write to it. Default: `False`.
-            public_comment: Comment that its users see. Default: `''`.
-            private_comment: Comment for administrators. Default: `''`.
-            opts: Options of the resource.
-        """
-        super().__init__(
-            "mailcow:index:Alias",
-            resource_name,
-            {
-                "address": address,
-                "goto": goto,
-                "goto_null": goto_null,
-                "goto_spam": goto_spam,
-                "goto_ham": goto_ham,
-                "active": active,
-                "sogo_visible": sogo_visible,
-                "sender_allowed": sender_allowed,
-                "internal": internal,
-                "public_comment": public_comment,
-                "private_comment": private_comment,
-            },
-            opts,
-        )
+        """Declare it; each argument is the property of its name."""
+        inputs = _declared(locals())
+        super().__init__("mailcow:index:Alias", resource_name, inputs, opts)
 
 
 class Relayhost(_Named, pulumi.CustomResource):
@@ -517,28 +356,9 @@ class Relayhost(_Named, pulumi.CustomResource):
         active: pulumi.Input[bool] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare it.
-
-        Args:
-            resource_name: Name of the resource in the program.
-            hostname: Next hop, such as `[smtp.example.net]:587`; brackets leave out the
-                MX look-up.
-            username: Login; empty for none. Default: `''`.
-            password: Password of the login. Default: `''`. Kept encrypted.
-            active: Whether it is in use. Default: `True`.
-            opts: Options of the resource.
-        """
-        super().__init__(
-            "mailcow:index:Relayhost",
-            resource_name,
-            {
-                "hostname": hostname,
-                "username": username,
-                "password": password,
-                "active": active,
-            },
-            opts,
-        )
+        """Declare it; each argument is the property of its name."""
+        inputs = _declared(locals())
+        super().__init__("mailcow:index:Relayhost", resource_name, inputs, opts)
 
 
 class Transport(_Named, pulumi.CustomResource):
@@ -581,33 +401,9 @@ class Transport(_Named, pulumi.CustomResource):
         active: pulumi.Input[bool] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare it.
-
-        Args:
-            resource_name: Name of the resource in the program.
-            destination: Domain, `.domain` for what is below it, address, `*`, or, for
-                `is_mx_based`, a regular expression on the MX. A change makes a new object.
-            nexthop: Where to, such as `[smtp.example.net]:587`.
-            username: Login; empty for none. Default: `''`.
-            password: Password of the login. Default: `''`. Kept encrypted.
-            is_mx_based: Whether the destination is matched with the MX. Default:
-                `False`.
-            active: Whether it is in use. Default: `True`.
-            opts: Options of the resource.
-        """
-        super().__init__(
-            "mailcow:index:Transport",
-            resource_name,
-            {
-                "destination": destination,
-                "nexthop": nexthop,
-                "username": username,
-                "password": password,
-                "is_mx_based": is_mx_based,
-                "active": active,
-            },
-            opts,
-        )
+        """Declare it; each argument is the property of its name."""
+        inputs = _declared(locals())
+        super().__init__("mailcow:index:Transport", resource_name, inputs, opts)
 
 
 class TlsPolicyMap(_Named, pulumi.CustomResource):
@@ -644,30 +440,9 @@ class TlsPolicyMap(_Named, pulumi.CustomResource):
         active: pulumi.Input[bool] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare it.
-
-        Args:
-            resource_name: Name of the resource in the program.
-            dest: Domain, `.domain`, or a next hop such as `[smtp.example.net]:587`. A
-                change makes a new object.
-            policy: Postfix's security level. One of `none`, `may`, `encrypt`, `dane`,
-                `dane-only`, `fingerprint`, `verify`, `secure`.
-            parameters: Such as `match=smtp.example.net`, separated by spaces. Default:
-                `''`.
-            active: Whether it is in use. Default: `True`.
-            opts: Options of the resource.
-        """
-        super().__init__(
-            "mailcow:index:TlsPolicyMap",
-            resource_name,
-            {
-                "dest": dest,
-                "policy": policy,
-                "parameters": parameters,
-                "active": active,
-            },
-            opts,
-        )
+        """Declare it; each argument is the property of its name."""
+        inputs = _declared(locals())
+        super().__init__("mailcow:index:TlsPolicyMap", resource_name, inputs, opts)
 
 
 class DkimKey(_Named, pulumi.CustomResource):
@@ -711,33 +486,9 @@ class DkimKey(_Named, pulumi.CustomResource):
         private_key: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare it.
-
-        Args:
-            resource_name: Name of the resource in the program.
-            domain: Domain that is signed for. A change makes a new object.
-            dkim_selector: Selector. Default: `'dkim'`. A change makes a new object.
-            key_size: Bits of a key that Mailcow makes; 2048 if left out. One of `1024`,
-                `2048`, `3072`, `4096`. A change makes a new object.
-            private_key: RSA key in PEM to use instead of one that Mailcow makes. Leave
-                it out if you can: Mailcow shows an imported key in clear in `get/logs/api`,
-                to the read-only key too. That it arrived is seen by its public half. Kept
-                encrypted.
-            opts: Options of the resource.
-        """
-        super().__init__(
-            "mailcow:index:DkimKey",
-            resource_name,
-            {
-                "domain": domain,
-                "dkim_selector": dkim_selector,
-                "key_size": key_size,
-                "private_key": private_key,
-                "public_key": None,
-                "dkim_txt": None,
-            },
-            opts,
-        )
+        """Declare it; each argument is the property of its name."""
+        inputs = _declared(locals(), "public_key", "dkim_txt")
+        super().__init__("mailcow:index:DkimKey", resource_name, inputs, opts)
 
 
 class MtaSts(_Named, pulumi.CustomResource):
@@ -772,30 +523,9 @@ class MtaSts(_Named, pulumi.CustomResource):
         active: pulumi.Input[bool] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare it.
-
-        Args:
-            resource_name: Name of the resource in the program.
-            domain: Domain; it must exist. A change makes a new object.
-            mode: What others shall do. One of `enforce`, `testing`, `none`. Default:
-                `'testing'`.
-            mx: Names of the servers that receive; `*.` stands for one label.
-            max_age: Seconds for which others remember it. Default: `604800`.
-            active: Whether it is served. Default: `True`.
-            opts: Options of the resource.
-        """
-        super().__init__(
-            "mailcow:index:MtaSts",
-            resource_name,
-            {
-                "domain": domain,
-                "mode": mode,
-                "mx": mx,
-                "max_age": max_age,
-                "active": active,
-            },
-            opts,
-        )
+        """Declare it; each argument is the property of its name."""
+        inputs = _declared(locals())
+        super().__init__("mailcow:index:MtaSts", resource_name, inputs, opts)
 
 
 class AppPassword(_Named, pulumi.CustomResource):
@@ -835,32 +565,9 @@ class AppPassword(_Named, pulumi.CustomResource):
         active: pulumi.Input[bool] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare it.
-
-        Args:
-            resource_name: Name of the resource in the program.
-            username: Address of the mailbox. A change makes a new object.
-            app_name: What the password is for.
-            app_passwd: The password. Needed to create one; may be left out for one that
-                was imported. Kept encrypted.
-            protocols: What it opens. One of `imap_access`, `smtp_access`, `eas_access`,
-                `dav_access`, `pop3_access`, `sieve_access`. Default: `['imap_access',
-                'smtp_access', 'eas_access', 'dav_access', 'pop3_access', 'sieve_access']`.
-            active: Whether it is in use. Default: `True`.
-            opts: Options of the resource.
-        """
-        super().__init__(
-            "mailcow:index:AppPassword",
-            resource_name,
-            {
-                "username": username,
-                "app_name": app_name,
-                "app_passwd": app_passwd,
-                "protocols": protocols,
-                "active": active,
-            },
-            opts,
-        )
+        """Declare it; each argument is the property of its name."""
+        inputs = _declared(locals())
+        super().__init__("mailcow:index:AppPassword", resource_name, inputs, opts)
 
 
 class Resource(_Named, pulumi.CustomResource):
@@ -901,33 +608,9 @@ class Resource(_Named, pulumi.CustomResource):
         active: pulumi.Input[bool] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare it.
-
-        Args:
-            resource_name: Name of the resource in the program.
-            domain: Domain of the resource; it must exist. A change makes a new object.
-            description: What it is called. When it is created, Mailcow makes its
-                address of the letters and digits in it.
-            kind: What it is. One of `location`, `thing`, `group`. Default:
-                `'location'`.
-            multiple_bookings: How many bookings may overlap; 0 shows it as always free,
-                -1 sets no limit. Default: `0`.
-            active: Whether it is in use. Default: `True`.
-            opts: Options of the resource.
-        """
-        super().__init__(
-            "mailcow:index:Resource",
-            resource_name,
-            {
-                "domain": domain,
-                "description": description,
-                "kind": kind,
-                "multiple_bookings": multiple_bookings,
-                "active": active,
-                "name": None,
-            },
-            opts,
-        )
+        """Declare it; each argument is the property of its name."""
+        inputs = _declared(locals(), "name")
+        super().__init__("mailcow:index:Resource", resource_name, inputs, opts)
 
 
 class BccMap(_Named, pulumi.CustomResource):
@@ -961,29 +644,9 @@ class BccMap(_Named, pulumi.CustomResource):
         active: pulumi.Input[bool] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare it.
-
-        Args:
-            resource_name: Name of the resource in the program.
-            local_dest: Whose mail is copied: an address of a mailbox or alias, or a
-                domain. It must exist. A change makes a new object.
-            type: Whether it is copied when it is sent or when it arrives. One of
-                `sender`, `rcpt`. A change makes a new object.
-            bcc_dest: Address that gets the copies.
-            active: Whether it is in use. Default: `True`.
-            opts: Options of the resource.
-        """
-        super().__init__(
-            "mailcow:index:BccMap",
-            resource_name,
-            {
-                "local_dest": local_dest,
-                "type": type,
-                "bcc_dest": bcc_dest,
-                "active": active,
-            },
-            opts,
-        )
+        """Declare it; each argument is the property of its name."""
+        inputs = _declared(locals())
+        super().__init__("mailcow:index:BccMap", resource_name, inputs, opts)
 
 
 class RecipientMap(_Named, pulumi.CustomResource):
@@ -1010,26 +673,9 @@ class RecipientMap(_Named, pulumi.CustomResource):
         active: pulumi.Input[bool] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare it.
-
-        Args:
-            resource_name: Name of the resource in the program.
-            recipient_map_old: What is rewritten: an address or a domain. A change makes
-                a new object.
-            recipient_map_new: What it becomes: an address or a domain.
-            active: Whether it is in use. Default: `True`.
-            opts: Options of the resource.
-        """
-        super().__init__(
-            "mailcow:index:RecipientMap",
-            resource_name,
-            {
-                "recipient_map_old": recipient_map_old,
-                "recipient_map_new": recipient_map_new,
-                "active": active,
-            },
-            opts,
-        )
+        """Declare it; each argument is the property of its name."""
+        inputs = _declared(locals())
+        super().__init__("mailcow:index:RecipientMap", resource_name, inputs, opts)
 
 
 class RateLimit(_Named, pulumi.CustomResource):
@@ -1056,26 +702,9 @@ class RateLimit(_Named, pulumi.CustomResource):
         frame: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare it.
-
-        Args:
-            resource_name: Name of the resource in the program.
-            object: What is limited: the address of a mailbox, or a domain. A change
-                makes a new object.
-            value: Messages for each time.
-            frame: The time: second, minute, hour or day. One of `s`, `m`, `h`, `d`.
-            opts: Options of the resource.
-        """
-        super().__init__(
-            "mailcow:index:RateLimit",
-            resource_name,
-            {
-                "object": object,
-                "value": value,
-                "frame": frame,
-            },
-            opts,
-        )
+        """Declare it; each argument is the property of its name."""
+        inputs = _declared(locals())
+        super().__init__("mailcow:index:RateLimit", resource_name, inputs, opts)
 
 
 class DomainPolicy(_Named, pulumi.CustomResource):
@@ -1099,26 +728,9 @@ class DomainPolicy(_Named, pulumi.CustomResource):
         object_from: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare it.
-
-        Args:
-            resource_name: Name of the resource in the program.
-            domain: Domain; it must exist. A change makes a new object.
-            object_list: `wl` is always let in, `bl` never. One of `wl`, `bl`. A change
-                makes a new object.
-            object_from: Sender; `*` stands for anything. A change makes a new object.
-            opts: Options of the resource.
-        """
-        super().__init__(
-            "mailcow:index:DomainPolicy",
-            resource_name,
-            {
-                "domain": domain,
-                "object_list": object_list,
-                "object_from": object_from,
-            },
-            opts,
-        )
+        """Declare it; each argument is the property of its name."""
+        inputs = _declared(locals())
+        super().__init__("mailcow:index:DomainPolicy", resource_name, inputs, opts)
 
 
 class MailboxPolicy(_Named, pulumi.CustomResource):
@@ -1142,27 +754,9 @@ class MailboxPolicy(_Named, pulumi.CustomResource):
         object_from: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare it.
-
-        Args:
-            resource_name: Name of the resource in the program.
-            username: Address of the mailbox; it must exist. A change makes a new
-                object.
-            object_list: `wl` is always let in, `bl` never. One of `wl`, `bl`. A change
-                makes a new object.
-            object_from: Sender; `*` stands for anything. A change makes a new object.
-            opts: Options of the resource.
-        """
-        super().__init__(
-            "mailcow:index:MailboxPolicy",
-            resource_name,
-            {
-                "username": username,
-                "object_list": object_list,
-                "object_from": object_from,
-            },
-            opts,
-        )
+        """Declare it; each argument is the property of its name."""
+        inputs = _declared(locals())
+        super().__init__("mailcow:index:MailboxPolicy", resource_name, inputs, opts)
 
 
 class SpamScore(_Named, pulumi.CustomResource):
@@ -1186,25 +780,9 @@ class SpamScore(_Named, pulumi.CustomResource):
         highspamlevel: pulumi.Input[float],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare it.
-
-        Args:
-            resource_name: Name of the resource in the program.
-            username: Address of the mailbox. A change makes a new object.
-            lowspamlevel: Score from which mail is marked.
-            highspamlevel: Score from which mail is refused.
-            opts: Options of the resource.
-        """
-        super().__init__(
-            "mailcow:index:SpamScore",
-            resource_name,
-            {
-                "username": username,
-                "lowspamlevel": lowspamlevel,
-                "highspamlevel": highspamlevel,
-            },
-            opts,
-        )
+        """Declare it; each argument is the property of its name."""
+        inputs = _declared(locals())
+        super().__init__("mailcow:index:SpamScore", resource_name, inputs, opts)
 
 
 class DomainAdmin(_Named, pulumi.CustomResource):
@@ -1246,34 +824,9 @@ class DomainAdmin(_Named, pulumi.CustomResource):
         force_pw_update: pulumi.Input[bool] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare it.
-
-        Args:
-            resource_name: Name of the resource in the program.
-            username: User name: letters, digits, dots, hyphens, underscores. A change
-                makes a new object.
-            password: Password. Needed to create one; may be left out for one that was
-                imported. Kept encrypted.
-            domains: Domains to look after, in no order; they must exist.
-            active: Whether the person may sign in. Default: `True`.
-            force_tfa: Whether a second factor is demanded. Default: `False`.
-            force_pw_update: Whether a new password is asked for at the next login.
-                Default: `False`.
-            opts: Options of the resource.
-        """
-        super().__init__(
-            "mailcow:index:DomainAdmin",
-            resource_name,
-            {
-                "username": username,
-                "password": password,
-                "domains": domains,
-                "active": active,
-                "force_tfa": force_tfa,
-                "force_pw_update": force_pw_update,
-            },
-            opts,
-        )
+        """Declare it; each argument is the property of its name."""
+        inputs = _declared(locals())
+        super().__init__("mailcow:index:DomainAdmin", resource_name, inputs, opts)
 
 
 class ForwardingHost(_Named, pulumi.CustomResource):
@@ -1299,25 +852,9 @@ class ForwardingHost(_Named, pulumi.CustomResource):
         filter_spam: pulumi.Input[bool] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare it.
-
-        Args:
-            resource_name: Name of the resource in the program.
-            hostname: IP address, network, or a name, which Mailcow expands to addresses
-                once. A change makes a new object.
-            filter_spam: Whether the spam filter may act on its mail. Default: `False`.
-            opts: Options of the resource.
-        """
-        super().__init__(
-            "mailcow:index:ForwardingHost",
-            resource_name,
-            {
-                "hostname": hostname,
-                "filter_spam": filter_spam,
-                "hosts": None,
-            },
-            opts,
-        )
+        """Declare it; each argument is the property of its name."""
+        inputs = _declared(locals(), "hosts")
+        super().__init__("mailcow:index:ForwardingHost", resource_name, inputs, opts)
 
 
 class SyncJob(_Named, pulumi.CustomResource):
@@ -1420,64 +957,6 @@ class SyncJob(_Named, pulumi.CustomResource):
         active: pulumi.Input[bool] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare it.
-
-        Args:
-            resource_name: Name of the resource in the program.
-            username: Address of the mailbox that gets the mail. A change makes a new
-                object.
-            host1: Server to fetch from. A change makes a new object.
-            user1: Login there. A change makes a new object.
-            password1: Password there. Kept encrypted.
-            port1: Port there. Default: `993`.
-            enc1: Encryption. One of `TLS`, `SSL`, `PLAIN`. Default: `'SSL'`.
-            mins_interval: Minutes between runs. Default: `20`.
-            subfolder2: Folder here to fetch into; empty for none. Default: `''`.
-            maxage: Greatest age in days; 0 is any. Default: `0`.
-            maxbytespersecond: Greatest speed in bytes per second; 0 is any. Default:
-                `0`.
-            timeout1: Seconds to wait for the server. Default: `600`.
-            timeout2: Seconds to wait for Mailcow. Default: `600`.
-            exclude: Regular expression of folders to leave out. Default:
-                `'(?i)spam|(?i)junk'`.
-            custom_params: Further options of imapsync, such as `--nofoldersizesatend
-                --maxsize=1000000`. Default: `''`.
-            delete1: Delete there what was fetched. Default: `False`.
-            delete2: Delete here what is not there. Default: `False`.
-            delete2duplicates: Delete duplicates here. Default: `True`.
-            automap: Find matching folders. Default: `True`.
-            skipcrossduplicates: Skip what is elsewhere. Default: `False`.
-            subscribeall: Subscribe to all folders. Default: `True`.
-            dry: Only pretend. Default: `False`.
-            active: Whether it runs. Default: `True`.
-            opts: Options of the resource.
-        """
-        super().__init__(
-            "mailcow:index:SyncJob",
-            resource_name,
-            {
-                "username": username,
-                "host1": host1,
-                "user1": user1,
-                "password1": password1,
-                "port1": port1,
-                "enc1": enc1,
-                "mins_interval": mins_interval,
-                "subfolder2": subfolder2,
-                "maxage": maxage,
-                "maxbytespersecond": maxbytespersecond,
-                "timeout1": timeout1,
-                "timeout2": timeout2,
-                "exclude": exclude,
-                "custom_params": custom_params,
-                "delete1": delete1,
-                "delete2": delete2,
-                "delete2duplicates": delete2duplicates,
-                "automap": automap,
-                "skipcrossduplicates": skipcrossduplicates,
-                "subscribeall": subscribeall,
-                "dry": dry,
-                "active": active,
-            },
-            opts,
-        )
+        """Declare it; each argument is the property of its name."""
+        inputs = _declared(locals())
+        super().__init__("mailcow:index:SyncJob", resource_name, inputs, opts)

@@ -117,6 +117,10 @@ class MailcowObject(ABC):
         """Add what an addition of which the answer never came may have left out, unseen."""
         del session, row, values, remembered
 
+    async def sweep(self, session: Session, identity: str) -> bool:  # noqa: ARG002 - for overriding
+        """Remove what a broken deletion leaves where nothing shows it, and say whether one can."""
+        return False
+
     async def stands(self, session: Session, row: Row) -> bool:  # noqa: ARG002 - for overriding
         """Return whether what was read was put there, and is not merely Mailcow's default."""
         return True

@@ -1,6 +1,7 @@
 """Domain administrators: people who look after some domains."""
 
 import re
+import uuid
 from collections.abc import Iterable
 
 from pulumi_mailcow.catalogue import Listing, Row
@@ -138,6 +139,16 @@ class DomainAdmin(MailcowObject):
             body |= {"password": values["password"], "password2": values["password"]}
         with session.touching(LISTING, self.identity_of(row)):
             await session.edit("domain-admin", row["username"], body)
+
+    async def sweep(self, session: Session, identity: str) -> bool:
+        """Have those without a domain removed, who are not shown and keep their name.
+
+        Whatever domain is deleted, Mailcow removes them after it; this one nobody can have
+        (RFC 2606, section 2).
+        """
+        del identity
+        await session.send("delete/domain", [f"{uuid.uuid4().hex}.invalid"])
+        return True
 
     async def remove(self, session: Session, row: Row) -> None:
         """Delete."""

@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+from pulumi_mailcow.testing.pace import Pace
 from pulumi_mailcow.testing.recording import read, replay
 from pulumi_mailcow.testing.server import Mailcow
 
@@ -22,8 +23,9 @@ async def _replay(file: Path) -> int:
     return int(agree != of)
 
 
-async def _serve(port: int, file: Path | None) -> int:
+async def _serve(port: int, file: Path | None, pace: float | None) -> int:
     mailcow = Mailcow(file)
+    mailcow.api.pace = None if pace is None else Pace(pace)
     await mailcow.start(port=port)
     print(f"{mailcow.url}/api/v1/  X-API-Key: {mailcow.key}  (read-only: {mailcow.read_only_key})")
     sys.stdout.flush()
@@ -47,11 +49,15 @@ def main() -> int:
     serving = verbs.add_parser("serve", help="listen on loopback until interrupted")
     serving.add_argument("--port", type=int, default=0, help="otherwise any that is free")
     serving.add_argument("--file", type=Path, help="keep the tables here; otherwise in memory")
+    serving.add_argument(
+        "--pace", type=float, nargs="?", const=1.0, metavar="SCALE",
+        help="answer as slowly as the genuine one, with its deadlocks; 0.1 is ten times faster",
+    )  # fmt: skip
     options = parser.parse_args()
     try:
         if options.verb == "replay":
             return asyncio.run(_replay(options.file))
-        return asyncio.run(_serve(options.port, options.file))
+        return asyncio.run(_serve(options.port, options.file, options.pace))
     except OSError as error:
         print(f"{error.filename or 'serve'}: {error.strerror or error}", file=sys.stderr)
         return 2

@@ -15,6 +15,7 @@ from pulumi_mailcow.testing.access import Gate, Session
 from pulumi_mailcow.testing.call import ROUTES, Call, Installation, Route, begin_log
 from pulumi_mailcow.testing.faults import Fault, Faults, Kind
 from pulumi_mailcow.testing.objects import mta_sts
+from pulumi_mailcow.testing.pace import Pace
 from pulumi_mailcow.testing.php import UncaughtError, decoded, empty, encoded, listed
 from pulumi_mailcow.testing.store import Store
 
@@ -71,7 +72,7 @@ class Api:
         self.gate = gate or Gate(store)
         self.faults = Faults()
         self.count = Count()
-        self.pace: Any = None
+        self.pace: Pace | None = None
         self.lines: deque[dict[str, Any]] = deque(maxlen=_LOG_LINES)
         self._lifted = asyncio.Event()
         self._late: list[asyncio.Task[None]] = []
@@ -238,8 +239,10 @@ class Api:
     ) -> web.Response:
         action, category, which, extra = [*path.split("/"), "", "", ""][:4]
         if self.pace is not None:
-            broken = await self.pace.spend(self, action, category, which)
-            self.store.break_at = broken if broken is not None else self.store.break_at
+            broken = await self.pace.spend(
+                self.store, (action, category, which), self.count.writing
+            )
+            self.store.break_at = self.store.break_at if broken is None else broken
         if action == "get":
             return self._get(request, session, category, (which, extra))
         sent = await self._sent(request, action, body)

@@ -22,6 +22,10 @@ HOSTNAME = "mx.example.com"
 class Mailcow:
     """A Mailcow of which only the API is there.
 
+    Besides the API, `GET /testing/count` tells what was asked, and `PUT /testing/faults` sets what
+    goes wrong: a JSON list of faults, such as `[{"kind": "status", "status": 405}]`; an empty one
+    lifts them.
+
         async with Mailcow() as mailcow:
             provider = ...(mailcow.url, mailcow.key)
 
@@ -83,6 +87,8 @@ class Mailcow:
             [
                 web.route("*", "/api/v1/{query:.*}", self._answer),
                 web.get("/.well-known/mta-sts.txt", self._policy),
+                web.get("/testing/count", self._count),
+                web.put("/testing/faults", self._faults),
             ]
         )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
@@ -101,6 +107,22 @@ class Mailcow:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         return await self.api.answer(request, request.remote or LOOPBACK)
+
+    async def _count(self, _request: web.Request) -> web.Response:
+        count, pace = self.api.count, self.api.pace
+        return web.json_response(
+            {"reads": count.reads, "writes": len(count.writes), "rejected": count.rejected,
+             "most_at_a_time": count.most_at_a_time, "spent": pace.spent if pace else 0.0}
+        )  # fmt: skip
+
+    async def _faults(self, request: web.Request) -> web.Response:
+        try:
+            faults = self.api.faults.read(await request.json())
+        except (TypeError, ValueError, KeyError) as error:
+            return web.json_response({"mistake": str(error)}, status=400)
+        await self.api.lift()
+        self.api.faults.set(*faults)
+        return web.json_response({"waiting": len(faults)})
 
     async def _policy(self, request: web.Request) -> web.StreamResponse:
         fault: Any = self.api.faults.due("GET /.well-known/mta-sts.txt")
