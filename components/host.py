@@ -75,7 +75,62 @@ RULES = "/etc/po-mail/nftables.nft"
 FIREWALL_UNIT = "po-mail-firewall.service"
 """The unit that loads it."""
 
-_TOOLS = ("docker", "git", "nft", "python3", "systemctl")
+_TOOLS = {
+    "docker": "https://docs.docker.com/engine/install/debian/",
+    "git": "apt-get install git",
+    "nft": "apt-get install nftables",
+    "python3": "apt-get install python3",
+    "restic": "apt-get install restic",
+    "systemctl": "take a Debian or Ubuntu that systemd starts",
+}
+"""Programs that must be there, with the way to have them."""
+_MUST = (
+    (
+        "docker compose version >/dev/null 2>&1",
+        "Docker has no compose plugin: apt-get install docker-compose-plugin",
+    ),
+    (
+        "[ \"$(docker version --format '{{.Server.Version}}' | cut -d. -f1)\" -ge 24 ]",
+        "Docker is older than 24, or does not answer: bring it up to date",
+    ),
+    (
+        f"! grep -qsE '\"userland-proxy\": *false' {at('/etc/docker/daemon.json')}",
+        (
+            "Docker's userland proxy is off in /etc/docker/daemon.json: Traefik reaches nginx "
+            "through it; take that line away and restart Docker"
+        ),
+    ),
+)
+"""What must hold, as a condition of the shell, and otherwise what is wrong with the way out."""
+_SHOULD = (
+    (
+        '[ "$(uname -r | cut -d. -f1)" -ge 5 ]',
+        "the kernel is older than 5: bring the host up to date",
+    ),
+    (
+        '[ "$(timedatectl show -p NTPSynchronized --value 2>/dev/null)" != no ]',
+        (
+            "the clock is not synchronised, so tokens and certificates may be refused: apt-get "
+            "install systemd-timesyncd"
+        ),
+    ),
+    (
+        "[ \"$(awk '/^SwapTotal/ { print $2 }' /proc/meminfo)\" -ge 1000000 ]",
+        "there is less than 1 GiB of swap, which Mailcow asks for: make a swap file",
+    ),
+    (
+        "[ \"$(df -Pk /var/lib/docker 2>/dev/null | awk 'END { print $4 }')\" -ge 20971520 ]",
+        "less than 20 GiB are free where Docker keeps its images and the mail",
+    ),
+    (
+        "! iptables -S INPUT 2>/dev/null | grep -q '^-P INPUT DROP'",
+        (
+            "the firewall drops what it does not know in INPUT: let the mail ports, and Docker's "
+            "networks to Traefik, in"
+        ),
+    ),
+)
+"""What should hold on a real host, in the same way; it is told, and ends nothing."""
 
 
 @dataclass(frozen=True)
@@ -200,22 +255,41 @@ def _docker_keeps_senders() -> str:
     )
 
 
+def _look(condition: str, text: str, otherwise: str) -> str:
+    """Return a line of shell that tells what is wrong where a condition does not hold."""
+    return f"{{ {condition}; }} || {{ echo {shlex.quote(text)} >&2; {otherwise}; }}"
+
+
 def _prepare(*, ipv6: bool) -> str:
     """Return the command that looks at the host and makes the directories.
 
     Args:
         ipv6: Whether anyone may come over IPv6, so that Docker must pass on who does.
     """
-    looks = "\n".join(
-        f"command -v {tool} >/dev/null || {{ echo '{tool} is not installed on the host' >&2;"
-        " missing=1; }"
-        for tool in _TOOLS
-    )
+    tools = [
+        (f"command -v {tool} >/dev/null", f"{tool} is not installed on the host: {way}")
+        for tool, way in _TOOLS.items()
+    ]
+    looks = [_look(*tool, "missing=1") for tool in tools]
+    more = [_look(*condition, "missing=1") for condition in _MUST]
+    stop = '[ "$missing" = 0 ] || exit 1'
+    advice = [_look(condition, f"advice: {text}", ":") for condition, text in _SHOULD]
     open_to_read = " ".join(at(path) for path in (BASE, PROGRAMS, "/etc/po-mail"))
     for_root = " ".join(at(path) for path in (SECRETS, STATE))
     return (
-        f"missing=0\n{looks}\n"
-        '[ "$missing" = 0 ] || exit 1\n'
+        "\n".join(
+            [
+                "missing=0",
+                *looks,
+                stop,
+                *more,
+                stop,
+                'if [ -z "${DESTDIR:-}" ]; then',
+                *advice,
+                "fi",
+            ]
+        )
+        + "\n"
         f"{_docker_keeps_senders() if ipv6 else ''}"
         f"install -d -m 0755 {open_to_read}\n"
         f"install -d -m 0700 {for_root}\n"

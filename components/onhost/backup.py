@@ -350,7 +350,7 @@ def take_inventory(settings: Settings, folder: Path, parts: dict[str, Path]) -> 
         parts["changes"] = changes
     own = [*settings.optional, "crypt", "changes"]
     plain = [*settings.paths, *(name for name in own if name in parts)]
-    found = {
+    found: dict[str, Any] = {
         "database": dump[1],
         "tables": {"before": before, "after": after},
         "hashes": patiently(settings, lambda: count_hashes(settings)),

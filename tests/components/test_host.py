@@ -20,7 +20,7 @@ from components.host import (
     render_rules,
 )
 from components.remote import readings
-from tests.components.registrations import CONNECTION, registered, waits_for
+from tests.components.registrations import CONNECTION, Registration, registered, waits_for
 
 FIREWALL = Firewall((25, 587), (9080, 9443), "172.20.0.0/16", ipv6=False)
 
@@ -190,6 +190,46 @@ def test_a_missing_tool_ends_the_deployment_with_its_name(
     assert "git is not installed on the host" in done.stderr
 
 
+def prepared(
+    found: dict[str, Registration], root: Path, version: str, settings: str | None
+) -> subprocess.CompletedProcess[str]:
+    """Prepare a host that has every tool, with a Docker of a version and with settings."""
+    tools, docker = root / "tools", root / "etc/docker"
+    tools.mkdir()
+    docker.mkdir(parents=True)
+    for tool in ("docker", "git", "nft", "restic", "systemctl"):
+        (tools / tool).write_text(f"#!/bin/sh\necho {version}\n")
+        (tools / tool).chmod(0o755)
+    if settings is not None:
+        (docker / "daemon.json").write_text(settings)
+    return subprocess.run(
+        ["/bin/sh", "-c", found["host-directories"].inputs["create"]],
+        env={"PATH": f"{tools}:{Path(sys.executable).parent}:/usr/bin:/bin",
+             "DESTDIR": str(root)},
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("version", "settings", "refusal"),
+    [
+        ("24.0.7", None, ""),
+        ("23.0.1", None, "Docker is older than 24"),
+        ("none", None, "Docker is older than 24, or does not answer"),
+        ("26.1.4", '{"userland-proxy":  false}', "Traefik reaches nginx through it"),
+        ("26.1.4", '{"userland-proxy": true}', ""),
+    ],
+)
+def test_a_docker_that_will_not_do_is_told_with_the_way_out_before_the_first_write(
+    qual: Declaration, tmp_path: Path, version: str, settings: str | None, refusal: str
+) -> None:
+    found = registered(lambda: HostComponent("host", HostArgs(qual, CONNECTION)))
+    done = prepared(found, tmp_path, version, settings)
+    assert refusal in done.stderr
+    assert (done.returncode == 0) == (refusal == "")
+    assert (tmp_path / "opt/po-mail").exists() == (refusal == "")
+
+
 RELAYS = "Postfix would take every sender for a neighbour and relay for the world"
 
 
@@ -211,25 +251,7 @@ def test_a_docker_that_hides_who_sends_over_ipv6_ends_the_deployment(
     qual_values["ipv6"] = {"address": "2a02:4780:28:5d2e::1", "reverseIsSet": True}
     declaration = read(qual_values, source="test")
     found = registered(lambda: HostComponent("host", HostArgs(declaration, CONNECTION)))
-    tools, docker = tmp_path / "tools", tmp_path / "etc/docker"
-    tools.mkdir()
-    docker.mkdir(parents=True)
-    for tool in ("docker", "git", "nft", "systemctl"):
-        (tools / tool).write_text(f"#!/bin/sh\necho {version}\n")
-        (tools / tool).chmod(0o755)
-    if settings is not None:
-        (docker / "daemon.json").write_text(settings)
-    done = subprocess.run(
-        ["/bin/sh", "-c", found["host-directories"].inputs["create"]],
-        env={"PATH": f"{tools}:{Path(sys.executable).parent}:/usr/bin:/bin",
-             "DESTDIR": str(tmp_path)},
-        capture_output=True, text=True, timeout=30, check=False,
-    )  # fmt: skip
+    done = prepared(found, tmp_path, version, settings)
     assert refusal in done.stderr
     assert (done.returncode == 0) == (refusal == "")
     assert waits_for(found, "firewall-rules", "host-directories")
-
-
-def test_without_ipv6_docker_may_be_older(qual: Declaration) -> None:
-    found = registered(lambda: HostComponent("host", HostArgs(qual, CONNECTION)))
-    assert "docker version" not in found["host-directories"].inputs["create"]
