@@ -341,12 +341,6 @@ class ContainerStore:
         del self.containers[container["Id"]]
         self._note(container, "destroy")
 
-    def rename(self, container: dict[str, Any], name: str) -> None:
-        """Give a container another name."""
-        self._refuse_taken(name)
-        container["Name"] = f"/{name}"
-        self._note(container, "rename")
-
     def _note(self, container: dict[str, Any], action: str) -> None:
         labels = container["Config"]["Labels"] or {}
         name = container["Name"].removeprefix("/")

@@ -110,18 +110,14 @@ class DockerEngine(Service):
         return self.store.running(project, service)
 
     def control(self) -> Iterable[web.RouteDef]:
-        """Show containers and events; end a container as if it had crashed."""
+        """Show containers; end one as if it had crashed."""
         return (
             web.get("/containers", self._show_containers),
-            web.get("/events", self._show_events),
             web.post("/containers/{id}/exit", self._crash),
         )
 
     async def _show_containers(self, _request: web.Request) -> web.Response:
         return web.json_response([_summary(one) for one in self.store.containers.values()])
-
-    async def _show_events(self, _request: web.Request) -> web.Response:
-        return web.json_response(self.store.events)
 
     async def _crash(self, request: web.Request) -> web.Response:
         try:
@@ -135,21 +131,17 @@ class DockerEngine(Service):
         get, post, delete = web.get, web.post, web.delete
         routes = [
             get("/_ping", self._ping), get("/version", self._version), get("/info", self._info),
-            get("/events", self._events),
             post("/images/create", self._pull), get("/images/json", self._images),
             get(r"/images/{name:.+}/json", self._image), delete(r"/images/{name:.+}", self._rmi),
             get("/containers/json", self._list), post("/containers/create", self._create),
-            get("/containers/{id}/json", self._inspect), get("/containers/{id}/logs", self._logs),
+            get("/containers/{id}/json", self._inspect),
             post("/containers/{id}/start", self._start), post("/containers/{id}/stop", self._stop),
             post("/containers/{id}/restart", self._restart),
-            post("/containers/{id}/kill", self._kill), post("/containers/{id}/wait", self._wait),
-            post("/containers/{id}/rename", self._rename),
+            post("/containers/{id}/wait", self._wait),
             post("/containers/{id}/update", self._update),
             delete("/containers/{id}", self._remove),
             get("/networks", self._networks), post("/networks/create", self._new_network),
             get("/networks/{id}", self._network), delete("/networks/{id}", self._rm_network),
-            post("/networks/{id}/connect", self._connect),
-            post("/networks/{id}/disconnect", self._disconnect),
             get("/volumes", self._volumes), post("/volumes/create", self._new_volume),
             get("/volumes/{id}", self._volume), delete("/volumes/{id}", self._rm_volume),
         ]  # fmt: skip
@@ -208,15 +200,6 @@ class DockerEngine(Service):
                 "DockerRootDir": "/var/lib/docker", "RegistryConfig": {}, "Warnings": None,
             }
         )  # fmt: skip
-
-    async def _events(self, request: web.Request) -> web.Response:
-        wanted = _filters(request)
-        lines = [
-            json.dumps(event)
-            for event in self.store.events
-            if not wanted.get("type") or event["Type"] in wanted["type"]
-        ]
-        return web.Response(text="".join(f"{line}\n" for line in lines))
 
     # Images
 
@@ -298,13 +281,6 @@ class DockerEngine(Service):
     async def _inspect(self, request: web.Request) -> web.Response:
         return web.json_response(self._container(request))
 
-    async def _logs(self, request: web.Request) -> web.Response:
-        container = self._container(request)
-        text = f"rehearsed: {container['Name'].removeprefix('/')} has nothing to say\n".encode()
-        if not container["Config"]["Tty"]:
-            text = b"\x01\0\0\0" + len(text).to_bytes(4, "big") + text
-        return web.Response(body=text, content_type="application/vnd.docker.raw-stream")
-
     async def _start(self, request: web.Request) -> web.Response:
         container = self._container(request)
         started = await self._begin(container)
@@ -337,13 +313,6 @@ class DockerEngine(Service):
         await self._begin(container)
         return web.Response(status=204)
 
-    async def _kill(self, request: web.Request) -> web.Response:
-        container = self._container(request)
-        if not await self._end(container, 137, "kill"):
-            identity = container["Id"]
-            raise EngineRefusalError(409, f"cannot kill container: {identity} is not running")
-        return web.Response(status=204)
-
     async def _wait(self, request: web.Request) -> web.Response:
         container = self._container(request)
         async with self._changed:
@@ -354,10 +323,6 @@ class DockerEngine(Service):
                 )
             )
         return web.json_response({"StatusCode": container["State"]["ExitCode"]})
-
-    async def _rename(self, request: web.Request) -> web.Response:
-        self.store.rename(self._container(request), request.query["name"])
-        return web.Response(status=204)
 
     async def _update(self, request: web.Request) -> web.Response:
         container = self._container(request)
@@ -423,21 +388,6 @@ class DockerEngine(Service):
     async def _rm_network(self, request: web.Request) -> web.Response:
         self.store.remove_network(request.match_info["id"])
         return web.Response(status=204)
-
-    async def _connect(self, request: web.Request) -> web.Response:
-        network = self.store.network(request.match_info["id"])
-        container = self.store.container((await request.json())["Container"])
-        networks = container["NetworkSettings"]["Networks"]
-        networks.setdefault(network["Name"], {"NetworkID": network["Id"], "Aliases": None})
-        self.store.save()
-        return web.Response()
-
-    async def _disconnect(self, request: web.Request) -> web.Response:
-        network = self.store.network(request.match_info["id"])
-        container = self.store.container((await request.json())["Container"])
-        container["NetworkSettings"]["Networks"].pop(network["Name"], None)
-        self.store.save()
-        return web.Response()
 
     async def _volumes(self, _request: web.Request) -> web.Response:
         return web.json_response({"Volumes": list(self.store.volumes.values()), "Warnings": None})

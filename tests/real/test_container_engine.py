@@ -117,17 +117,15 @@ def test_a_container_lives_as_long_as_it_should(engine: Engine) -> None:
     with pytest.raises(APIError, match="running") as refusal:
         container.remove()
     assert refusal.value.status_code == 409
-    container.kill()
-    assert container.wait()["StatusCode"] == 137
+    container.stop(timeout=1)
     container.reload()
-    assert (container.status, container.attrs["State"]["ExitCode"]) == ("exited", 137)
+    assert container.status == "exited"
     container.start()
-    container.rename("former")
     container.reload()
-    assert (container.name, container.status) == ("former", "running")
+    assert container.status == "running"
     container.remove(force=True)
     with pytest.raises(NotFound, match="No such container"):
-        engine.client.containers.get("former")
+        engine.client.containers.get("exporter")
 
 
 def test_a_name_is_given_once(engine: Engine) -> None:

@@ -122,7 +122,6 @@ def test_a_container_lives_as_long_as_it_should(client: Any, exporter_image: str
         container.remove()
     container.stop()
     assert container.wait()["StatusCode"] == 0
-    container.rename("former")
     container.remove()
     assert client.containers.list(all=True) == []
 
@@ -132,9 +131,9 @@ def test_waiting_ends_when_the_container_does(client: Any, exporter_image: str) 
     codes: list[int] = []
     waiting = threading.Thread(target=lambda: codes.append(container.wait()["StatusCode"]))
     waiting.start()
-    container.kill()
+    container.stop()
     waiting.join(10)
-    assert codes == [137]
+    assert codes == [0]
 
 
 def test_a_name_and_a_port_are_given_once(client: Any, exporter_image: str) -> None:
@@ -180,7 +179,7 @@ def test_the_world_may_ask_what_runs(
     assert not engine.running("po-mail", "dovecot-mailcow")
     listed = client.containers.list(filters={"label": "com.docker.compose.project=po-mail"})
     assert [one.id for one in listed] == [container.id]
-    container.kill()
+    container.stop()
     assert not engine.running("po-mail", "postfix-mailcow")
 
 

@@ -233,11 +233,11 @@ def test_the_web_part_raises_the_schema_and_a_dump_brings_the_old_one_back(
     assert deployed.good(ask) == "1\n"
 
 
-def test_postconf_reads_what_the_deployment_wrote(deployed: Shell) -> None:
+def test_a_container_has_what_is_mounted_and_no_tool_that_nobody_runs(deployed: Shell) -> None:
     deployed.write(f"{RELEASE}/data/conf/postfix/extra.cf", "relayhost = [smtp.example.net]:587\n")
     deployed.good(f"{COMPOSE} up -d postfix-mailcow")
-    asked = deployed.good(f"{COMPOSE} exec -T postfix-mailcow postconf -h relayhost")
-    assert asked == "[smtp.example.net]:587\n"
+    refused = deployed.bad(f"{COMPOSE} exec -T postfix-mailcow sogo-tool backup")
+    assert 'exec failed: "sogo-tool": executable file not found' in refused
     shown = deployed.good(f"{COMPOSE} exec -T postfix-mailcow cat /opt/postfix/conf/extra.cf")
     assert "relayhost" in shown
 
@@ -261,11 +261,15 @@ def test_docker_itself_lists_and_inspects(deployed: Shell) -> None:
 
 
 def test_docker_tells_where_a_volume_lies(deployed: Shell) -> None:
-    deployed.good("docker volume create po-mail_extra")
+    deployed.good(f"{COMPOSE} up -d redis-mailcow")
 
-    place = deployed.good("docker volume inspect --format '{{.Mountpoint}}' po-mail_extra")
+    place = deployed.good("docker volume inspect --format '{{.Mountpoint}}' po-mail_redis-vol-1")
 
-    assert place.strip().endswith("/var/lib/docker/volumes/po-mail_extra/_data")
+    assert place.strip().endswith("/var/lib/docker/volumes/po-mail_redis-vol-1/_data")
+
+
+def test_docker_refuses_what_no_artifact_asks(deployed: Shell) -> None:
+    assert "invalid choice: 'rm'" in deployed.bad("docker rm po-mail-redis-mailcow-1")
 
 
 def test_a_template_of_docker_is_filled() -> None:

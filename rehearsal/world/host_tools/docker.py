@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from argparse import REMAINDER, ArgumentParser, Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from typing import Any
 
@@ -96,47 +96,10 @@ def _inspect(engine: Engine, options: Namespace) -> int:
     return int(missing)
 
 
-def _exec(engine: Engine, options: Namespace) -> int:
-    from rehearsal.world.host_tools.compose import run_inside  # noqa: PLC0415  # YAML is slow
-
-    container = engine.ask("GET", f"/containers/{options.name}/json")
-    if not container["State"]["Running"]:
-        raise ToolError(f"Error response from daemon: container {container['Id']} is not running")
-    return run_inside(container, options.command, options.env or ())
-
-
-def _each(engine: Engine, options: Namespace) -> None:
+def _start(engine: Engine, options: Namespace) -> None:
     for name in options.name:
-        if options.verb == "rm":
-            engine.ask("DELETE", f"/containers/{name}", force=str(int(options.force)))
-        else:
-            engine.ask("POST", f"/containers/{name}/{options.verb}")
+        engine.ask("POST", f"/containers/{name}/start")
         say(name)
-
-
-def _logs(engine: Engine, options: Namespace) -> None:
-    engine.ask("GET", f"/containers/{options.name[0]}/json")
-    say("rehearsed: nothing to say")
-
-
-def _collection(engine: Engine, options: Namespace) -> int:
-    path = f"/{options.verb}s"
-    if options.action == "inspect":
-        options.type = options.verb
-        return _inspect(engine, options)
-    if options.action == "ls":
-        found = engine.ask("GET", path, filters=_filters(options.filter))
-        for one in found["Volumes"] if options.verb == "volume" else found:
-            template = "{{.Name}}" if options.quiet else options.format or "{{.Driver}}\t{{.Name}}"
-            say(render(template, one))
-    for name in options.name:
-        if options.action == "create":
-            engine.ask("POST", f"{path}/create", {"Name": name, "Driver": options.driver})
-            say(name)
-        elif options.action == "rm":
-            engine.ask("DELETE", f"{path}/{name}")
-            say(name)
-    return 0
 
 
 def _pull(engine: Engine, options: Namespace) -> None:
@@ -145,10 +108,9 @@ def _pull(engine: Engine, options: Namespace) -> None:
         say(name)
 
 
-def _about(engine: Engine, options: Namespace) -> None:
-    value = engine.ask("GET", f"/{options.verb}")
-    if options.verb == "version":
-        value = {"Server": value, "Client": {"Version": value["Version"]}}
+def _version(engine: Engine, options: Namespace) -> None:
+    server = engine.ask("GET", "/version")
+    value = {"Server": server, "Client": {"Version": server["Version"]}}
     say(render(options.format, value) if options.format else json.dumps(value, indent=2))
 
 
@@ -169,33 +131,13 @@ def _parser() -> ArgumentParser:
         ps.add_argument(*flag, action="store_true")
     ps.add_argument("-f", "--filter", action="append")
     verb("inspect", _inspect).add_argument("--type")
-    execute = verb("exec", _exec, "")
-    for flag in (("-i", "--interactive"), ("-t", "--tty")):
-        execute.add_argument(*flag, action="store_true")
-    execute.add_argument("-e", "--env", action="append")
-    execute.add_argument("-u", "--user")
-    execute.add_argument("name")
-    execute.add_argument("command", nargs=REMAINDER)
-    for name in ("start", "stop", "restart", "kill"):
-        verb(name, _each).add_argument("-t", "--time")
-    verb("rm", _each).add_argument("-f", "--force", action="store_true")
-    verb("logs", _logs).add_argument("--tail")
+    verb("start", _start)
     verb("pull", _pull).add_argument("-q", "--quiet", action="store_true")
-    for name in ("network", "volume"):
-        actions = verbs.add_parser(name).add_subparsers(dest="action", required=True)
-        for action in ("ls", "inspect", "create", "rm"):
-            sub = actions.add_parser(action)
-            sub.set_defaults(call=_collection, name=[])
-            if action != "ls":
-                sub.add_argument("name", nargs="+")
-            sub.add_argument("-f", "--format") if action == "inspect" else sub.add_argument(
-                "--format"
-            )
-            sub.add_argument("-q", "--quiet", action="store_true")
-            sub.add_argument("--filter", action="append")
-            sub.add_argument("-d", "--driver")
-    for name in ("version", "info"):
-        verb(name, _about, "")
+    volume = verbs.add_parser("volume").add_subparsers(required=True).add_parser("inspect")
+    volume.add_argument("-f", "--format")
+    volume.add_argument("name", nargs="+")
+    volume.set_defaults(call=_inspect, type="volume")
+    verb("version", _version, "")
     return parser
 
 

@@ -12,11 +12,8 @@ _MODULES = {
     "systemctl": "systemctl",
     "systemd-analyze": "systemd_analyze",
 }
-_INSIDE = (
-    "doveadm", "dovecot", "mailq", "mariadb", "mariadb-admin", "mariadb-dump", "mysql",
-    "mysqladmin", "mysqldump", "nginx", "openssl", "postconf", "postfix", "postqueue", "postsuper",
-    "redis-cli", "rspamadm", "sogo-tool", "supervisorctl", "unbound-control",
-)  # fmt: skip
+_INSIDE = ("mariadb", "mariadb-admin", "mariadb-dump", "openssl", "postqueue", "redis-cli")
+"""What is found in a container: what an artifact or an operation runs there, and nothing else."""
 
 
 def _script(path: Path, command: str) -> None:

@@ -36,7 +36,7 @@ def _write_beside(file: FileWriteable) -> None:
     file._touched = False  # noqa: SLF001  # as the method that is replaced here does
 
 
-FileWriteable.file_write = _write_beside  # type: ignore[method-assign]  # pymap has no setting
+FileWriteable.file_write = _write_beside  # type: ignore[assignment,method-assign]  # no setting
 
 CheckPassword = Callable[[str, str], bool]
 
