@@ -171,11 +171,11 @@ def test_a_service_that_ends_while_commands_begin_leaves_none(
             commands = [connection.run("sleep 60") for _ in range(8)]
             running = [asyncio.create_task(command) for command in commands]
             await asyncio.sleep(pause)
-            await asyncio.to_thread(neighbourhood.run, host.stop())
+            await asyncio.to_thread(around.run, host.stop())
             await asyncio.gather(*running, return_exceptions=True)
             connection.abort()
 
-    with started(tmp_path, host, secrets={"sshPrivateKey": key}) as neighbourhood:
+    with started(tmp_path, host, secrets={"sshPrivateKey": key}) as around:
         asyncio.run(begin_many())
     gc.collect()  # a process that nobody waited for complains here
     assert not processes_of(tmp_path)
