@@ -148,6 +148,20 @@ CATALOGUE: Sequence[Part] = (
         ("nft",),
     ),
     Part(
+        "namespaces",
+        "lets packets be sent through the packet filter, apart from this machine's own network",
+        "rehearsal/world/host_tools/nft.py",
+        Debian(("iproute2", "util-linux")),
+        ("ip", "unshare"),
+    ),
+    Part(
+        "chromium",
+        "prints and shows the pages that people get",
+        "operations/guide",
+        Debian(("chromium",)),
+        ("chromium",),
+    ),
+    Part(
         "restic",
         "writes and reads back a backup",
         "rehearsal/world/host_tools/restic.py",
@@ -215,6 +229,19 @@ CATALOGUE: Sequence[Part] = (
             },
         ),
         ("pulumi",),
+    ),
+    Part(
+        "actionlint",
+        "checks the workflow files",
+        ".github/workflows",
+        GoModule(
+            "github.com/rhysd/actionlint",
+            "v1.7.7",
+            "h1:0KgkoNTrYY7vmOCs9BW2AHxLvvpoY9nEUzgBHiPUr0k=",
+            "github.com/rhysd/actionlint/cmd/actionlint",
+            go=(1, 18),
+        ),
+        ("actionlint",),
     ),
 )
 """Every genuine part, in the order in which they are installed."""

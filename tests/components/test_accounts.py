@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import shutil
 from typing import Any
 
 import asyncssh
@@ -83,7 +82,7 @@ def test_ssh_takes_the_declared_host_key_and_no_other(qual: Declaration) -> None
     assert "UserKnownHostsFile=/dev/null" in options
 
 
-@pytest.mark.skipif(shutil.which("ssh") is None, reason="no ssh client on PATH")
+@pytest.mark.real
 @pytest.mark.parametrize("declared", [True, False])
 def test_a_genuine_ssh_refuses_a_host_with_another_key(
     qual_values: dict[str, Any], *, declared: bool

@@ -1,7 +1,6 @@
 """The genuine CLI takes over what this engine deployed, and the other way round."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -12,11 +11,11 @@ import pytest
 
 from rehearsal.engine import Sealed
 from rehearsal.engine.import_skeleton import sealed_properties
+from rehearsal.genuine.programs import lay
+from tests.conftest import PROJECT
 from tests.engine.stage import MARKER, PASSPHRASE, SHELF, Stage, changed
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("pulumi") is None, reason="`pulumi` is not on PATH: nothing to compare with"
-)
+pytestmark = pytest.mark.real
 
 PROGRAM = """
 code = config.require_secret("code")
@@ -48,9 +47,10 @@ class Genuine:
             f"plugins: {{providers: [{{name: shelf, path: {SHELF}}}]}}\n"
         )
         stage.config["shelf:folder"] = str(stage.shelf)
+        programs = lay(stage.folder / "genuine", PROJECT, print)
+        self._cli = str(programs.pulumi)
         self._environment = {
-            **os.environ,
-            "PATH": f"{Path(sys.prefix) / 'bin'}:{os.environ['PATH']}",
+            **programs.environment(),
             "PULUMI_BACKEND_URL": f"file://{stage.folder}",
             "PULUMI_HOME": str(stage.folder / "home"),
             "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
@@ -75,7 +75,7 @@ class Genuine:
     def __call__(self, *arguments: str, fails: bool = False) -> str:
         """Run the CLI, which must succeed, or must fail."""
         done = subprocess.run(
-            ["pulumi", *arguments, "--non-interactive"],
+            [self._cli, *arguments, "--non-interactive"],
             cwd=self._stage.project,
             env=self._environment,
             capture_output=True,

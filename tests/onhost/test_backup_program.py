@@ -24,8 +24,6 @@ def host(tmp_path: Path) -> BackupHost:
 
 @pytest.fixture
 def genuine(tmp_path: Path) -> BackupHost:
-    if shutil.which("restic") is None:
-        pytest.skip("restic is not installed")
     (tmp_path / "root").mkdir()
     return BackupHost(tmp_path / "root", genuine_restic=True)
 
@@ -380,6 +378,7 @@ def test_the_help_tells_the_exit_statuses(host: BackupHost) -> None:
     assert "Exit status" in result.stdout
 
 
+@pytest.mark.real
 def test_what_genuine_restic_stored_can_be_restored_and_not_with_another_passphrase(
     genuine: BackupHost, tmp_path: Path
 ) -> None:

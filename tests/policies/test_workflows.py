@@ -1,54 +1,27 @@
 """The workflows: linted, pinned, and without more rights than they need."""
 
-import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
+from rehearsal.parts.finder import need
 from tests.conftest import PROJECT
 
 WORKFLOWS = sorted((PROJECT / ".github" / "workflows").glob("*.yml"))
-ACTIONLINT = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.7"
 _PINNED = re.compile(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
-
-
-def _actionlint() -> Path:
-    """Return actionlint, built once into the user's cache; skip where it cannot be had."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "po-mail" / "bin"
-    tool = cache / "actionlint"
-    if tool.exists():
-        return tool
-    go = shutil.which("go")
-    if go is None:
-        pytest.skip("actionlint is a Go module, and there is no Go here")
-    cache.mkdir(parents=True, exist_ok=True)
-    try:
-        built = subprocess.run(
-            [go, "install", ACTIONLINT],
-            env={**os.environ, "GOBIN": str(cache)},
-            capture_output=True,
-            text=True,
-            timeout=180,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        pytest.skip("actionlint could not be built in three minutes")
-    if built.returncode != 0:
-        pytest.skip(f"actionlint cannot be had: {built.stderr.strip().splitlines()[-1]}")
-    return tool
 
 
 def test_there_are_two_workflows() -> None:
     assert [path.name for path in WORKFLOWS] == ["ci.yml", "preview.yml"]
 
 
+@pytest.mark.real
 def test_actionlint_finds_nothing() -> None:
     done = subprocess.run(
-        [str(_actionlint()), *map(str, WORKFLOWS)], capture_output=True, text=True, check=False
+        [str(need("actionlint")), *map(str, WORKFLOWS)], capture_output=True, text=True, check=False
     )
 
     assert done.stdout + done.stderr == ""

@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import shutil
 import socket
 import stat
 import subprocess
@@ -32,7 +31,7 @@ from minio.versioningconfig import VersioningConfig
 from urllib3 import PoolManager
 from urllib3.exceptions import HTTPError
 
-from rehearsal.world.storage import genuine
+from rehearsal.parts.finder import need
 from rehearsal.world.storage.service import ObjectStorage
 from tests.world.host_neighbourhood import Neighbourhood, started
 
@@ -56,10 +55,10 @@ POLICY = {
 }
 
 
-@pytest.fixture(params=["stand-in", "genuine"])
+@pytest.fixture(params=["stand-in", pytest.param("genuine", marks=pytest.mark.real)])
 def storage(request: pytest.FixtureRequest) -> ObjectStorage:
-    if request.param == "genuine" and genuine.find() is None:
-        pytest.skip("no MinIO on this machine")
+    if request.param == "genuine":
+        need("minio")
     return ObjectStorage(prefer_genuine=request.param == "genuine")
 
 
@@ -357,14 +356,11 @@ def test_a_bucket_can_be_opened_to_all(owner: Minio, storage: ObjectStorage) -> 
 # The backup's own tool
 
 
-@pytest.fixture(params=["restic", "its stand-in"])
+@pytest.fixture(params=[pytest.param("restic", marks=pytest.mark.real), "its stand-in"])
 def restic_program(request: pytest.FixtureRequest) -> list[str]:
     if request.param != "restic":
         return [sys.executable, "-m", "rehearsal.world.host_tools.restic"]
-    program = shutil.which("restic")
-    if program is None:
-        pytest.skip("no restic on this machine")
-    return [program]
+    return [str(need("restic"))]
 
 
 def test_restic_works_within_the_confines(
@@ -426,10 +422,9 @@ def test_everything_outlives_a_restart_and_nothing_stays_open(
         assert get(client(storage, USER, SECRET), "a") == b"kept"
 
 
+@pytest.mark.real
 def test_a_killed_world_leaves_no_server_behind(tmp_path: Path) -> None:
-    program = genuine.find()
-    if program is None or sys.platform != "linux":
-        pytest.skip("no MinIO on this machine")
+    program = need("minio")
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     script = (

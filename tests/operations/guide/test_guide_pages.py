@@ -1,7 +1,6 @@
 """Pages say what the declaration says, in two languages, and nothing else."""
 
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -170,7 +169,7 @@ def test_the_portuguese_is_that_of_portugal(qual: Declaration) -> None:
             assert "palavra-passe" in text
 
 
-@pytest.mark.skipif(not shutil.which("chromium"), reason="chromium is not installed")
+@pytest.mark.real
 @pytest.mark.parametrize("language", Language)
 @pytest.mark.parametrize("program", Program)
 def test_a_page_prints_on_one_sheet(
