@@ -110,14 +110,18 @@ class DockerEngine(Service):
         return self.store.running(project, service)
 
     def control(self) -> Iterable[web.RouteDef]:
-        """Show containers; end one as if it had crashed."""
+        """Show containers and what happened to them; end one as if it had crashed."""
         return (
             web.get("/containers", self._show_containers),
+            web.get("/events", self._show_events),
             web.post("/containers/{id}/exit", self._crash),
         )
 
     async def _show_containers(self, _request: web.Request) -> web.Response:
         return web.json_response([_summary(one) for one in self.store.containers.values()])
+
+    async def _show_events(self, _request: web.Request) -> web.Response:
+        return web.json_response(self.store.events)
 
     async def _crash(self, request: web.Request) -> web.Response:
         try:
