@@ -166,6 +166,7 @@ class _Story:
     """Gathers events into an outcome."""
 
     def __init__(self, *, preview: bool) -> None:
+        self._preview = preview
         self._kind = _STEPS_OF_A_PREVIEW if preview else _STEPS_THAT_ENDED
         self._steps: list[Step] = []
         self._changes: dict[str, int] = {}
@@ -174,11 +175,13 @@ class _Story:
 
     def take(self, event: Mapping[str, Any]) -> Step | None:
         """Take an event; return the step of which it tells, if it does."""
-        if body := event.get(self._kind):
+        body = event.get(self._kind)
+        if body and not self._only_planned(body.get("planning")):
             step = _step(body["metadata"])
             self._steps.append(step)
             return step
-        if body := event.get("summaryEvent"):
+        body = event.get("summaryEvent")
+        if body and not self._only_planned(body.get("isPreview")):
             self._changes = dict(body.get("resourceChanges") or {})
         elif body := event.get("diagnosticEvent"):
             if body["severity"] == "error":
@@ -187,6 +190,10 @@ class _Story:
             said = self._errors if body["enforcementLevel"] == "mandatory" else self._advice
             said.append(f"{body['policyName']}: {_plain(body)}")
         return None
+
+    def _only_planned(self, planned: object) -> bool:
+        """Tell whether an event is of the preview that comes before what was asked for."""
+        return bool(planned) and not self._preview
 
     def outcome(self, status: int, output: str) -> Outcome:
         """Return what became of it all; a failure without an error is told by its last lines."""

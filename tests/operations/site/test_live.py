@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from operations.site import PlannedStep, SiteError
-from operations.site.live import inputs_of, plan_of, read_secrets
+from operations.site.live import LiveSite, _Cli, inputs_of, plan_of, read_secrets
 from rehearsal.engine import UNKNOWN
 from rehearsal.genuine.cli import Outcome, Step
 
@@ -84,3 +84,49 @@ def test_the_inputs_of_a_plan_are_read_and_its_secrets_stay_unknown() -> None:
         "port": {"internal": 9099},
     }  # fmt: skip
     assert inputs["t:m:T", "b"]["password"].open() is UNKNOWN
+
+
+UP_IS_REFUSED = """
+for word; do log=$word; done
+case "$1" in
+  up) cat events >>"$log"; exit 255 ;;
+esac
+"""
+
+
+def test_a_deployment_that_a_rule_refuses_tells_what_was_done_and_which_rule(
+    cli: Callable[[str], None], tmp_path: Path
+) -> None:
+    urn = "urn:pulumi:qual::mail::t:m:T::a"
+    metadata = {"op": "update", "urn": urn, "type": "t:m:T"}
+    policy = {"policyName": "api-narrow", "message": "wide", "enforcementLevel": "mandatory"}
+    events = [{"resOutputsEvent": {"metadata": metadata}}, {"policyEvent": policy}]
+    (tmp_path / "events").write_text("".join(f"{json.dumps(event)}\n" for event in events))
+    cli(UP_IS_REFUSED)
+    told: list[str] = []
+
+    done = _Cli(_Deployed(), tmp_path).up(told.append)
+
+    assert [step.name for step in done.steps] == told == ["a"]
+    assert done.errors == ("api-narrow: wide",)
+
+
+def test_a_plan_that_a_rule_refuses_is_not_told_as_done(
+    cli: Callable[[str], None], tmp_path: Path
+) -> None:
+    cli(UP_IS_REFUSED.replace("up)", "preview)").replace("cat events", "echo {}"))
+
+    done = _Cli(_Deployed(), tmp_path).up()
+
+    assert done.steps == ()
+    assert not done.ok
+
+
+class _Deployed(LiveSite):
+    """A site of which nothing is read."""
+
+    def __init__(self) -> None:
+        self.stack = "qual"
+
+    def refresh(self) -> None:
+        """Read nothing again."""

@@ -33,7 +33,8 @@ def cli(tmp_path: Path) -> Callable[..., Cli]:
 
 
 def _step(kind: str, op: str, name: str, **more: Any) -> dict[str, Any]:
-    return {kind: {"metadata": {"op": op, "urn": _URN + name, "type": "t:m:T", **more}}}
+    metadata = {"op": op, "urn": _URN + name, "type": "t:m:T", **more}
+    return {kind: {"metadata": metadata, "planning": kind == "resourcePreEvent"}}
 
 
 def test_a_preview_tells_what_would_be_done(cli: Callable[..., Cli]) -> None:
@@ -41,7 +42,7 @@ def test_a_preview_tells_what_would_be_done(cli: Callable[..., Cli]) -> None:
         _step("resourcePreEvent", "same", "a"),
         _step("resourcePreEvent", "update", "b", detailedDiff={"content": {}},
               new={"inputs": {"name": "x"}}),
-        {"summaryEvent": {"resourceChanges": {"same": 1, "update": 1}}},
+        {"summaryEvent": {"resourceChanges": {"same": 1, "update": 1}, "isPreview": True}},
     ).deploy("preview")  # fmt: skip
 
     assert outcome.ok
@@ -65,6 +66,17 @@ def test_an_up_tells_what_was_done_and_not_what_was_begun(cli: Callable[..., Cli
 
     assert [step.name for step in outcome.steps] == told == ["a"]
     assert outcome.errors == ("refused",)
+
+
+def test_what_is_only_planned_is_not_told_as_done(cli: Callable[..., Cli]) -> None:
+    planned = _step("resOutputsEvent", "delete", "a")
+    planned["resOutputsEvent"]["planning"] = True
+    summary = {"summaryEvent": {"resourceChanges": {"delete": 1}, "isPreview": True}}
+
+    outcome = cli(planned, summary, status=255).deploy("destroy")
+
+    assert outcome.steps == ()
+    assert outcome.changed == {}
 
 
 def test_a_rule_that_refuses_is_an_error_and_one_that_waits_is_advice(
