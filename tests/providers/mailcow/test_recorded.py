@@ -68,7 +68,7 @@ def test_a_file_that_is_not_there_is_one_clear_line(
         ("POST", "edit/rename-mbox"),
         ("POST", "add/filter"),
         ("POST", "add/mailbox/template"),
-        ("GET", "get/admin/all"),
+        ("GET", "get/admin"),
     ],
 )
 def test_what_nobody_asks_of_it_is_refused_by_name(method: str, path: str) -> None:
