@@ -294,22 +294,6 @@ def test_an_mta_sts_policy_is_served_and_not_read_back(tmp_path: Path) -> None:
     with_client(tmp_path, scenario)
 
 
-def test_a_mailbox_is_renamed_with_all_that_names_it(tmp_path: Path) -> None:
-    async def scenario(client: Client) -> None:
-        await client.with_mailbox(tags=["a"])
-        await client.add("alias", address="hello@example.com", goto="info@example.com", active=1)
-        answer = await client.edit(
-            "rename-mbox", "info@example.com", domain="example.com", old_local_part="info",
-            new_local_part="desk", create_alias=1,
-        )  # fmt: skip
-        assert code(answer) == "mailbox_renamed"
-        assert (await client.get("mailbox/desk@example.com"))["tags"] == ["a"]
-        assert client.service.resolve_recipients("info@example.com") == ["desk@example.com"]
-        assert client.service.resolve_recipients("hello@example.com") == ["desk@example.com"]
-
-    with_client(tmp_path, scenario)
-
-
 def test_keys_are_checked_and_no_key_says_nothing(tmp_path: Path) -> None:
     async def scenario(client: Client) -> None:
         status, body = await client.raw("GET", "get/domain/all", key="wrong")

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from pulumi_mailcow.catalogue import Row
 from pulumi_mailcow.describe import Property, Values
@@ -125,10 +126,7 @@ class Driver:
     ) -> MailcowError | None:
         """Change an object, again while the answer does not tell what was done."""
         for attempt in range(ATTEMPTS):
-            present = row
-            trouble = await self._attempt(
-                lambda present=present: item.change(self._session, present, values, changed)
-            )
+            trouble = await self._attempt(partial(item.change, self._session, row, values, changed))
             if attempt + 1 == ATTEMPTS or not _once_more(trouble):
                 break
             try:
@@ -171,10 +169,8 @@ class Driver:
         """
         identity, doubtful = item.identity_of(row), False
         for attempt in range(ATTEMPTS):
-            last, present = attempt + 1 == ATTEMPTS, row
-            trouble = await self._attempt(
-                lambda present=present: item.remove(self._session, present)
-            )
+            last = attempt + 1 == ATTEMPTS
+            trouble = await self._attempt(partial(item.remove, self._session, row))
             doubtful |= isinstance(trouble, UncertainError)
             try:
                 left = await self._look(item, identity, lambda left: left is None, trouble)

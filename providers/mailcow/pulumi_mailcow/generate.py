@@ -87,11 +87,19 @@ def _constructor(
 def _resource(item: MailcowObject) -> list[str]:
     inputs = [one for one in item.properties if not one.output]
     outputs = [one for one in item.properties if one.output]
-    lines = ["", "", f"class {item.token}(_Named, pulumi.CustomResource):", *_doc(item.doc, "    ")]
+    lines = [
+        "",
+        "",
+        f"class {item.token}(_Named, pulumi.CustomResource):",
+        *_doc(item.doc, "    "),
+        "",
+    ]
     for one in item.properties:
         maybe = "" if one.required or one.output or one.default is not None else " | None"
-        lines += ["", f"    {one.name}: pulumi.Output[{TYPES[one.kind]}{maybe}]"]
-        lines += _doc(_sentence(one), "    ")
+        lines.append(f"    {one.name}: pulumi.Output[{TYPES[one.kind]}{maybe}]")
+        first, *more = _wrapped(_sentence(one), WIDTH - 4)
+        lines += [f'    """{first}', *(f"    {line}" for line in more)]
+        lines[-1] += '"""'
     lines.append("")
     token = f"{PACKAGE}:index:{item.token}"
     return [*lines, *_constructor(token, inputs, outputs, "pulumi.ResourceOptions")]

@@ -56,61 +56,38 @@ class Domain(_Named, pulumi.CustomResource):
     """
 
     domain: pulumi.Output[str]
-    """Name of the domain; must differ from MAILCOW_HOSTNAME.
-
-    A change makes a new object.
-    """
-
+    """Name of the domain; must differ from MAILCOW_HOSTNAME. A change makes a new object."""
     description: pulumi.Output[str | None]
     """Description. Mailcow puts the domain's name where none is given."""
-
     active: pulumi.Output[bool]
     """Whether the domain is in use. Default: `True`."""
-
     aliases: pulumi.Output[int]
     """Greatest number of aliases. Default: `400`."""
-
     mailboxes: pulumi.Output[int]
     """Greatest number of mailboxes. Default: `10`."""
-
     defquota: pulumi.Output[int]
     """Quota of a new mailbox in MiB. Default: `3072`."""
-
     maxquota: pulumi.Output[int]
     """Greatest quota of one mailbox in MiB. Default: `10240`."""
-
     quota: pulumi.Output[int]
     """Quota of all mailboxes together in MiB. Default: `10240`."""
-
     relayhost: pulumi.Output[str]
-    """Id of the relayhost through which mail from this domain leaves; "0" is none.
-
-    Default: `'0'`.
-    """
-
+    """Id of the relayhost through which mail from this domain leaves; "0" is none. Default:
+    `'0'`."""
     backupmx: pulumi.Output[bool]
     """Whether mail is relayed to another server. Default: `False`."""
-
     relay_all_recipients: pulumi.Output[bool]
     """Whether every recipient is relayed; needs `backupmx`. Default: `False`."""
-
     relay_unknown_only: pulumi.Output[bool]
     """Whether only recipients without a mailbox are relayed; needs `relay_all_recipients`.
-
-    Default: `False`.
-    """
-
+    Default: `False`."""
     gal: pulumi.Output[bool]
     """Whether it has a global address list. Default: `True`."""
-
     tags: pulumi.Output[list[str]]
     """Tags, in no order. Default: `[]`."""
-
     restart_sogo: pulumi.Output[bool]
     """Whether SOGo is restarted when the domain is added, so that it learns of it at once.
-
-    Default: `False`.
-    """
+    Default: `False`."""
 
     def __init__(
         self,
@@ -147,88 +124,55 @@ class Mailbox(_Named, pulumi.CustomResource):
 
     local_part: pulumi.Output[str]
     """What stands before the @. A change makes a new object."""
-
     domain: pulumi.Output[str]
     """Domain of the mailbox; it must exist. A change makes a new object."""
-
     password: pulumi.Output[str | None]
-    """Password, or its hash such as `{BLF-CRYPT}$2y$...`.
-
-    Needed to create a mailbox; may be left out for one that was imported. Kept encrypted.
-    """
-
+    """Password, or its hash such as `{BLF-CRYPT}$2y$...`. Needed to create a mailbox; may be
+    left out for one that was imported. Kept encrypted."""
     name: pulumi.Output[str | None]
     """Full name of the person."""
-
     quota: pulumi.Output[int]
     """Quota in MiB; 0 is unlimited. Default: `3072`."""
-
     active: pulumi.Output[int]
-    """1 in use, 0 switched off, 2 receives mail but nobody can sign in.
-
-    One of `0`, `1`, `2`. Default: `1`.
-    """
-
+    """1 in use, 0 switched off, 2 receives mail but nobody can sign in. One of `0`, `1`, `2`.
+    Default: `1`."""
     force_pw_update: pulumi.Output[bool]
     """Whether a new password is asked for at the next login. Default: `False`."""
-
     force_tfa: pulumi.Output[bool]
     """Whether a second factor is demanded. Default: `False`."""
-
     tls_enforce_in: pulumi.Output[bool]
     """Whether mail is taken only over TLS. Default: `False`."""
-
     tls_enforce_out: pulumi.Output[bool]
     """Whether mail leaves only over TLS. Default: `False`."""
-
     sogo_access: pulumi.Output[bool]
     """Whether a login leads on to SOGo. Default: `True`."""
-
     imap_access: pulumi.Output[bool]
     """Whether IMAP may be used. Default: `True`."""
-
     pop3_access: pulumi.Output[bool]
     """Whether POP3 may be used. Default: `True`."""
-
     smtp_access: pulumi.Output[bool]
     """Whether SMTP may be used. Default: `True`."""
-
     sieve_access: pulumi.Output[bool]
     """Whether ManageSieve may be used. Default: `True`."""
-
     eas_access: pulumi.Output[bool]
     """Whether ActiveSync may be used. Default: `True`."""
-
     dav_access: pulumi.Output[bool]
     """Whether CalDAV and CardDAV may be used. Default: `True`."""
-
     relayhost: pulumi.Output[str]
     """Id of the relayhost through which this mailbox sends; "0" is none. Default: `'0'`."""
-
     quarantine_notification: pulumi.Output[str]
-    """How often quarantined mail is reported.
-
-    One of `never`, `hourly`, `daily`, `weekly`. Default: `'hourly'`.
-    """
-
+    """How often quarantined mail is reported. One of `never`, `hourly`, `daily`, `weekly`.
+    Default: `'hourly'`."""
     quarantine_category: pulumi.Output[str]
-    """What of the quarantine is reported.
-
-    One of `add_header`, `reject`, `all`. Default: `'reject'`.
-    """
-
+    """What of the quarantine is reported. One of `add_header`, `reject`, `all`. Default:
+    `'reject'`."""
     pw_recovery_email: pulumi.Output[str]
     """Where a forgotten password may be reset from. Default: `''`."""
-
     authsource: pulumi.Output[str]
-    """Who checks the password.
-
-    One of `mailcow`, `keycloak`, `generic-oidc`, `ldap`. Default: `'mailcow'`.
-    """
-
+    """Who checks the password. One of `mailcow`, `keycloak`, `generic-oidc`, `ldap`. Default:
+    `'mailcow'`."""
     tags: pulumi.Output[list[str]]
     """Tags, in no order. Default: `[]`."""
-
     username: pulumi.Output[str]
     """The whole address."""
 
@@ -270,38 +214,26 @@ class Alias(_Named, pulumi.CustomResource):
     """An address that hands on to others, or to nobody, or to the spam filter's training."""
 
     address: pulumi.Output[str]
-    """The address; `@example.org` takes whatever else arrives for the domain.
-
-    A change makes a new object.
-    """
-
+    """The address; `@example.org` takes whatever else arrives for the domain. A change makes a
+    new object."""
     goto: pulumi.Output[list[str]]
     """Addresses it hands on to, in no order. Default: `[]`."""
-
     goto_null: pulumi.Output[bool]
     """Throw the mail away. Default: `False`."""
-
     goto_spam: pulumi.Output[bool]
     """Learn the mail as spam. Default: `False`."""
-
     goto_ham: pulumi.Output[bool]
     """Learn the mail as wanted. Default: `False`."""
-
     active: pulumi.Output[bool]
     """Whether it is in use. Default: `True`."""
-
     sogo_visible: pulumi.Output[bool]
     """Whether SOGo offers it as a sender. Default: `True`."""
-
     sender_allowed: pulumi.Output[bool]
     """Whether its targets may send under it. Default: `True`."""
-
     internal: pulumi.Output[bool]
     """Whether only local senders may write to it. Default: `False`."""
-
     public_comment: pulumi.Output[str]
     """Comment that its users see. Default: `''`."""
-
     private_comment: pulumi.Output[str]
     """Comment for administrators. Default: `''`."""
 
@@ -336,13 +268,10 @@ class Relayhost(_Named, pulumi.CustomResource):
 
     hostname: pulumi.Output[str]
     """Next hop, such as `[smtp.example.net]:587`; brackets leave out the MX look-up."""
-
     username: pulumi.Output[str]
     """Login; empty for none. Default: `''`."""
-
     password: pulumi.Output[str]
     """Password of the login. Default: `''`. Kept encrypted."""
-
     active: pulumi.Output[bool]
     """Whether it is in use. Default: `True`."""
 
@@ -368,24 +297,16 @@ class Transport(_Named, pulumi.CustomResource):
     """
 
     destination: pulumi.Output[str]
-    """Domain, `.domain` for what is below it, address, `*`, or, for `is_mx_based`, a
-    regular expression on the MX.
-
-    A change makes a new object.
-    """
-
+    """Domain, `.domain` for what is below it, address, `*`, or, for `is_mx_based`, a regular
+    expression on the MX. A change makes a new object."""
     nexthop: pulumi.Output[str]
     """Where to, such as `[smtp.example.net]:587`."""
-
     username: pulumi.Output[str]
     """Login; empty for none. Default: `''`."""
-
     password: pulumi.Output[str]
     """Password of the login. Default: `''`. Kept encrypted."""
-
     is_mx_based: pulumi.Output[bool]
     """Whether the destination is matched with the MX. Default: `False`."""
-
     active: pulumi.Output[bool]
     """Whether it is in use. Default: `True`."""
 
@@ -413,20 +334,13 @@ class TlsPolicyMap(_Named, pulumi.CustomResource):
     """
 
     dest: pulumi.Output[str]
-    """Domain, `.domain`, or a next hop such as `[smtp.example.net]:587`.
-
-    A change makes a new object.
-    """
-
+    """Domain, `.domain`, or a next hop such as `[smtp.example.net]:587`. A change makes a new
+    object."""
     policy: pulumi.Output[str]
-    """Postfix's security level.
-
-    One of `none`, `may`, `encrypt`, `dane`, `dane-only`, `fingerprint`, `verify`, `secure`.
-    """
-
+    """Postfix's security level. One of `none`, `may`, `encrypt`, `dane`, `dane-only`,
+    `fingerprint`, `verify`, `secure`."""
     parameters: pulumi.Output[str]
     """Such as `match=smtp.example.net`, separated by spaces. Default: `''`."""
-
     active: pulumi.Output[bool]
     """Whether it is in use. Default: `True`."""
 
@@ -453,26 +367,17 @@ class DkimKey(_Named, pulumi.CustomResource):
 
     domain: pulumi.Output[str]
     """Domain that is signed for. A change makes a new object."""
-
     dkim_selector: pulumi.Output[str]
     """Selector. Default: `'dkim'`. A change makes a new object."""
-
     key_size: pulumi.Output[int | None]
-    """Bits of a key that Mailcow makes; 2048 if left out.
-
-    One of `1024`, `2048`, `3072`, `4096`. A change makes a new object.
-    """
-
+    """Bits of a key that Mailcow makes; 2048 if left out. One of `1024`, `2048`, `3072`,
+    `4096`. A change makes a new object."""
     private_key: pulumi.Output[str | None]
-    """RSA key in PEM to use instead of one that Mailcow makes.
-
-    Leave it out if you can: Mailcow shows an imported key in clear in `get/logs/api`, to
-    the read-only key too. That it arrived is seen by its public half. Kept encrypted.
-    """
-
+    """RSA key in PEM to use instead of one that Mailcow makes. Leave it out if you can:
+    Mailcow shows an imported key in clear in `get/logs/api`, to the read-only key too. That
+    it arrived is seen by its public half. Kept encrypted."""
     public_key: pulumi.Output[str]
     """Public key, as `p=` in DNS."""
-
     dkim_txt: pulumi.Output[str]
     """The whole TXT record, as Mailcow words it."""
 
@@ -499,16 +404,12 @@ class MtaSts(_Named, pulumi.CustomResource):
 
     domain: pulumi.Output[str]
     """Domain; it must exist. A change makes a new object."""
-
     mode: pulumi.Output[str]
     """What others shall do. One of `enforce`, `testing`, `none`. Default: `'testing'`."""
-
     mx: pulumi.Output[list[str]]
     """Names of the servers that receive; `*.` stands for one label."""
-
     max_age: pulumi.Output[int]
     """Seconds for which others remember it. Default: `604800`."""
-
     active: pulumi.Output[bool]
     """Whether it is served. Default: `True`."""
 
@@ -533,24 +434,15 @@ class AppPassword(_Named, pulumi.CustomResource):
 
     username: pulumi.Output[str]
     """Address of the mailbox. A change makes a new object."""
-
     app_name: pulumi.Output[str]
     """What the password is for."""
-
     app_passwd: pulumi.Output[str | None]
-    """The password.
-
-    Needed to create one; may be left out for one that was imported. Kept encrypted.
-    """
-
+    """The password. Needed to create one; may be left out for one that was imported. Kept
+    encrypted."""
     protocols: pulumi.Output[list[str]]
-    """What it opens.
-
-    One of `imap_access`, `smtp_access`, `eas_access`, `dav_access`, `pop3_access`,
-    `sieve_access`. Default: `['imap_access', 'smtp_access', 'eas_access', 'dav_access',
-    'pop3_access', 'sieve_access']`.
-    """
-
+    """What it opens. One of `imap_access`, `smtp_access`, `eas_access`, `dav_access`,
+    `pop3_access`, `sieve_access`. Default: `['imap_access', 'smtp_access', 'eas_access',
+    'dav_access', 'pop3_access', 'sieve_access']`."""
     active: pulumi.Output[bool]
     """Whether it is in use. Default: `True`."""
 
@@ -575,25 +467,16 @@ class Resource(_Named, pulumi.CustomResource):
 
     domain: pulumi.Output[str]
     """Domain of the resource; it must exist. A change makes a new object."""
-
     description: pulumi.Output[str]
-    """What it is called.
-
-    When it is created, Mailcow makes its address of the letters and digits in it.
-    """
-
+    """What it is called. When it is created, Mailcow makes its address of the letters and
+    digits in it."""
     kind: pulumi.Output[str]
     """What it is. One of `location`, `thing`, `group`. Default: `'location'`."""
-
     multiple_bookings: pulumi.Output[int]
-    """How many bookings may overlap; 0 shows it as always free, -1 sets no limit.
-
-    Default: `0`.
-    """
-
+    """How many bookings may overlap; 0 shows it as always free, -1 sets no limit. Default:
+    `0`."""
     active: pulumi.Output[bool]
     """Whether it is in use. Default: `True`."""
-
     name: pulumi.Output[str]
     """Its address."""
 
@@ -617,20 +500,13 @@ class BccMap(_Named, pulumi.CustomResource):
     """A copy of all mail sent by, or arriving for, an address or a whole domain."""
 
     local_dest: pulumi.Output[str]
-    """Whose mail is copied: an address of a mailbox or alias, or a domain.
-
-    It must exist. A change makes a new object.
-    """
-
+    """Whose mail is copied: an address of a mailbox or alias, or a domain. It must exist. A
+    change makes a new object."""
     type: pulumi.Output[str]
-    """Whether it is copied when it is sent or when it arrives.
-
-    One of `sender`, `rcpt`. A change makes a new object.
-    """
-
+    """Whether it is copied when it is sent or when it arrives. One of `sender`, `rcpt`. A
+    change makes a new object."""
     bcc_dest: pulumi.Output[str]
     """Address that gets the copies."""
-
     active: pulumi.Output[bool]
     """Whether it is in use. Default: `True`."""
 
@@ -657,10 +533,8 @@ class RecipientMap(_Named, pulumi.CustomResource):
 
     recipient_map_old: pulumi.Output[str]
     """What is rewritten: an address or a domain. A change makes a new object."""
-
     recipient_map_new: pulumi.Output[str]
     """What it becomes: an address or a domain."""
-
     active: pulumi.Output[bool]
     """Whether it is in use. Default: `True`."""
 
@@ -682,14 +556,9 @@ class RateLimit(_Named, pulumi.CustomResource):
     """How much a mailbox, or all of a domain together, may send."""
 
     object: pulumi.Output[str]
-    """What is limited: the address of a mailbox, or a domain.
-
-    A change makes a new object.
-    """
-
+    """What is limited: the address of a mailbox, or a domain. A change makes a new object."""
     value: pulumi.Output[int]
     """Messages for each time."""
-
     frame: pulumi.Output[str]
     """The time: second, minute, hour or day. One of `s`, `m`, `h`, `d`."""
 
@@ -712,10 +581,8 @@ class DomainPolicy(_Named, pulumi.CustomResource):
 
     domain: pulumi.Output[str]
     """Domain; it must exist. A change makes a new object."""
-
     object_list: pulumi.Output[str]
     """`wl` is always let in, `bl` never. One of `wl`, `bl`. A change makes a new object."""
-
     object_from: pulumi.Output[str]
     """Sender; `*` stands for anything. A change makes a new object."""
 
@@ -738,10 +605,8 @@ class MailboxPolicy(_Named, pulumi.CustomResource):
 
     username: pulumi.Output[str]
     """Address of the mailbox; it must exist. A change makes a new object."""
-
     object_list: pulumi.Output[str]
     """`wl` is always let in, `bl` never. One of `wl`, `bl`. A change makes a new object."""
-
     object_from: pulumi.Output[str]
     """Sender; `*` stands for anything. A change makes a new object."""
 
@@ -764,10 +629,8 @@ class SpamScore(_Named, pulumi.CustomResource):
 
     username: pulumi.Output[str]
     """Address of the mailbox. A change makes a new object."""
-
     lowspamlevel: pulumi.Output[float]
     """Score from which mail is marked."""
-
     highspamlevel: pulumi.Output[float]
     """Score from which mail is refused."""
 
@@ -789,26 +652,16 @@ class DomainAdmin(_Named, pulumi.CustomResource):
     """A person who may look after some domains, and nothing else."""
 
     username: pulumi.Output[str]
-    """User name: letters, digits, dots, hyphens, underscores.
-
-    A change makes a new object.
-    """
-
+    """User name: letters, digits, dots, hyphens, underscores. A change makes a new object."""
     password: pulumi.Output[str | None]
-    """Password.
-
-    Needed to create one; may be left out for one that was imported. Kept encrypted.
-    """
-
+    """Password. Needed to create one; may be left out for one that was imported. Kept
+    encrypted."""
     domains: pulumi.Output[list[str]]
     """Domains to look after, in no order; they must exist."""
-
     active: pulumi.Output[bool]
     """Whether the person may sign in. Default: `True`."""
-
     force_tfa: pulumi.Output[bool]
     """Whether a second factor is demanded. Default: `False`."""
-
     force_pw_update: pulumi.Output[bool]
     """Whether a new password is asked for at the next login. Default: `False`."""
 
@@ -833,14 +686,10 @@ class ForwardingHost(_Named, pulumi.CustomResource):
     """A server that hands on mail on others' behalf: its mail is never refused for SPF."""
 
     hostname: pulumi.Output[str]
-    """IP address, network, or a name, which Mailcow expands to addresses once.
-
-    A change makes a new object.
-    """
-
+    """IP address, network, or a name, which Mailcow expands to addresses once. A change makes
+    a new object."""
     filter_spam: pulumi.Output[bool]
     """Whether the spam filter may act on its mail. Default: `False`."""
-
     hosts: pulumi.Output[list[str]]
     """Addresses that it stands for."""
 
@@ -862,70 +711,47 @@ class SyncJob(_Named, pulumi.CustomResource):
 
     username: pulumi.Output[str]
     """Address of the mailbox that gets the mail. A change makes a new object."""
-
     host1: pulumi.Output[str]
     """Server to fetch from. A change makes a new object."""
-
     user1: pulumi.Output[str]
     """Login there. A change makes a new object."""
-
     password1: pulumi.Output[str]
     """Password there. Kept encrypted."""
-
     port1: pulumi.Output[int]
     """Port there. Default: `993`."""
-
     enc1: pulumi.Output[str]
     """Encryption. One of `TLS`, `SSL`, `PLAIN`. Default: `'SSL'`."""
-
     mins_interval: pulumi.Output[int]
     """Minutes between runs. Default: `20`."""
-
     subfolder2: pulumi.Output[str]
     """Folder here to fetch into; empty for none. Default: `''`."""
-
     maxage: pulumi.Output[int]
     """Greatest age in days; 0 is any. Default: `0`."""
-
     maxbytespersecond: pulumi.Output[int]
     """Greatest speed in bytes per second; 0 is any. Default: `0`."""
-
     timeout1: pulumi.Output[int]
     """Seconds to wait for the server. Default: `600`."""
-
     timeout2: pulumi.Output[int]
     """Seconds to wait for Mailcow. Default: `600`."""
-
     exclude: pulumi.Output[str]
     """Regular expression of folders to leave out. Default: `'(?i)spam|(?i)junk'`."""
-
     custom_params: pulumi.Output[str]
-    """Further options of imapsync, such as `--nofoldersizesatend --maxsize=1000000`.
-
-    Default: `''`.
-    """
-
+    """Further options of imapsync, such as `--nofoldersizesatend --maxsize=1000000`. Default:
+    `''`."""
     delete1: pulumi.Output[bool]
     """Delete there what was fetched. Default: `False`."""
-
     delete2: pulumi.Output[bool]
     """Delete here what is not there. Default: `False`."""
-
     delete2duplicates: pulumi.Output[bool]
     """Delete duplicates here. Default: `True`."""
-
     automap: pulumi.Output[bool]
     """Find matching folders. Default: `True`."""
-
     skipcrossduplicates: pulumi.Output[bool]
     """Skip what is elsewhere. Default: `False`."""
-
     subscribeall: pulumi.Output[bool]
     """Subscribe to all folders. Default: `True`."""
-
     dry: pulumi.Output[bool]
     """Only pretend. Default: `False`."""
-
     active: pulumi.Output[bool]
     """Whether it runs. Default: `True`."""
 

@@ -1,6 +1,7 @@
 """What was seen to go wrong on Mailcow's own API, each with the fault that showed it."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -121,7 +122,7 @@ async def test_a_mailbox_that_holds_mail_is_never_made_anew() -> None:
         mailcow.api.faults.set(Fault(Kind.EMPTY, "POST add/mailbox", after=True))
 
         # Mail arrives before the answer is missed.
-        ticking = mailcow.api.store.clock
+        ticking: Callable[[], datetime] = mailcow.api.store.clock
 
         def arriving() -> datetime:
             mailcow.api.store.run("UPDATE quota2 SET messages = 1")

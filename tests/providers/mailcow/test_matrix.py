@@ -13,7 +13,7 @@ from pulumi_mailcow import client
 from pulumi_mailcow.errors import MailcowError
 from pulumi_mailcow.testing import Fault, Kind, Mailcow
 from tests.providers.mailcow.samples import BY_TOKEN, SAMPLES, Sample
-from tests.providers.mailcow.stack import Stack, in_loop, kept, program_of, standing
+from tests.providers.mailcow.stack import Declared, Stack, in_loop, kept, program_of, standing
 
 PATIENCE = 0.5
 """Seconds to wait for an answer that does not come."""
@@ -38,6 +38,10 @@ def _either(name: str, fault: Callable[..., Fault]) -> dict[str, Callable[[], li
     return {name: lambda: [fault(after=False)], f"{name}, done": lambda: [fault(after=True)]}
 
 
+def _broken(at: int, status: int) -> Callable[[], list[Fault]]:
+    return lambda: [Fault(Kind.BROKEN, at=at, status=status)]
+
+
 FAULTS: dict[str, Callable[[], list[Fault]]] = {
     **_either("refused", lambda after: Fault(Kind.DANGER, after=after)),
     **_either("deadlock told", lambda after: Fault(Kind.DANGER, words=DEADLOCK, after=after)),
@@ -59,7 +63,7 @@ FAULTS: dict[str, Callable[[], list[Fault]]] = {
     "php away": _away,
     "unreadable": lambda: [Fault(Kind.LAST)],
     **{
-        f"{how} at {at}": lambda at=at, status=status: [Fault(Kind.BROKEN, at=at, status=status)]
+        f"{how} at {at}": _broken(at, status)
         for at in range(STATEMENTS)
         for how, status in (("deadlock", 0), ("died", 405))
     },
@@ -143,12 +147,13 @@ async def _each(
                 raise
 
 
-def _wanted(sample: Sample, operation: str) -> dict[str, tuple[str, object]]:
-    return {
+def _wanted(sample: Sample, operation: str) -> dict[str, Declared]:
+    programs: dict[str, dict[str, Declared]] = {
         "create": program_of(sample.needs, ("it", sample, {})),
         "update": program_of(sample.needs, ("it", sample, sample.changed)),
         "delete": program_of(sample.needs),
-    }[operation]
+    }
+    return programs[operation]
 
 
 async def _scenario(

@@ -5,8 +5,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from pulumi_mailcow.testing import Mailcow
 from pulumi_mailcow.testing import __main__ as command
 from pulumi_mailcow.testing.recording import Step, read, replay
 
@@ -58,3 +60,44 @@ def test_a_file_that_is_not_there_is_one_clear_line(
 ) -> None:
     assert _replayed(tmp_path / "nothing.jsonl", monkeypatch) == 2
     assert "No such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "edit/rename-mbox"),
+        ("POST", "add/filter"),
+        ("POST", "add/mailbox/template"),
+        ("GET", "get/admin"),
+    ],
+)
+def test_what_nobody_asks_of_it_is_refused_by_name(method: str, path: str) -> None:
+    async def whole() -> None:
+        async with Mailcow() as mailcow, httpx.AsyncClient() as client:
+            url = f"{mailcow.url}/api/v1/{path}"
+            headers = {"X-API-Key": mailcow.key}
+            answer = await client.request(
+                method, url, headers=headers, json={} if method == "POST" else None
+            )
+            assert answer.status_code == 501
+            assert path in answer.json()["msg"]
+
+    asyncio.run(whole())
+
+
+def test_faults_are_asked_for_over_http_too() -> None:
+    async def whole() -> None:
+        async with Mailcow() as mailcow, httpx.AsyncClient() as client:
+            headers, there = {"X-API-Key": mailcow.key}, f"{mailcow.url}/testing"
+            await client.put(f"{there}/faults", json=[{"kind": "status", "status": 405}])
+            asked = {"domain": "example.org", "key_size": 0}
+            url = f"{mailcow.url}/api/v1/add/domain"
+            statuses = [
+                (await client.post(url, json=asked, headers=headers)).status_code for _ in range(2)
+            ]
+            assert statuses == [405, 200]
+            wrong = await client.put(f"{there}/faults", json=[{"kind": "nonsense"}])
+            assert (wrong.status_code, "nonsense" in wrong.text) == (400, True)
+            assert (await client.get(f"{there}/count")).json()["writes"] == 2
+
+    asyncio.run(whole())

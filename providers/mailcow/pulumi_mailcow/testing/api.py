@@ -257,8 +257,8 @@ class Api:
         if request.method != "POST":
             return _error("only POST method is allowed", 405)
         route = ROUTES.get((action, category))
-        if route is None:
-            return _unknown(action, category)
+        if route is None or which in UNASKED:
+            return _unknown(action, category, which)
         data, items = sent
         call = Call(
             self.store, self.installation, data=data, items=items, which=which,
@@ -315,8 +315,8 @@ class Api:
         if not session.access:
             return _json("")
         route = ROUTES.get(("get", category))
-        if route is None:
-            return _unknown("get", category)
+        if route is None or rest[0] in UNASKED:
+            return _unknown("get", category, rest[0])
         call = Call(
             self.store, self.installation, which=rest[0], extra=rest[1],
             query=dict(request.query), lines=self.lines,
@@ -346,7 +346,8 @@ _OTHERS = {
         "admin app_links banlist cors custom_login fail2ban fido2-fn filter identity-provider "
         "identity-provider-test ip_check mailq oauth2-client passwordpolicy pushover "
         "pushover-test qitem quarantine quota_notification quota_notification_bcc "
-        "reset-password-notification rsetting rspamd-map self time_limited_alias ui_texts"
+        "rename-mbox reset-password-notification rsetting rspamd-map self time_limited_alias "
+        "ui_texts"
     ),
     "delete": (
         "admin eas_cache filter identity-provider mailq oauth2-client qitem rlhash rsetting "
@@ -357,9 +358,14 @@ GENUINE = {action: frozenset(names.split()) for action, names in _OTHERS.items()
 """What the genuine API has besides, and nobody asks this one: refused by name."""
 
 
-def _unknown(action: str, category: str) -> web.Response:
-    if category in GENUINE[action]:
-        return _error(f"this stand-in of Mailcow does not know {action}/{category}", 501)
+UNASKED = frozenset({"footer", "template"})
+"""Third parts of paths that the genuine API has besides."""
+
+
+def _unknown(action: str, category: str, which: str) -> web.Response:
+    asked = f"{action}/{category}/{which}" if which in UNASKED else f"{action}/{category}"
+    if which in UNASKED or category in GENUINE[action]:
+        return _error(f"this stand-in of Mailcow does not know {asked}", 501)
     return _error("route not found", 404)
 
 

@@ -181,10 +181,6 @@ class Store:
         """Close the file."""
         self._base.close()
 
-    def check_references(self, *, on: bool) -> None:
-        """Hold rows to the ones they refer to, or not while these are renamed."""
-        self._base.execute(f"PRAGMA foreign_keys={'ON' if on else 'OFF'}")
-
     def rows(self, query: str, *values: object) -> list[Row]:
         """Return all rows of a query."""
         return [dict(one) for one in self._base.execute(query, values)]

@@ -8,13 +8,6 @@ from pulumi_mailcow.testing.objects.mailbox import ACL, handle_tagged
 from pulumi_mailcow.testing.php import intval, is_email, listed, numeric, text
 
 _DEFAULT_SCORE = "8, 15"
-_REFERENCES = (
-    ("quota2", "username"), ("tags_mailbox", "username"), ("app_passwd", "mailbox"),
-    ("user_acl", "username"),
-    ("alias", "goto"), ("imapsync", "user2"), ("bcc_maps", "local_dest"),
-    ("bcc_maps", "bcc_dest"), ("recipient_maps", "old_dest"), ("recipient_maps", "new_dest"),
-    ("sender_acl", "logged_in_as"), ("sender_acl", "send_as"),
-)  # fmt: skip
 
 
 def _set_attributes(call: Call, username: str, **values: str) -> None:
@@ -123,41 +116,3 @@ def get_spam_score(call: Call) -> Any:
     high = call.store.value(query, "highspamlevel", call.which)
     score = _DEFAULT_SCORE if low is None else f"{low}, {high}"
     return {"score": "".join(score.split())}
-
-
-@answers("edit", "rename-mbox", log=("mailbox", "edit", "mailbox_rename"))
-def rename(call: Call) -> Any:
-    """Rename a mailbox within its domain, optionally leaving an alias behind."""
-    data = call.data
-    domain, local = text(data.get("domain")), text(data.get("new_local_part"))
-    before, after = f"{text(data.get('old_local_part'))}@{domain}", f"{local}@{domain}"
-    for name in (before, after):
-        if not is_email(name):
-            return call.danger("username_invalid", name)
-    row = call.store.row("SELECT * FROM mailbox WHERE username = ? AND kind = ''", before)
-    if row is None or row["active"] not in {1, 2} or not call.hosts(domain):
-        return call.danger("access_denied")
-    taken = "SELECT 1 FROM mailbox WHERE username = ? UNION SELECT 1 FROM alias WHERE address = ?"
-    if call.store.value(taken, after, after):
-        return call.danger(f"SQLSTATE[23000]: Duplicate entry '{after}' for key 'PRIMARY'")
-    _move(call, before, after, local)
-    if intval(data.get("create_alias")) == 1:
-        key = call.store.insert(
-            "alias", address=before, goto=after, domain=domain, active=1, sogo_visible=1,
-            private_comment=f"Mailbox was renamed from {before} to {after}",
-        )  # fmt: skip
-        call.success("alias_added", before, str(key))
-    call.success("mailbox_renamed", before, after)
-    return None
-
-
-def _move(call: Call, before: str, after: str, local: str) -> None:
-    store = call.store
-    store.check_references(on=False)
-    try:
-        store.update("mailbox", {"username": before}, username=after, local_part=local)
-        store.update("alias", {"address": before}, address=after, goto=after)
-        for table, column in _REFERENCES:
-            store.update(table, {column: before}, **{column: after})
-    finally:
-        store.check_references(on=True)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pulumi_mailcow.testing.call import Call, answers
+from pulumi_mailcow.testing.call import Call, Handler, answers
 from pulumi_mailcow.testing.php import intval
 
 _GIB = 1024**3
@@ -77,5 +77,10 @@ _SMALL: dict[str, Any] = {
 }  # fmt: skip
 """What a new installation answers, and none here ever changes."""
 
+
+def _always(answer: Any) -> Handler:
+    return lambda _call: answer
+
+
 for _name, _answer in _SMALL.items():
-    answers("get", _name)(lambda _call, answer=_answer: answer)
+    answers("get", _name)(_always(_answer))
