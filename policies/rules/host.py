@@ -113,6 +113,39 @@ def _release_services(stack: Stack) -> list[str]:
 
 
 @rule(
+    "override-limits-alone",
+    Severity.CRITICAL,
+    protects="The override limits the services of the release, and changes nothing else of them.",
+    reason="A network of the host, a privilege, a socket or a mount of it gives a service the host;"
+    " another image, command or environment makes it another service.",
+    source="https://docs.docker.com/reference/compose-file/merge/",
+    remedy="let the component write the file again",
+    yields=True,
+)
+def _limits_alone(stack: Stack) -> Iterator[Finding]:
+    path = "docker-compose.override.yml"
+    file, key = stack.mailcow_file(path), "mail:mailcow.services"
+    document = stack.yaml(f"{stack.declaration.mailcow.directory}/{path}")
+    if file is None or file.text is None:
+        return
+    services = document.get("services") if isinstance(document, Mapping) else None
+    if not isinstance(services, Mapping):
+        yield Finding(f"{path} holds no services", key, file.resource, path)
+        return
+    for section in document.keys() - {"services"}:
+        message = f"{path} has the section {section}, which follows from no declaration"
+        yield Finding(message, key, file.resource, str(section))
+    for name, service in services.items():
+        for setting in service if isinstance(service, Mapping) else ():
+            if setting not in _LIMITS:
+                message = f"the override sets {setting} of {name}, which nobody declared"
+                yield Finding(message, f"{key}.{name}", file.resource, str(setting))
+
+
+_LIMITS = ("mem_limit", "cpus", "mem_reservation", "pids_limit")
+
+
+@rule(
     "tiers-fit-host",
     Severity.HIGH,
     protects="All services together fit the memory of the host, beside what is reserved.",
@@ -456,7 +489,7 @@ def _ipv6(stack: Stack) -> Iterator[Finding]:
     if ipv6 is not None and not ipv6.reverse_is_set:
         yield Finding("IPv6 is on without a PTR record", "mail:ipv6.reverseIsSet")
     extra = _file_resource(stack, "data/conf/postfix/extra.cf")
-    protocols = dict(stack.postfix).get("inet_protocols")
+    protocols = stack.postfix.get("inet_protocols")
     if stack.postfix and protocols != ("all" if ipv6 else "ipv4"):
         message = f"Postfix speaks {protocols or 'whatever the release says'}"
         yield Finding(message, key, extra, protocols or "")

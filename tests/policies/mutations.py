@@ -598,6 +598,36 @@ HOST: dict[str, tuple[str, Mistake]] = {
         "ports-firewalled",
         replaced("firewall-rules", "tcp dport { 9080, 9443 } counter drop", "counter"),
     ),
+    "a service is given the host's network": (
+        "override-limits-alone",
+        replaced(LIMITS, "  acme-mailcow:\n", "  acme-mailcow:\n    network_mode: host\n"),
+    ),
+    "a service is given Docker's socket": (
+        "override-limits-alone",
+        replaced(
+            LIMITS, "  acme-mailcow:\n", "  acme-mailcow:\n    volumes: [/var/run/docker.sock:/d]\n"
+        ),
+    ),
+    "the override opens a network of its own": (
+        "override-limits-alone",
+        replaced(LIMITS, "services:\n", "networks: {other: {}}\nservices:\n"),
+    ),
+    "a copy of all mail goes to somebody": (
+        "postfix-as-declared",
+        replaced(EXTRA, "myorigin =", "always_bcc = spy@example.org\nmyorigin ="),
+    ),
+    "Postfix relays for the world": (
+        "postfix-as-declared",
+        replaced(EXTRA, "myorigin =", "mynetworks = 0.0.0.0/0\nmyorigin ="),
+    ),
+    "a filter takes all mail": (
+        "postfix-as-declared",
+        replaced(EXTRA, "myorigin =", "content_filter = smtp:[192.0.2.1]:25\nmyorigin ="),
+    ),
+    "the smarthost may show another name": (
+        "relay-tls-mandatory",
+        replaced("smarthost-tls-policy", " secure", " secure match=.example"),
+    ),
     "the firewall throws Docker's rules away": (
         "ports-firewalled",
         replaced(
