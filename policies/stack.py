@@ -20,7 +20,9 @@ from components.zone import records
 from policies.model import UNKNOWN, Resource, Secret, opened
 from policies.snapshot import Snapshot
 from policies.zone import DNS_RECORD, Zone, record_of
+from readers import postfix
 from readers.dns import Resolver
+from readers.mistake import MistakeError
 from readers.traefik.dynamic import FileError, Router, Static, not_understood, read
 
 FILE = "host:index:File"
@@ -223,10 +225,13 @@ class Stack:
         return _assignments(self.mailcow_file("mailcow.conf"), "=")
 
     @property
-    def postfix(self) -> list[tuple[str, str]]:
-        """The parameters of `extra.cf`, in their order; a later one replaces an earlier one."""
+    def postfix(self) -> dict[str, str]:
+        """The parameters of `extra.cf` as they take effect; empty while they are not known."""
         file = self.mailcow_file("data/conf/postfix/extra.cf")
-        return [*_pairs(file, "=")] if file else []
+        try:
+            return postfix.parameters(file.text) if file and file.text else {}
+        except MistakeError:
+            return {}  # `postfix-as-declared` says so
 
     @property
     def override(self) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from typing import Any
 from policies.model import Area, Finding, Resource, Severity
 from policies.registry import in_area
 from policies.stack import Stack
+from readers import storage_policy
+from readers.mistake import MistakeError
 
 rule = in_area(Area.BACKUP)
 
@@ -93,10 +95,14 @@ def _private(stack: Stack) -> Iterator[Finding]:
             message = f"{one.name} is destroyed with everything in it"
             yield Finding(message, "mail:backup.bucket", one)
     for one in stack.of_type("minio:index/s3BucketPolicy:S3BucketPolicy"):
-        for statement in _statements(stack.text(one, "policy")):
-            if "*" in json.dumps(statement.get("Principal", "")):
-                message = f"{one.name} lets everybody into the bucket"
-                yield Finding(message, "mail:backup.bucket", one)
+        try:
+            policy = storage_policy.parse(stack.text(one, "policy") or "{}")
+        except MistakeError as error:
+            yield Finding(f"{one.name} cannot be read: {error}", "mail:backup.bucket", one)
+            continue
+        if storage_policy.lets_strangers(policy):
+            message = f"{one.name} lets everybody into the bucket"
+            yield Finding(message, "mail:backup.bucket", one)
 
 
 @rule(

@@ -11,6 +11,9 @@ from policies.model import Area, Finding, Resource, Severity
 from policies.registry import in_area
 from policies.rules.names import routes_resource
 from policies.stack import COMMAND, Stack
+from readers import nft
+from readers.addresses import Address
+from readers.mistake import Mistake, MistakeError
 
 rule = in_area(Area.HOST)
 
@@ -26,6 +29,15 @@ _FIXED = (
     "DBNAME", "DBUSER", "COMPOSE_PROJECT_NAME", "MAILDIR_SUB", "IPV4_NETWORK", "IPV6_NETWORK",
     "MAILCOW_HOSTNAME",
 )  # fmt: skip
+_OUTSIDE_V4, _OUTSIDE_V6 = (
+    ipaddress.ip_address(address) for address in ("198.51.100.77", "2001:db8:77::1")
+)
+_HERE_V6 = ipaddress.ip_address("2001:db8:1::1")
+_MAIL_CONTAINER, _NEIGHBOUR = (
+    ipaddress.ip_address(address) for address in ("172.22.1.10", "172.29.9.9")
+)
+_OTHERS = (22, 80, 443)
+"""What others run on the host: SSH, Traefik."""
 _UNITS = {"b": 1 / 1048576, "k": 1 / 1024, "m": 1, "g": 1024}
 _LEAST_PREFIX = {4: 24, 6: 48}
 
@@ -98,6 +110,39 @@ def _tiers(stack: Stack) -> Iterator[Finding]:
 
 def _release_services(stack: Stack) -> list[str]:
     return [name for _, options in _releases(stack) for name in options.get("--service", ())]
+
+
+@rule(
+    "override-limits-alone",
+    Severity.CRITICAL,
+    protects="The override limits the services of the release, and changes nothing else of them.",
+    reason="A network of the host, a privilege, a socket or a mount of it gives a service the host;"
+    " another image, command or environment makes it another service.",
+    source="https://docs.docker.com/reference/compose-file/merge/",
+    remedy="let the component write the file again",
+    yields=True,
+)
+def _limits_alone(stack: Stack) -> Iterator[Finding]:
+    path = "docker-compose.override.yml"
+    file, key = stack.mailcow_file(path), "mail:mailcow.services"
+    document = stack.yaml(f"{stack.declaration.mailcow.directory}/{path}")
+    if file is None or file.text is None:
+        return
+    services = document.get("services") if isinstance(document, Mapping) else None
+    if not isinstance(services, Mapping):
+        yield Finding(f"{path} holds no services", key, file.resource, path)
+        return
+    for section in document.keys() - {"services"}:
+        message = f"{path} has the section {section}, which follows from no declaration"
+        yield Finding(message, key, file.resource, str(section))
+    for name, service in services.items():
+        for setting in service if isinstance(service, Mapping) else ():
+            if setting not in _LIMITS:
+                message = f"the override sets {setting} of {name}, which nobody declared"
+                yield Finding(message, f"{key}.{name}", file.resource, str(setting))
+
+
+_LIMITS = ("mem_limit", "cpus", "mem_reservation", "pids_limit")
 
 
 @rule(
@@ -275,26 +320,64 @@ def _firewall(stack: Stack) -> Iterator[Finding]:
     file = stack.file(_FIREWALL)
     if file is None or file.text is None:
         return
-    mailcow, network = stack.declaration.mailcow, stack.declaration.traefik.network
-    rules = [line.strip() for line in file.text.splitlines() if "dport" in line]
-    opened, dropped = set[int](), set[int]()
-    for line in rules:
-        ports = {int(one) for one in re.findall(r"\d+", line.partition("dport")[2].split("}")[0])}
-        if line.endswith("accept") and "saddr" not in line:
-            opened |= ports
-        elif line.endswith("drop") and "nfproto" not in line and "saddr" not in line:
-            dropped |= ports
-    behind = {mailcow.http_port, mailcow.https_port}
-    if opened != set(mailcow.raw_ports):
-        odd = sorted(opened ^ set(mailcow.raw_ports))
-        message = f"the firewall and mailcow.rawPorts differ in {', '.join(map(str, odd))}"
-        yield Finding(message, "mail:mailcow.rawPorts", file.resource, str(sorted(opened)))
-    if not behind <= dropped or "hook prerouting" not in file.text:
-        message = "the firewall does not close the web ports before Docker's own rules"
-        yield Finding(message, "mail:mailcow.httpsPort", file.resource)
-    if not any(f"saddr {network} " in line and line.endswith("accept") for line in rules):
-        message = f"the firewall does not let {network} reach the web ports"
-        yield Finding(message, "mail:traefik.network", file.resource, network)
+    key = "mail:mailcow.rawPorts"
+    try:
+        ruleset = nft.parse(file.text)
+        mistakes = [*ruleset.mistakes]
+        if ruleset.flushes:
+            place = f"line {ruleset.flushes}"
+            mistakes.append(Mistake(place, "throws Docker's own rules away (flush ruleset)"))
+        if not mistakes:
+            for probe, passes, why in _probes(stack):
+                if ruleset.passes(probe) is not passes:
+                    verb = "passes" if ruleset.passes(probe) else "is dropped"
+                    message = f"{why}: a packet from {probe.source} to port {probe.port} {verb}"
+                    yield Finding(message, key, file.resource, str(probe.port))
+                    return
+    except MistakeError as error:
+        mistakes = [error.mistake]
+    for mistake in mistakes:
+        yield Finding(f"the firewall's rules: {mistake}", key, file.resource)
+    if not mistakes:
+        mailcow = stack.declaration.mailcow
+        strange = ruleset.ports() - {*mailcow.raw_ports, mailcow.http_port, mailcow.https_port}
+        for port in sorted(strange):
+            message = f"the firewall has a rule for port {port}, which nobody declared"
+            yield Finding(message, key, file.resource, str(port))
+
+
+def _probes(stack: Stack) -> Iterator[tuple[nft.Packet, bool, str]]:
+    """Yield packets that come to the host, and whether each must arrive."""
+    declaration = stack.declaration
+    mailcow, network = declaration.mailcow, ipaddress.ip_network(declaration.traefik.network)
+    here = {4: ipaddress.ip_address(declaration.host.address), 6: _HERE_V6}
+    outside = [_OUTSIDE_V4, _OUTSIDE_V6]
+    behind = (mailcow.http_port, mailcow.https_port)
+
+    def arriving(source: Address, port: int, **more: Any) -> nft.Packet:
+        return nft.Packet(source, here[source.version], port, **more)
+
+    for source in outside:
+        for port in behind:
+            # Docker publishes it: what arrives is sent on to the container under the same port.
+            probe = arriving(source, port, container=(_MAIL_CONTAINER, port))
+            yield probe, False, "the web ports are for Traefik alone"
+        for port in mailcow.raw_ports:
+            probe = arriving(source, port, container=(_MAIL_CONTAINER, port))
+            opened = source.version == 4 or declaration.ipv6 is not None
+            why = f"mailcow.rawPorts names {port}" if opened else "IPv6 is off"
+            yield probe, opened, why
+        for port in _OTHERS:
+            yield arriving(source, port), True, "the filter is for the ports of mail alone"
+    for port in behind:
+        proxy = network[2]
+        reached = arriving(proxy, port, container=(_MAIL_CONTAINER, port))
+        yield reached, True, f"Traefik in {network} must reach the web ports"
+        neighbour = arriving(_NEIGHBOUR, port, container=(_MAIL_CONTAINER, port))
+        yield neighbour, False, "other containers have no business at the web ports"
+        yield arriving(here[4], port, interface="lo"), True, "the host speaks to itself"
+        elsewhere = arriving(_MAIL_CONTAINER, port, interface="br-mailcow", local=False)
+        yield elsewhere, True, "what containers ask of other hosts is free"
 
 
 # The way in
@@ -406,7 +489,7 @@ def _ipv6(stack: Stack) -> Iterator[Finding]:
     if ipv6 is not None and not ipv6.reverse_is_set:
         yield Finding("IPv6 is on without a PTR record", "mail:ipv6.reverseIsSet")
     extra = _file_resource(stack, "data/conf/postfix/extra.cf")
-    protocols = dict(stack.postfix).get("inet_protocols")
+    protocols = stack.postfix.get("inet_protocols")
     if stack.postfix and protocols != ("all" if ipv6 else "ipv4"):
         message = f"Postfix speaks {protocols or 'whatever the release says'}"
         yield Finding(message, key, extra, protocols or "")
@@ -415,9 +498,6 @@ def _ipv6(stack: Stack) -> Iterator[Finding]:
         given = conf.get("ENABLE_IPV6", "")
         resource = _file_resource(stack, "mailcow.conf")
         yield Finding(f"ENABLE_IPV6 is {given or 'not set'}", key, resource, given)
-    file = stack.file(_FIREWALL)
-    if file and file.text and ("nfproto ipv6" in file.text) is (ipv6 is not None):
-        yield Finding("the firewall and mail:ipv6 differ about IPv6", key, file.resource)
 
 
 @rule(

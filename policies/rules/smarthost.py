@@ -6,6 +6,8 @@ from components.zone import smarthost_account
 from policies.model import Area, Finding, Resource, Severity, secret_texts
 from policies.registry import in_area
 from policies.stack import FILE, Stack
+from readers import postfix
+from readers.mistake import MistakeError
 
 rule = in_area(Area.SMARTHOST)
 
@@ -18,7 +20,6 @@ _BYPASSES = (
     "transport_maps", "sender_dependent_relayhost_maps", "sender_dependent_default_transport_maps",
     "fallback_relay", "best_mx_transport",
 )  # fmt: skip
-_VERIFYING = ("secure", "verify", "fingerprint", "dane-only")
 
 
 def nexthop(stack: Stack) -> str:
@@ -33,14 +34,9 @@ def _resource(stack: Stack, path: str) -> Resource | None:
 
 
 def _entries(stack: Stack, path: str) -> dict[str, str]:
-    """Return a map of Postfix's by key; the first entry of a key counts (postmap(1))."""
+    """Return a map of Postfix's by key."""
     file = stack.mailcow_file(path)
-    found: dict[str, str] = {}
-    for line in (file.text or "").splitlines() if file else ():
-        key, _, value = line.strip().partition(" ")
-        if key and not key.startswith("#"):
-            found.setdefault(key, value.strip())
-    return found
+    return postfix.table(file.text) if file and file.text else {}
 
 
 def _known(stack: Stack, path: str) -> bool:
@@ -59,9 +55,8 @@ def _known(stack: Stack, path: str) -> bool:
 def _relay(stack: Stack) -> Iterator[Finding]:
     if not stack.postfix:
         return
-    values = [value for name, value in stack.postfix if name == "relayhost"]
     resource = _resource(stack, _EXTRA)
-    given = values[-1] if values else ""
+    given = stack.postfix.get("relayhost", "")
     if given != nexthop(stack):
         shown = given or "nobody, so mail is delivered directly"
         yield Finding(f"relayhost is {shown}", "mail:smarthost.provider", resource, given)
@@ -77,7 +72,7 @@ def _relay(stack: Stack) -> Iterator[Finding]:
 )
 def _bypass(stack: Stack) -> Iterator[Finding]:
     key = "mail:smarthost"
-    for name, value in stack.postfix:
+    for name, value in stack.postfix.items():
         if name in _BYPASSES and value:
             message = f"extra.cf sets {name}, a way past the smarthost"
             yield Finding(message, key, _resource(stack, _EXTRA), f"{name} = {value}")
@@ -100,7 +95,7 @@ def _bypass(stack: Stack) -> Iterator[Finding]:
     remedy="keep the policy `secure` for the smarthost, in the first of the policy maps",
 )
 def _tls(stack: Stack) -> Iterator[Finding]:
-    parameters = dict(stack.postfix)
+    parameters = stack.postfix
     key = "mail:smarthost"
     if stack.postfix:
         first = parameters.get("smtp_tls_policy_maps", "").split(",")[0].strip()
@@ -113,9 +108,73 @@ def _tls(stack: Stack) -> Iterator[Finding]:
             yield Finding(message, key, _resource(stack, _EXTRA), level)
     if _known(stack, _TLS):
         policy = _entries(stack, _TLS).get(nexthop(stack), "")
-        if (policy.split() or [""])[0] not in _VERIFYING:
+        if not postfix.tls_policy(policy).verifies(postfix.hop(nexthop(stack)).host):
             message = f"the TLS policy of {nexthop(stack)} is {policy or 'missing'}"
             yield Finding(message, key, _resource(stack, _TLS), policy)
+
+
+@rule(
+    "postfix-as-declared",
+    Severity.CRITICAL,
+    protects="Postfix's own file sets what follows from the declaration, and nothing else.",
+    reason="One more parameter is enough for a filter, a copy, an open relay or a login in clear.",
+    source="https://www.postfix.org/postconf.5.html",
+    remedy="take the parameter out of extra.cf, or let the component write the file again",
+    yields=True,
+)
+def _as_declared(stack: Stack) -> Iterator[Finding]:
+    file, key = stack.mailcow_file(_EXTRA), "mail:smarthost"
+    if file is None or file.text is None:
+        return
+    try:
+        postfix.parameters(file.text)
+    except MistakeError as error:
+        yield Finding(f"Postfix cannot read extra.cf: {error}", key, file.resource)
+        return
+    for name, value in stack.postfix.items():
+        allowed = _allowed(stack).get(name)
+        if allowed is None:
+            message = f"extra.cf sets {name}, which follows from no declaration"
+        elif {*postfix.words(value)} <= {*allowed}:
+            continue
+        else:
+            message = f"extra.cf sets {name} to {value}, and {', '.join(allowed)} is declared"
+        yield Finding(message, key, file.resource, name)
+    for name in _allowed(stack).keys() - _OPTIONAL - stack.postfix.keys():
+        yield Finding(f"extra.cf does not set {name}", key, file.resource, name)
+    for path in (_TLS, _LOGIN):
+        for entry in _entries(stack, path).keys() - {nexthop(stack)}:
+            message = f"{path.rpartition('/')[2]} has an entry for {entry}, which nobody declared"
+            yield Finding(message, key, _resource(stack, path), entry)
+
+
+_OPTIONAL = {"smtp_tls_security_level", "smtp_tls_loglevel"}
+
+
+def _allowed(stack: Stack) -> dict[str, tuple[str, ...]]:
+    """Return the parameters that follow from the declaration, each with the words it may hold."""
+    declaration = stack.declaration
+    sql = f"proxy:mysql:{_INSIDE}sql/mysql"
+    return {
+        "myhostname": (declaration.mail_host,),
+        "inet_protocols": ("all" if declaration.ipv6 else "ipv4",),
+        "relayhost": (nexthop(stack),),
+        "myorigin": (declaration.domain,),
+        "notify_classes": ("resource", "software", "2bounce", "protocol", "bounce"),
+        "smtp_sasl_auth_enable": ("yes",),
+        "smtp_sasl_auth_soft_bounce": ("yes",),
+        "smtp_sasl_password_maps": (
+            f"texthash:{_INSIDE}{_LOGIN.rpartition('/')[2]}",
+            f"{sql}_sasl_passwd_maps_sender_dependent.cf",
+        ),
+        "smtp_tls_policy_maps": (
+            f"texthash:{_INSIDE}{_TLS.rpartition('/')[2]}",
+            f"{sql}_tls_policy_override_maps.cf",
+            "socketmap:inet:postfix-tlspol:8642:QUERY",
+        ),
+        "smtp_tls_security_level": ("encrypt", "dane-only", "verify", "secure"),
+        "smtp_tls_loglevel": ("0", "1"),
+    }
 
 
 @rule(
@@ -127,7 +186,7 @@ def _tls(stack: Stack) -> Iterator[Finding]:
     remedy="keep smtp_sasl_auth_enable and the map with the smarthost's entry",
 )
 def _login(stack: Stack) -> Iterator[Finding]:
-    parameters, key = dict(stack.postfix), "mail:smarthost"
+    parameters, key = stack.postfix, "mail:smarthost"
     if stack.postfix:
         maps = parameters.get("smtp_sasl_password_maps", "")
         if parameters.get("smtp_sasl_auth_enable") != "yes":

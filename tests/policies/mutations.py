@@ -120,7 +120,10 @@ def _dynamic(name: str, text: str) -> Mistake:
 
 def _routed(name: str, rule: str, **more: object) -> Mistake:
     """Put a second file into Traefik's folder, with a router to the service of the first."""
-    tls = {"certResolver": "cloudflare", "domains": [{"main": f"mx.{DOMAIN}"}]}
+    tls = {
+        "certResolver": "cloudflare",
+        "domains": [{"main": f"mx.{DOMAIN}", "sans": [f"webmail.{DOMAIN}"]}],
+    }
     router = {"rule": rule, "service": "po-mail", "entryPoints": ["websecure"], "tls": tls, **more}
     return _dynamic(name, json.dumps({"http": {"routers": {"second": router}}}))
 
@@ -595,6 +598,72 @@ HOST: dict[str, tuple[str, Mistake]] = {
         "ports-firewalled",
         replaced("firewall-rules", "tcp dport { 9080, 9443 } counter drop", "counter"),
     ),
+    "a service is given the host's network": (
+        "override-limits-alone",
+        replaced(LIMITS, "  acme-mailcow:\n", "  acme-mailcow:\n    network_mode: host\n"),
+    ),
+    "a service is given Docker's socket": (
+        "override-limits-alone",
+        replaced(
+            LIMITS, "  acme-mailcow:\n", "  acme-mailcow:\n    volumes: [/var/run/docker.sock:/d]\n"
+        ),
+    ),
+    "the override opens a network of its own": (
+        "override-limits-alone",
+        replaced(LIMITS, "services:\n", "networks: {other: {}}\nservices:\n"),
+    ),
+    "a copy of all mail goes to somebody": (
+        "postfix-as-declared",
+        replaced(EXTRA, "myorigin =", "always_bcc = spy@example.org\nmyorigin ="),
+    ),
+    "Postfix relays for the world": (
+        "postfix-as-declared",
+        replaced(EXTRA, "myorigin =", "mynetworks = 0.0.0.0/0\nmyorigin ="),
+    ),
+    "a filter takes all mail": (
+        "postfix-as-declared",
+        replaced(EXTRA, "myorigin =", "content_filter = smtp:[192.0.2.1]:25\nmyorigin ="),
+    ),
+    "the smarthost may show another name": (
+        "relay-tls-mandatory",
+        replaced("smarthost-tls-policy", " secure", " secure match=.example"),
+    ),
+    "the firewall throws Docker's rules away": (
+        "ports-firewalled",
+        replaced(
+            "firewall-rules",
+            "table inet po_mail\ndelete",
+            "flush ruleset\ntable inet po_mail\ndelete",
+        ),
+    ),
+    "the firewall lets everybody in before it looks": (
+        "ports-firewalled",
+        replaced("firewall-rules", 'iif "lo" accept', "accept"),
+    ),
+    "the firewall drops for all but the web ports": (
+        "ports-firewalled",
+        replaced(
+            "firewall-rules",
+            "tcp dport { 9080, 9443 } counter",
+            "tcp dport != { 9080, 9443 } counter",
+        ),
+    ),
+    "the firewall holds for one family": (
+        "ports-firewalled",
+        replaced(
+            "firewall-rules",
+            "tcp dport { 9080, 9443 } counter",
+            "ip daddr 0.0.0.0/0 tcp dport { 9080, 9443 } counter",
+        ),
+    ),
+    "the firewall lets mail over IPv6 in": (
+        "ports-firewalled",
+        replaced("firewall-rules", "meta nfproto ipv6 tcp", "meta nfproto ipv4 tcp sport 1 tcp"),
+    ),
+    "the firewall shuts everything": (
+        "ports-firewalled",
+        replaced("firewall-rules", "policy accept", "policy drop"),
+    ),
     "the firewall comes after Docker's rules": (
         "ports-firewalled",
         replaced("firewall-rules", "hook prerouting", "hook input"),
@@ -609,7 +678,7 @@ HOST: dict[str, tuple[str, Mistake]] = {
     ),
     "a second file routes every name": (
         "routes-own-hosts-alone",
-        _routed("catch.yml", "PathPrefix(`/`)"),
+        _routed("catch.yml", r"HostRegexp(`^x\.`)"),
     ),
     "a second file routes TCP past the rules": (
         "routes-stand",

@@ -8,9 +8,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from readers import postfix
+from readers.mistake import MistakeError
+
 _CONTAINER_CONF = "/opt/postfix/conf/"
 _NEXTHOP = re.compile(r"^\[(?P<host>[^\]]+)\](?::(?P<port>\d+))?$")
-_ASSIGNMENT = re.compile(r"^(?P<name>[a-z0-9_]+)\s*=\s*(?P<value>.*)$")
 
 
 class ConfigurationError(ValueError):
@@ -59,49 +61,21 @@ class Routing:
     tells_postmaster: bool = False
 
 
-def read_main_cf(text: str) -> dict[str, str]:
-    """Read `name = value` lines; a line that starts with white space continues the one before.
-
-    The last assignment of a name wins (postconf(5)).
-
-    Raises:
-        ConfigurationError: a line is neither.
-    """
-    settings: dict[str, str] = {}
-    last = ""
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        if line[0].isspace() and last:
-            settings[last] = f"{settings[last]} {line.strip()}".strip()
-            continue
-        found = _ASSIGNMENT.match(line)
-        if found is None:
-            msg = f'line {number}: missing "=" after attribute name'
-            raise ConfigurationError(msg)
-        last = found["name"]
-        settings[last] = found["value"].strip()
-    return settings
-
-
 def _read_map(directory: Path, value: str) -> dict[str, str]:
     """Read every `texthash:` map that `value` names; other kinds of map are the database's."""
     entries: dict[str, str] = {}
-    for table in re.split(r"[,\s]+", value):
-        kind, _, path = table.partition(":")
+    for name in postfix.words(value):
+        kind, _, path = name.partition(":")
         if kind != "texthash":
             continue
         if not path.startswith(_CONTAINER_CONF):
-            msg = f"{table}: no such file in the container"
+            msg = f"{name}: no such file in the container"
             raise ConfigurationError(msg)
         file = directory / "data/conf/postfix" / path.removeprefix(_CONTAINER_CONF)
         if not file.exists():
             msg = f"open {path}: No such file or directory"
             raise ConfigurationError(msg)
-        for line in file.read_text().splitlines():
-            if line.strip() and not line.startswith("#"):
-                key, _, found = line.strip().partition(" ")
-                entries.setdefault(key, found.strip())
+        entries = postfix.table(file.read_text()) | entries
     return entries
 
 
@@ -120,7 +94,8 @@ def _relay(directory: Path, settings: dict[str, str]) -> Relay | None:
         user, _, password = credentials.get(nexthop, "").partition(":")
         login = (user, password) if user else None
     policies = _read_map(directory, settings.get("smtp_tls_policy_maps", ""))
-    level = policies.get(nexthop, settings.get("smtp_tls_security_level", "may")).split(" ")[0]
+    policy = policies.get(nexthop, settings.get("smtp_tls_security_level", "may"))
+    level = postfix.tls_policy(policy).level
     return Relay(
         nexthop=nexthop,
         host=found["host"],
@@ -149,7 +124,10 @@ def read_routing(directory: Path) -> Routing:
     """
     hostname = read_environment(directory / "mailcow.conf").get("MAILCOW_HOSTNAME", "")
     extra = directory / "data/conf/postfix/extra.cf"
-    settings = read_main_cf(extra.read_text()) if extra.exists() else {}
+    try:
+        settings = postfix.parameters(extra.read_text()) if extra.exists() else {}
+    except MistakeError as error:
+        raise ConfigurationError(str(error)) from None
     name = settings.get("myhostname", hostname) or "localhost"
     return Routing(
         hostname=name,
@@ -157,5 +135,5 @@ def read_routing(directory: Path) -> Routing:
         ipv4_only=settings.get("inet_protocols", "all") == "ipv4",
         origin=settings.get("myorigin", name),
         waits_for_login=settings.get("smtp_sasl_auth_soft_bounce", "no") == "yes",
-        tells_postmaster="2bounce" in re.split(r"[,\s]+", settings.get("notify_classes", "")),
+        tells_postmaster="2bounce" in postfix.words(settings.get("notify_classes", "")),
     )

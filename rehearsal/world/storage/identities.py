@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rehearsal.world.storage import policy as policies
+from rehearsal.world.storage import policies
 from rehearsal.world.storage.refusal import RefusalError
 
 

@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 
 from aiohttp import web
 
-from rehearsal.world.storage import policy as policies
+from rehearsal.world.storage import policies
 from rehearsal.world.storage.identities import Caller
 from rehearsal.world.storage.refusal import RefusalError, access_denied, no_such_key
 from rehearsal.world.storage.store import Bucket, Store, Version

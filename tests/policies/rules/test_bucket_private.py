@@ -29,7 +29,36 @@ def test_a_policy_that_lets_everybody_in_is_refused(good: Stack) -> None:
     stack = added(
         "minio:index/s3BucketPolicy:S3BucketPolicy",
         "open",
-        policy='{"Statement": [{"Effect": "Allow", "Principal": "*"}]}',
+        policy='{"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject",'
+        ' "Resource": "*"}]}',
     )(good)
 
     assert "everybody" in " ".join(messages(RULE, stack))
+
+
+def test_everybody_but_one_is_everybody(good: Stack) -> None:
+    stack = added(
+        "minio:index/s3BucketPolicy:S3BucketPolicy",
+        "open",
+        policy='{"Statement": [{"Effect": "Allow", "NotPrincipal": {"AWS": "x"},'
+        ' "Action": "s3:*", "Resource": "*"}]}',
+    )(good)
+
+    assert "everybody" in " ".join(messages(RULE, stack))
+
+
+def test_a_policy_that_denies_plain_http_to_everybody_passes(good: Stack) -> None:
+    stack = added(
+        "minio:index/s3BucketPolicy:S3BucketPolicy",
+        "tls",
+        policy='{"Statement": [{"Effect": "Deny", "Principal": "*", "Action": "s3:*",'
+        ' "Resource": "*", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}]}',
+    )(good)
+
+    assert messages(RULE, stack) == []
+
+
+def test_a_policy_that_cannot_be_read_is_refused(good: Stack) -> None:
+    stack = added("minio:index/s3BucketPolicy:S3BucketPolicy", "odd", policy="{")(good)
+
+    assert "cannot be read" in " ".join(messages(RULE, stack))

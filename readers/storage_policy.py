@@ -1,11 +1,14 @@
-"""Policies: who may do what to which bucket and object."""
+"""Policies of S3 storage (IAM and bucket policies, as MinIO reads them): who may do what to what.
+
+`decide` answers for one request, `may_ever` for any: with conditions that a client might meet.
+"""
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from rehearsal.world.storage.refusal import RefusalError
+from readers.mistake import MistakeError
 
 BUILT_IN: dict[str, dict[str, Any]] = {
     name: {
@@ -42,7 +45,7 @@ def parse(text: bytes | str | Mapping[str, Any]) -> dict[str, Any]:
     """Read a policy document.
 
     Raises:
-        RefusalError: it is none.
+        MistakeError: it is none.
     """
     try:
         policy: Any = dict(text) if isinstance(text, Mapping) else json.loads(text)
@@ -56,7 +59,7 @@ def parse(text: bytes | str | Mapping[str, Any]) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError):
         sound = False
     if not sound:
-        raise RefusalError(400, "XMinioMalformedIAMPolicy", "policy document is malformed")
+        raise MistakeError("policy", "the document is malformed")
     result: dict[str, Any] = policy
     return result
 
@@ -127,9 +130,40 @@ def open_to_all(
     """Return whether a bucket's policy lets anybody do this."""
     if policy is None:
         return False
-    public: Sequence[Any] = [
-        one
-        for one in policy["Statement"]
-        if one.get("Principal") == "*" or "*" in _listed((one.get("Principal") or {}).get("AWS"))
-    ]
+    public = [one for one in policy["Statement"] if _names_anybody(one)]
     return decide([{"Statement": public}], action, resource, context)
+
+
+def may_ever(policies: Iterable[Mapping[str, Any]], action: str, resource: str) -> bool:
+    """Return whether policies could allow an action to somebody who meets their conditions.
+
+    A condition of a permission may be met; one of a denial may not be.
+    """
+    allowed = False
+    for policy in policies:
+        for statement in policy["Statement"]:
+            bare = {key: value for key, value in statement.items() if key != "Condition"}
+            if not _applies(bare, action, resource, {}):
+                continue
+            if statement["Effect"] == "Allow":
+                allowed = True
+            elif not statement.get("Condition"):
+                return False
+    return allowed
+
+
+def lets_strangers(policy: Mapping[str, Any]) -> bool:
+    """Return whether a bucket's policy permits anything at all to people who have no key."""
+    return any(
+        statement["Effect"] == "Allow" and _names_anybody(statement)
+        for statement in policy["Statement"]
+    )
+
+
+def _names_anybody(statement: Mapping[str, Any]) -> bool:
+    if "NotPrincipal" in statement:
+        return True  # everybody but a few
+    principal = statement.get("Principal")
+    if isinstance(principal, Mapping):
+        return any("*" in _listed(names) for names in principal.values())
+    return "*" in _listed(principal)
