@@ -136,8 +136,8 @@ SAMPLES = (
     Sample(
         "DkimKey",
         {"domain": "example.org", "dkimSelector": "s1", "privateKey": KEYS[0]},
-        {},
         {"privateKey": KEYS[1]},
+        {"dkimSelector": "s2"},
         None, "privateKey",
         ("delete/dkim", ["{key}"]), (DOMAIN,), "redis WHERE hash = 'DKIM_PUB_KEYS'", "privateKey",
     ),
