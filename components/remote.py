@@ -61,7 +61,8 @@ def program(name: str) -> str:
     Args:
         name: File name, such as `release.py`.
     """
-    return f"python3 {at(f'{PROGRAMS}/{name}')}"
+    # -B: what is compiled beside the programs would be left when they go.
+    return f"python3 -B {at(f'{PROGRAMS}/{name}')}"
 
 
 def program_file(name: str, opts: pulumi.ResourceOptions) -> pulumi_host.File:

@@ -76,7 +76,7 @@ class Service:
 
 def run_program(name: str, options: Sequence[str]) -> str:
     """Return the command line of one of our programs, as a unit has it."""
-    return f"/usr/bin/python3 {PROGRAMS}/{name} {' '.join(options)}".rstrip()
+    return f"/usr/bin/python3 -B {PROGRAMS}/{name} {' '.join(options)}".rstrip()
 
 
 def _network(service: Service) -> list[str]:

@@ -286,7 +286,7 @@ RECORDS = {
         pytest.param(
             set_to("ipv6", address="2001:db8::25", reverseIsSet=True),
             {
-                "create mx-aaaa": set(),
+                "create mx-aaaa": set(), "update host-directories": COMMAND,
                 "update firewall-rules": {"content"}, "update firewall": COMMAND,
                 "update smarthost-extra-cf": {"content"},
                 "update mailcow-conf": {"content"}, "update mailcow": COMMAND,

@@ -14,6 +14,7 @@ from typing import Any
 import dns.exception
 from cryptography import x509
 
+from readers import caa
 from rehearsal.private_file import write_private
 from rehearsal.world.authority import CertificateAuthority, self_signed
 from rehearsal.world.dns import Dns
@@ -145,15 +146,10 @@ class Certificates:
 
     def _refuse_foreign(self, name: str) -> None:
         """Obey CAA: the nearest set up the tree decides (RFC 8659 section 3)."""
-        place = name.removeprefix("*.")
-        while "." in place:
-            found = self._ask(place, "CAA")
-            if found:
-                allowed = [one.split('"')[1] for one in found if " issue " in one]
-                if allowed and AUTHORITY not in {one.partition(";")[0].strip() for one in allowed}:
-                    raise ChallengeError(f"CAA record of {place} prevents issuance for {name}")
-                return
-            place = place.partition(".")[2]
+        records = caa.climb(name, lambda place: self._ask(place, "CAA") if "." in place else ())
+        mistake = caa.refusal(records, AUTHORITY, ("dns-01",), wildcard=name.startswith("*."))
+        if mistake is not None:
+            raise ChallengeError(f"CAA record prevents issuance for {name}: {mistake}")
 
     def _ask(self, name: str, kind: str) -> list[str]:
         try:
