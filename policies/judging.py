@@ -75,6 +75,7 @@ def judge_stack(stack: Stack, chosen: Iterable[Rule] | None = None) -> Judgement
         chosen: Rules to judge by; all of them when absent.
     """
     violations: list[Violation] = []
+    told: list[Violation] = []
     deferred: list[Deferred] = []
     notes: list[Note] = []
     used: list[ExceptionUsed] = []
@@ -84,7 +85,8 @@ def judge_stack(stack: Stack, chosen: Iterable[Rule] | None = None) -> Judgement
         deferred += waiting
         notes += worth_knowing
         if rule.yields:
-            refused = _not_yet_told(refused, violations)
+            refused = _not_yet_told(refused, told)
+        told += refused
         for one in refused:
             exception = _exception(stack, one)
             if exception is None:

@@ -162,6 +162,8 @@ class Zone:
 
         def ask(name: str, kind: str, /) -> Sequence[str]:
             name = name.lower()
+            if not name:
+                return ()  # a record whose name is not known yet
             if not f".{name}".endswith(f".{apex}"):
                 if kind != "TXT" or name not in elsewhere:
                     raise UnseenError(f"{name} {kind}")
@@ -170,7 +172,8 @@ class Zone:
             alias = self.at(owner, "CNAME")
             if alias and alias[0].target != name:
                 return ask(alias[0].target, kind)
-            return [record.answer for record in self.at(owner, kind)]
+            # A preview may not know a record's data yet; it answers nothing until then.
+            return [record.answer for record in self.at(owner, kind) if record.value]
 
         return ask
 

@@ -10,7 +10,7 @@ from policies.registry import in_area
 from policies.stack import Stack
 from policies.zone import ZoneRecord, answering_otherwise
 from readers.spf.check import LOOKUP_LIMIT, VOID_LIMIT, Result
-from readers.spf.reach import Reach, reach
+from readers.spf.reach import Reach, UnseenError, reach
 from readers.spf.record import is_spf
 
 rule = in_area(Area.AUTHENTICATION)
@@ -27,6 +27,8 @@ def envelope_domain(stack: Stack) -> str:
 def _reached(stack: Stack) -> Iterator[tuple[ZoneRecord, Reach]]:
     """Yield the SPF records of the zone that stand alone, each with what it comes to."""
     for record in _records(stack):
+        if not record.name:
+            continue  # a preview does not know it yet
         found = stack.once(f"spf {record.name}", partial(_reach, record.name))
         if found is not None:
             yield record, found
@@ -34,7 +36,10 @@ def _reached(stack: Stack) -> Iterator[tuple[ZoneRecord, Reach]]:
 
 def _reach(name: str, stack: Stack) -> Reach | None:
     texts = [record.value for record in _records(stack) if record.name == name]
-    return reach(name, stack.resolver) if len(texts) == 1 else None
+    try:
+        return reach(name, stack.resolver) if len(texts) == 1 else None
+    except UnseenError:
+        return None  # it stands in no zone of ours, as `records-canonical` says
 
 
 def _records(stack: Stack) -> list[ZoneRecord]:
@@ -80,7 +85,7 @@ def _wellformed(stack: Stack) -> Iterator[Finding]:
         key = _key(stack, record.name)
         for mistake in found.mistakes:
             message = f"the SPF record at {record.name} is a permanent error: {mistake}"
-            yield Finding(message, key, record.resource, record.value)
+            yield Finding(message, key, record.resource, record.value, absent=True)
         if len(record.value.encode()) > 450:
             message = f"the SPF record at {record.name} is long; answers may not fit a packet"
             yield Finding(message, key, record.resource, note=True)
@@ -159,7 +164,9 @@ def _voids(stack: Stack) -> Iterator[Finding]:
             if len(voids) > VOID_LIMIT:
                 asked = ", ".join(voids)
                 message = f"over IPv{version} the SPF record at {record.name} asks in vain: {asked}"
-                yield Finding(message, _key(stack, record.name), record.resource, record.value)
+                yield Finding(
+                    message, _key(stack, record.name), record.resource, record.value, absent=True
+                )
                 break
 
 
@@ -185,7 +192,7 @@ def _envelope(stack: Stack) -> Iterator[Finding]:
                 message = f"the SPF record at {wanted.name} shuts the smarthost out ({lacking});"
                 message += f" it asks for {wanted.value}"
                 record = published[0]
-                yield Finding(message, key, record.resource, record.value)
+                yield Finding(message, key, record.resource, record.value, absent=True)
 
 
 def _shut_out(stack: Stack, name: str, wanted: str) -> str:
@@ -221,7 +228,7 @@ def _envelope_mx(stack: Stack) -> Iterator[Finding]:
         }
         if not any(one.target in targets for one in found):
             resource = found[0].resource if found else None
-            seen = found[0].value if found else ""
+            seen = found[0].value if found else wanted.name
             message = f"{wanted.name} has no MX record for {wanted.value}"
             key = "mail:smarthost.region"
             yield Finding(message, key, resource, seen, absent=resource is None)

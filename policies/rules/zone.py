@@ -52,7 +52,9 @@ def _declared(stack: Stack) -> Iterator[Finding]:
         if instead is not None or not _harmless(stack, record):
             what = "says other than what is declared" if instead else "follows from no declaration"
             message = f"{record.name} {record.type} {what}"
-            yield Finding(message, key_of(stack, record.name), record.resource, record.name)
+            yield Finding(
+                message, key_of(stack, record.name), record.resource, record.name, absent=True
+            )
     for item in missing:
         message = f"{item.name} {item.type} is declared and not published"
         yield Finding(message, key_of(stack, item.name), seen=item.name, absent=True)
