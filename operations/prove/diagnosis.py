@@ -432,7 +432,7 @@ def _dmarc_in_zone(case: _Case) -> Cause | None:
         "mail:dmarc.stage",
         "`pulumi refresh`, then `pulumi up`.",
         Station.PROTECTION,
-        case.broken("dmarc-record", "outbound-dmarc", "forgery"),
+        case.broken("dmarc-record", "dmarc-stage", "dmarc-reports", "outbound-dmarc", "forgery"),
     )
 
 

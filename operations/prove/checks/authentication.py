@@ -175,7 +175,7 @@ async def _dmarc_stage(subject: Subject) -> Finding:
     seen = f"{stage.value} since {subject.declaration.dmarc.since}"
     published = (await subject.net.resolve(f"_dmarc.{subject.declaration.domain}", "TXT")).values
     if not any(f"p={stage.value}" in record for record in published):
-        return failed(f"{stage.value} is not published", seen, key="mail:dmarc.stage")
+        return failed(f"{stage.value} is not what is published", seen, key="mail:dmarc.stage")
     if stage is DmarcStage.NONE:
         return warned(seen, "quarantine, once the reports are clean", key="mail:dmarc.stage")
     return passed(seen, "quarantine or reject", key="mail:dmarc.stage")
