@@ -714,11 +714,15 @@ def rely(options: argparse.Namespace, settings: Settings) -> int:
         SettingsError: what restic needs is not there.
     """
     restic = restic_of(settings)
+    memory = machine.recall(settings.state / MEMORY) or {}
+    if options.done_with and not memory.get("snapshot"):
+        # Before the first good backup there may be no repository to ask.
+        say(options, {"ok": True, "text": "no snapshot was kept"})
+        return SUCCESS
     if options.done_with:
         number = archives.done_with(restic, settings.host, options.done_with)
         say(options, {"ok": True, "text": f"{number} snapshots let go"})
         return SUCCESS
-    memory = machine.recall(settings.state / MEMORY) or {}
     name = str(memory.get("snapshot") or "")
     kept = archives.keep_for(restic, settings.host, name, options.keep_for)
     machine.remember(settings.state / MEMORY, {**memory, "snapshot": kept.id})

@@ -25,6 +25,17 @@ def as_it_is(_: str, value: Any) -> Any:
     return value
 
 
+def _bare(value: Any) -> Any:
+    """Return a value without the notes that bridged plugins put between its properties."""
+    match value:
+        case dict():
+            return {key: _bare(part) for key, part in value.items() if not key.startswith("__")}
+        case list():
+            return [_bare(part) for part in value]
+        case _:
+            return value
+
+
 def compared(
     wanted: Wanted,
     identity: str,
@@ -58,7 +69,7 @@ def compared(
             unseen[key] = SEALED_YET if is_hidden(declared) else NOT_YET
             continue
         there = live.get(key)
-        if canonical(key, there) == canonical(key, unsealed(declared)):
+        if canonical(key, there) == canonical(key, _bare(unsealed(declared))):
             continue
         hidden = is_hidden(declared)
         differences.append(

@@ -143,5 +143,7 @@ def _official(package: str) -> tuple[Path | None, str]:
 def _script(file: Path, project: Path, module: str, *words: str) -> None:
     command = shlex.join([sys.executable, "-m", module, *words])
     path = shlex.quote(str(project))
-    file.write_text(f'#!/bin/sh\nPYTHONPATH={path} exec {command} "$@"\n')
+    # What the person has on it comes behind: a program may import from there.
+    search = f"PYTHONPATH={path}${{PYTHONPATH:+:$PYTHONPATH}}"
+    file.write_text(f'#!/bin/sh\n{search} exec {command} "$@"\n')
     file.chmod(0o755)

@@ -264,8 +264,9 @@ class Smarthost(Service):
             return AuthResult(success=False, handled=False)
         # The same rejection for both, as a relay that does not tell which one was wrong.
         credential = _digest(data.password)
-        user = house.user or self._user
-        right = data.login == user.encode() and credential in self._credentials
+        # Which user an account of SES has is known from the declaration that this world began with.
+        user = (house.user or self._user or data.login.decode()).encode()
+        right = data.login == user and credential in self._credentials
         # Which credential it was is remembered with what it sends.
         return AuthResult(success=right, handled=False, auth_data=credential[:12])
 

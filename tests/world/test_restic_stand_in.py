@@ -84,11 +84,11 @@ def test_pruning_takes_what_no_snapshot_needs(backed_up: Path, tmp_path: Path) -
 def test_seven_daily_four_weekly_six_monthly_overlap() -> None:
     start = datetime(2026, 1, 1, 3, tzinfo=UTC)
     nights = [
-        {"id": str(number), "time": (start + timedelta(days=number)).isoformat()}
+        {"id": str(number), "time": (start + timedelta(days=number)).isoformat(), "tags": []}
         for number in range(320)
     ]
     options = Namespace(keep_last=None, keep_hourly=None, keep_daily=7, keep_weekly=4,
-                        keep_monthly=6, keep_yearly=None)  # fmt: skip
+                        keep_monthly=6, keep_yearly=None, keep_tag=None)  # fmt: skip
     kept = restic.kept_by(options, nights)
     assert 13 <= len(kept) <= 15
     assert "319" in kept
