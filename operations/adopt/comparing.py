@@ -69,7 +69,7 @@ def compared(
             unseen[key] = SEALED_YET if is_hidden(declared) else NOT_YET
             continue
         there = live.get(key)
-        if canonical(key, there) == canonical(key, _bare(unsealed(declared))):
+        if canonical(key, _bare(there)) == canonical(key, _bare(unsealed(declared))):
             continue
         hidden = is_hidden(declared)
         differences.append(
