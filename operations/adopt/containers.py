@@ -35,7 +35,7 @@ def container_words(
     own = set((((image or {}).get("Config")) or {}).get("Env") or ())
     ports = [
         {"internal": int(key.partition("/")[0]), "external": int(place["HostPort"] or 0),
-         "ip": place["HostIp"]}
+         "ip": place["HostIp"], "protocol": key.partition("/")[2] or "tcp"}
         for key, places in (host.get("PortBindings") or {}).items()
         for place in places or ()
     ]  # fmt: skip
