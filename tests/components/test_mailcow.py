@@ -117,9 +117,9 @@ def test_another_tag_in_a_rehearsal_is_the_declared_commit(qual: Declaration) ->
 def test_the_start_reads_the_options_of_its_program(qual: Declaration) -> None:
     command = deployed(qual)["mailcow"].inputs["create"].splitlines()[0]
     guard, _, start = command.partition(" && ")
-    noted = settings_guard.parser().parse_args(guard.split()[2:])
+    noted = settings_guard.parser().parse_args(guard.split()[3:])
     assert noted.note
-    options = stack.parser().parse_args(start.split()[2:])
+    options = stack.parser().parse_args(start.split()[3:])
     assert options.action == "up"
     assert options.project == "po-mail"
     assert stack.watched(options.watch) == {

@@ -31,6 +31,8 @@ BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "object_from": st.sampled_from(["*@A.example.net", "a_b@c.net", "Spam.example.net"]),
     "dkim_selector": LABELS,
     "custom_params": st.just(""),
+    # Mailcow refuses what is no regular expression.
+    "exclude": st.sampled_from(["", "(?i)spam|(?i)junk", "^Trash$", "[Dd]rafts", r"a\.b\\c"]),
     "quota": st.integers(0, 5000),
     "max_age": st.integers(1, 31536000),
 }
