@@ -42,7 +42,7 @@ def test_the_delivery_comes_after_routes_and_release(qual: Declaration) -> None:
 
 def test_the_options_are_those_of_the_program(qual: Declaration) -> None:
     words = deployed(qual)["certificate-delivery"].inputs["create"].splitlines()[0].split()
-    options = certificate_delivery.parser().parse_args(words[2:])
+    options = certificate_delivery.parser().parse_args(words[words.index("-B") + 2 :])
     assert options.host == "mx.portugalodyssey.pt"
     assert options.acme == "/opt/po-shared/traefik/acme.json"
     assert options.ca_bundle is None

@@ -33,6 +33,9 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
         tools = found.world.folder / "tools"
         shim = (tools / "docker").read_text().replace("host_tools.docker", "host_tools.restic")
         (tools / "restic").write_text(shim)
+        # A night waits ten minutes for what does not answer; these tests do not.
+        settings = found.root / "opt/po-mail/backup.json"
+        settings.write_text(json.dumps(json.loads(settings.read_text()) | {"patienceSeconds": 0}))
         # Rows are none of this file's business, and the rehearsed database is asked table by table.
         with (found.root / "opt/po-mail/bin/inventory.py").open("a") as program:
             program.write(

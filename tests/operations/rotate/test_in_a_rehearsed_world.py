@@ -121,9 +121,11 @@ def test_messages_that_wait_for_a_login_leave_once_the_new_one_is_deployed(world
     with letters.going_on():
         time.sleep(1)
     assert letters.arrived() == []
+    waiting = [one for one in world.world.ask("GET", "/mail/queue") if one["state"] == "deferred"]
+    assert len(waiting) == len(letters.written) > 0
+    # By the time the rotation looks, the queue may have tried again by itself.
     told = world.rotate("smarthost")
     assert told.ending is Ending.DONE
-    assert not told.words["prove"].startswith("nothing")
     assert sorted(letters.arrived()) == sorted(letters.written)
 
 
