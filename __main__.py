@@ -17,41 +17,55 @@ its mail, `pulumi state unprotect` it first. `make rehearse` does all of this on
 import pulumi
 
 from components.accounts import open_accounts, open_mailcow
-from components.backup import BackupArgs, BackupComponent
-from components.certificate import CertificateArgs, CertificateComponent
+from components.backup import BackupArgs, BackupComponent, Nightly
+from components.certificate import CertificateArgs, CertificateComponent, Delivery
 from components.cloudflare_zone import ZoneArgs, ZoneComponent
-from components.declaration import from_config
-from components.host import HostArgs, HostComponent
+from components.configuration import from_config
+from components.host import HostArgs, HostComponent, firewall_of
 from components.mailcow import MailcowArgs, MailcowComponent, ReleaseArgs, ReleaseComponent
+from components.mailcow_conf import Installation
 from components.monitoring import MonitoringArgs, MonitoringComponent
 from components.people import PeopleArgs, PeopleComponent
 from components.relay import RelayArgs, RelayComponent
 from components.traefik import TraefikArgs, TraefikComponent
+from declaration.zone_records import records
 
 declaration, secrets = from_config()
-accounts = open_accounts(declaration, secrets)
+names, mailcow = declaration.names, declaration.mailcow
+accounts = open_accounts(names, declaration.backup.region, secrets)
 connection = accounts.connection
 on_host = pulumi.ResourceOptions(providers=[accounts.host])
+textfiles = declaration.monitoring.textfile_directory
+settings = Installation(mailcow, names)
 
-host = HostComponent("host", HostArgs(declaration, connection), on_host)
+host = HostComponent("host", HostArgs(firewall_of(mailcow, names), connection), on_host)
 release = ReleaseComponent(
-    "release", ReleaseArgs(declaration, connection, after=[host.library]), on_host
+    "release", ReleaseArgs(settings, connection, after=[host.library]), on_host
 )
 smarthost = RelayComponent(
     "smarthost",
-    RelayArgs(declaration, secrets.smarthost_password, after=[release.checked]),
+    RelayArgs(names, mailcow.directory, secrets.smarthost_password, after=[release.checked]),
     on_host,
 )
-traefik = TraefikComponent("traefik", TraefikArgs(declaration, after=[host.directories]), on_host)
+traefik = TraefikComponent(
+    "traefik", TraefikArgs(declaration.traefik, names, after=[host.directories]), on_host
+)
 certificate = CertificateComponent(
     "certificate",
-    CertificateArgs(declaration, connection, routes=traefik.file, after=[release.checked]),
+    CertificateArgs(
+        declaration.certificate,
+        Delivery(declaration.traefik, mailcow, names, textfiles),
+        connection,
+        routes=traefik.file,
+        after=[release.checked],
+    ),
     on_host,
 )
 stack = MailcowComponent(
     "mailcow",
     MailcowArgs(
-        declaration,
+        settings,
+        declaration.generations,
         connection,
         release=release,
         spamhaus_dqs_key=secrets.spamhaus_dqs_key,
@@ -62,29 +76,55 @@ stack = MailcowComponent(
 )
 people = PeopleComponent(
     "people",
-    PeopleArgs(declaration, secrets.passwords),
+    PeopleArgs(
+        declaration.company,
+        declaration.domain,
+        declaration.mailboxes,
+        declaration.aliases,
+        disk_gib=declaration.host.disk_gib,
+        restart_sogo=not mailcow.skip_sogo,
+        protect=declaration.protect_mailboxes,
+        passwords=secrets.passwords,
+    ),
     pulumi.ResourceOptions(
-        providers=[open_mailcow(declaration, stack.api_key)], depends_on=[stack.started]
+        providers=[open_mailcow(names, stack.api_key)], depends_on=[stack.started]
     ),
 )
 zone = ZoneComponent(
     "zone",
-    ZoneArgs(declaration, receiving=[people]),
+    ZoneArgs(records(declaration), declaration.zone, declaration.domain, receiving=[people]),
     pulumi.ResourceOptions(providers=[accounts.cloudflare]),
 )
 backup = BackupComponent(
     "backup",
-    BackupArgs(declaration, connection, secrets.backup_passphrase, after=[stack.started]),
+    BackupArgs(
+        Nightly(declaration.backup, mailcow, names, textfiles),
+        declaration.generations.storage_key,
+        connection,
+        secrets.backup_passphrase,
+        after=[stack.started],
+    ),
     pulumi.ResourceOptions(providers=[accounts.minio, accounts.host]),
 )
 monitoring = MonitoringComponent(
     "monitoring",
-    MonitoringArgs(declaration, connection, stack.watching_key, after=[stack.started]),
+    MonitoringArgs(
+        declaration.monitoring,
+        declaration.exporter_digest,
+        mailcow,
+        names,
+        declaration.bounds,
+        declaration.company,
+        declaration.generations.exporter_token,
+        connection,
+        stack.watching_key,
+        after=[stack.started],
+    ),
     pulumi.ResourceOptions(providers=[accounts.docker, accounts.host]),
 )
 
-pulumi.export("mailHost", declaration.mail_host)
-pulumi.export("webmail", f"https://{declaration.web.webmail}.{declaration.domain}")
-pulumi.export("administration", f"https://{declaration.web.admin}.{declaration.domain}")
-pulumi.export("release", declaration.mailcow.release.tag)
+pulumi.export("mailHost", names.mail_host)
+pulumi.export("webmail", f"https://{names.webmail}")
+pulumi.export("administration", f"https://{names.administration}")
+pulumi.export("release", mailcow.release.tag)
 pulumi.export("zoneId", zone.zone_id)

@@ -11,7 +11,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from components.people import AliasSettings, MailboxSettings
+from declaration.people import AliasSettings, MailboxSettings
 from policies import Resource, Secret, judge_stack, stack_of
 from policies.program import prepare
 from policies.recording import record

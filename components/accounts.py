@@ -13,9 +13,9 @@ import pulumi_minio as minio
 
 import pulumi_host
 import pulumi_mailcow
-from components.declaration import Declaration
+from components.configuration import Secrets
 from components.remote import connection_to
-from components.secrets import Secrets
+from declaration.names import Names
 
 
 @dataclass(frozen=True)
@@ -38,76 +38,68 @@ class Accounts:
     connection: command.remote.ConnectionArgs
 
 
-def open_accounts(declaration: Declaration, secrets: Secrets) -> Accounts:
+def open_accounts(names: Names, storage_region: str, secrets: Secrets) -> Accounts:
     """Return the accounts that are there before the stack runs.
 
     Args:
-        declaration: The declaration.
+        names: Where everything is reached.
+        storage_region: Region of the object storage.
         secrets: The secrets of the stack.
     """
-    endpoints = declaration.endpoints
     return Accounts(
         cloudflare=cloudflare.Provider(
             "cloudflare",
             api_token=secrets.cloudflare_api_token,
-            base_url=endpoints.cloudflare_api,
+            base_url=names.cloudflare_api,
         ),
-        docker=docker.Provider(
-            "docker", host=_docker_host(declaration), ssh_opts=_ssh(declaration)
-        ),
+        docker=docker.Provider("docker", host=names.docker, ssh_opts=_ssh(names)),
         host=pulumi_host.Provider(
             "host",
-            address=endpoints.ssh.address if endpoints.ssh else declaration.host.address,
-            port=endpoints.ssh.port if endpoints.ssh else declaration.host.ssh.port,
-            user=declaration.host.ssh.user,
+            address=names.ssh.address,
+            port=names.ssh.port,
+            user=names.ssh.user,
             private_key=secrets.ssh_private_key,
-            host_key=declaration.host_key,
+            host_key=names.ssh.host_key,
         ),
         minio=minio.Provider(
             "minio",
-            minio_server=endpoints.storage or declaration.backup.server,
+            minio_server=names.storage.server,
             minio_user=secrets.storage_access_key,
             minio_password=secrets.storage_secret_key,
-            minio_region=declaration.backup.region,
-            minio_ssl=endpoints.storage_tls,
+            minio_region=storage_region,
+            minio_ssl=names.storage.tls,
         ),
-        connection=connection_to(declaration, secrets.ssh_private_key),
+        connection=connection_to(names.ssh, secrets.ssh_private_key),
     )
 
 
-def open_mailcow(declaration: Declaration, api_key: pulumi.Input[str]) -> pulumi_mailcow.Provider:
+def open_mailcow(names: Names, api_key: pulumi.Input[str]) -> pulumi_mailcow.Provider:
     """Return the account at Mailcow's API, which is there once the stack runs.
 
     The name and its certificate are checked; the address is taken from the declaration, because
     a fresh record has not reached every resolver yet.
 
     Args:
-        declaration: The declaration.
+        names: Where everything is reached.
         api_key: Mailcow's API key.
     """
-    endpoints = declaration.endpoints
     return pulumi_mailcow.Provider(
         "mailcow",
-        endpoint=f"https://{declaration.web.admin}.{declaration.domain}",
+        endpoint=names.api,
         api_key=pulumi.Output.secret(api_key),
-        connect_to=endpoints.web or f"{declaration.host.address}:443",
-        ca_bundle=endpoints.ca_bundle,
+        connect_to=names.web,
+        ca_bundle=names.ca_bundle,
     )
 
 
-def _docker_host(declaration: Declaration) -> str:
-    ssh = declaration.host.ssh
-    return declaration.endpoints.docker or f"ssh://{ssh.user}@{declaration.host.address}:{ssh.port}"
-
-
-def _ssh(declaration: Declaration) -> list[str] | None:
+def _ssh(names: Names) -> list[str] | None:
     """Return options for the `ssh` that the Docker provider runs with the operator's own agent.
 
     It would trust whatever the operator's known_hosts holds; it is given the declared key instead.
     """
-    if declaration.endpoints.docker:
+    if not names.docker_is_remote:
         return None
-    kind, key = declaration.host_key.split()[:2]
+    kind, key = names.ssh.host_key.split()[:2]
     options = {
         "BatchMode": "yes",
         "StrictHostKeyChecking": "yes",

@@ -5,15 +5,15 @@ Every alert has a section in docs/runbook.md whose heading is its name.
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
-if TYPE_CHECKING:  # the declaration is made of the parts, which must not import it back
-    from components.declaration import Declaration
+from declaration.monitoring import Bounds
+from declaration.names import PROJECT
 
 RUNBOOK = "docs/runbook.md"
-JOB = "po-mail"
+JOB = PROJECT
 """Job of the exporter in Prometheus."""
 DRILL_METRIC = "po_mail_drill_last_success_timestamp_seconds"
 """When a restore was last tried and found good; the drill writes it."""
@@ -325,24 +325,21 @@ def _surroundings(disk_percent: int, stale_seconds: int) -> list[Alert]:
     ]
 
 
-def alerts(declaration: "Declaration") -> list[Alert]:
+def alerts(bounds: Bounds) -> list[Alert]:
     """Return every alert, with the bounds that are declared."""
-    monitoring, backup = declaration.monitoring, declaration.backup
     return [
-        *_certificate(declaration.certificate.warn_days),
-        *_queue(monitoring.queue_length),
+        *_certificate(bounds.certificate_days),
+        *_queue(bounds.queue_length),
         *_relay(),
-        *_backup(monitoring.backup_age_hours, backup.drill_every_days),
-        *_dmarc(declaration.dmarc.evidence.aligned_percent),
+        *_backup(bounds.backup_hours, bounds.drill_days),
+        *_dmarc(bounds.aligned_percent),
         # The backup's own age is watched; the others are written at least this often.
-        *_surroundings(
-            monitoring.disk_percent, 3 * 60 * max(60, declaration.certificate.check_minutes)
-        ),
+        *_surroundings(bounds.disk_percent, 3 * 60 * max(60, bounds.certificate_minutes)),
     ]
 
 
-def render_rules(declaration: "Declaration") -> str:
+def render_rules(bounds: Bounds) -> str:
     """Return the rule file for Prometheus."""
-    groups = [{"name": JOB, "rules": [alert.rule() for alert in alerts(declaration)]}]
+    groups = [{"name": JOB, "rules": [alert.rule() for alert in alerts(bounds)]}]
     text: str = yaml.safe_dump({"groups": groups}, sort_keys=False, width=100)
     return f"# Written by Pulumi.\n{text}"

@@ -14,93 +14,32 @@ import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import TYPE_CHECKING
 
 import pulumi
 import pulumi_command as command
 import pulumi_minio as minio
-from pydantic import Field, PositiveInt
 
 import pulumi_host
 from components import drill
-from components.remote import BASE, PROGRAMS, SECRETS, STATE, UNITS, on_host, program_file
-from components.settings import Settings
+from components.remote import on_host, program_file
 from components.units import Service, render_service, render_timer, run_program
+from declaration.backup import BackupSettings
+from declaration.mailcow import MailcowSettings
+from declaration.names import (
+    BACKUP_ENVIRONMENT,
+    BACKUP_PASSPHRASE,
+    BACKUP_PROGRAM,
+    BACKUP_SETTINGS,
+    BACKUP_UNIT,
+    DRILL_PROGRAM,
+    DRILL_SETTINGS,
+    PROGRAMS,
+    SECRETS,
+    STATE,
+    UNITS,
+    Names,
+)
 
-if TYPE_CHECKING:  # the declaration is made of the parts, which must not import it back
-    from components.declaration import Declaration
-
-
-class RetentionSettings(Settings):
-    """How many snapshots are kept of each kind; restic's kinds overlap."""
-
-    daily: PositiveInt = 7
-    """The last of each of the last N days."""
-    weekly: PositiveInt = 4
-    """The last of each of the last N weeks."""
-    monthly: PositiveInt = 6
-    """The last of each of the last N months."""
-
-
-_PERIODS = {"daily": "%Y-%m-%d", "weekly": "%G-%V", "monthly": "%Y-%m"}
-"""What makes two moments belong to the same day, week (ISO 8601) or month."""
-
-
-def kept_days(moments: Sequence[datetime], keep: RetentionSettings) -> list[datetime]:
-    """Return which snapshots restic keeps of those that there are, the oldest first.
-
-    Each kind keeps the last snapshot of each of its last N periods that have one; the kinds
-    overlap (https://restic.readthedocs.io/en/stable/060_forget.html).
-
-    Args:
-        moments: When the snapshots were made, in UTC.
-        keep: How many are kept of each kind.
-    """
-    newest_first, kept = sorted(moments, reverse=True), set[datetime]()
-    for kind, number in keep.model_dump().items():
-        last: dict[str, datetime] = {}
-        for moment in newest_first:
-            last.setdefault(moment.strftime(_PERIODS[kind]), moment)
-        kept.update(list(last.values())[:number])
-    return sorted(kept)
-
-
-class BackupSettings(Settings):
-    """What runs every night, and where it goes."""
-
-    server: str = Field(pattern=r"^[a-z0-9.-]+(:\d+)?$")
-    """MinIO server as host:port, spoken to over TLS."""
-    bucket: str = Field("po-mail-backups", pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
-    """Bucket, private and versioned."""
-    region: str = "eu-west-1"
-    """Region of the bucket as MinIO reports it; within the EU."""
-    user: str = "po-mail-backup"
-    """MinIO user of the backup, confined to the bucket."""
-    schedule: str = "*-*-* 03:00:00 UTC"
-    """When it runs, as a systemd calendar expression."""
-    retention: RetentionSettings = RetentionSettings()
-    """What is kept."""
-    noncurrent_days: int = Field(30, ge=7)
-    """Days that an overwritten or deleted object can still be brought back."""
-    drill_every_days: int = Field(90, ge=1)
-    """How old the last restore drill may be. A policy refuses the stack when it is older."""
-    first_drill_by: date | None = None
-    """Until when the first restore drill will have been held; a policy refuses the stack from the
-    day after, unless there is a certificate. Without a date, a missing certificate is only noted,
-    and the alert MailDrillOld is raised."""
-
-
-PROGRAM = "backup.py"
-"""The program that makes the backup."""
-UNIT = "po-mail-backup"
-"""Name of the systemd service and of its timer."""
-SETTINGS = f"{BASE}/backup.json"
-"""What the program is told; no secret."""
-ENVIRONMENT = f"{SECRETS}/backup.env"
-"""What restic is told; secret."""
-PASSPHRASE = f"{SECRETS}/backup-passphrase"
-"""The passphrase of the archives."""
 MAILCOW_DATABASE = "mailcow"
 """Name of Mailcow's database; its release takes no other for granted."""
 INVENTORY = "inventory.py"
@@ -157,20 +96,37 @@ def own_paths(directory: str) -> dict[str, str]:
     }
 
 
-def render_backup_settings(declaration: "Declaration") -> str:
+@dataclass(frozen=True)
+class Nightly:
+    """What is stored every night, and where.
+
+    Attributes:
+        backup: What runs, and where it goes.
+        mailcow: The stack whose mail it is.
+        names: The mail host and the object storage.
+        textfiles: Directory of the textfile collector.
+    """
+
+    backup: BackupSettings
+    mailcow: MailcowSettings
+    names: Names
+    textfiles: str
+
+
+def render_backup_settings(nightly: Nightly) -> str:
     """Return what the program on the host is told, as JSON."""
-    mailcow, backup = declaration.mailcow, declaration.backup
+    mailcow, backup = nightly.mailcow, nightly.backup
     settings = {
         "project": mailcow.project,
         "directory": mailcow.directory,
-        "host": declaration.mail_host,
+        "host": nightly.names.mail_host,
         "release": mailcow.release.tag,
         "volumes": VOLUMES,
         "paths": backup_paths(mailcow.directory),
         "optionalPaths": own_paths(mailcow.directory),
-        "environment": ENVIRONMENT,
+        "environment": BACKUP_ENVIRONMENT,
         "state": STATE,
-        "metrics": f"{declaration.monitoring.textfile_directory}/{METRICS}",
+        "metrics": f"{nightly.textfiles}/{METRICS}",
         "database": MAILCOW_DATABASE,
         "keep": backup.retention.model_dump(),
         "checkPercent": CHECK_PERCENT,
@@ -179,20 +135,18 @@ def render_backup_settings(declaration: "Declaration") -> str:
     return json.dumps(settings, indent=2) + "\n"
 
 
-def render_environment(declaration: "Declaration", access_key: str, secret_key: str) -> str:
+def render_environment(nightly: Nightly, access_key: str, secret_key: str) -> str:
     """Return restic's environment; it is secret.
 
     Args:
-        declaration: The declaration.
+        nightly: Where the archives go.
         access_key: Access key of the backup's service account.
         secret_key: Its secret key.
     """
-    backup, endpoints = declaration.backup, declaration.endpoints
-    scheme = "https" if endpoints.storage is None or endpoints.storage_tls else "http"
-    server = endpoints.storage or backup.server
+    backup = nightly.backup
     return (
-        f"RESTIC_REPOSITORY=s3:{scheme}://{server}/{backup.bucket}\n"
-        f"RESTIC_PASSWORD_FILE={PASSPHRASE}\n"
+        f"RESTIC_REPOSITORY=s3:{nightly.names.storage.url}/{backup.bucket}\n"
+        f"RESTIC_PASSWORD_FILE={BACKUP_PASSPHRASE}\n"
         f"AWS_ACCESS_KEY_ID={access_key}\n"
         f"AWS_SECRET_ACCESS_KEY={secret_key}\n"
         f"AWS_DEFAULT_REGION={backup.region}\n"
@@ -223,9 +177,13 @@ def bucket_policy(bucket: str) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": statements})
 
 
-def render_backup_service(declaration: "Declaration") -> str:
-    """Return the systemd service that makes one backup."""
-    run = run_program(PROGRAM, ["--settings", SETTINGS])
+def render_backup_service(textfiles: str) -> str:
+    """Return the systemd service that makes one backup.
+
+    Args:
+        textfiles: Directory of the textfile collector.
+    """
+    run = run_program(BACKUP_PROGRAM, ["--settings", BACKUP_SETTINGS])
     return render_service(
         Service(
             "Back the mail up",
@@ -236,9 +194,9 @@ def render_backup_service(declaration: "Declaration") -> str:
             # Docker over its socket, the storage over the network, wherever its name leads.
             families=["AF_UNIX", "AF_INET", "AF_INET6"],
             addresses=None,
-            writes=[STATE, f"-{declaration.monitoring.textfile_directory}"],
+            writes=[STATE, f"-{textfiles}"],
             unit=[
-                ("Documentation", f"file:{PROGRAMS}/{PROGRAM}"),
+                ("Documentation", f"file:{PROGRAMS}/{BACKUP_PROGRAM}"),
                 ("Wants", "network-online.target"),
                 ("After", "network-online.target docker.service"),
             ],
@@ -267,13 +225,15 @@ class BackupArgs:
     """What the backup needs to know.
 
     Attributes:
-        declaration: The declaration.
+        nightly: What is stored, and where.
+        generation: Which key to the object storage is in use.
         connection: How commands reach the host.
         passphrase: Passphrase of the archives.
         after: What must be there first: the directories on the host.
     """
 
-    declaration: "Declaration"
+    nightly: Nightly
+    generation: int
     connection: command.remote.ConnectionArgs
     passphrase: pulumi.Input[str]
     after: Sequence[pulumi.Resource] = ()
@@ -309,7 +269,7 @@ class BackupComponent(pulumi.ComponentResource):
 
     def _storage(self) -> tuple[minio.S3Bucket, minio.S3BucketVersioning]:
         """Make the bucket, keep versions, and let them expire."""
-        backup = self._args.declaration.backup
+        backup = self._args.nightly.backup
         bucket = minio.S3Bucket(
             "backup-bucket", bucket=backup.bucket, acl="private", opts=self._mine
         )
@@ -338,7 +298,7 @@ class BackupComponent(pulumi.ComponentResource):
 
     def _account(self) -> minio.IamServiceAccount:
         """Make the user, confine it to the bucket, and give it a key."""
-        backup = self._args.declaration.backup
+        backup = self._args.nightly.backup
         policy_text = self.bucket.bucket.apply(bucket_policy)
         user = minio.IamUser(
             "backup-user",
@@ -361,7 +321,7 @@ class BackupComponent(pulumi.ComponentResource):
             policy_name=policy.name,
             opts=self._mine,
         )
-        generation = self._args.declaration.generations.storage_key
+        generation = self._args.generation
         return minio.IamServiceAccount(
             # Another name is another key: it is made first, and the one before goes at the end.
             "backup-key" if generation == 1 else f"backup-key-{generation}",
@@ -377,19 +337,24 @@ class BackupComponent(pulumi.ComponentResource):
 
     def _files(self, account: minio.IamServiceAccount) -> dict[str, pulumi_host.File]:
         """Write what the program and its service read, by kind."""
-        declaration = self._args.declaration
+        nightly = self._args.nightly
+        project, textfiles = nightly.mailcow.project, nightly.textfiles
         keys = pulumi.Output.all(account.access_key, account.secret_key)
-        environment = keys.apply(lambda pair: render_environment(declaration, pair[0], pair[1]))
+        environment = keys.apply(lambda pair: render_environment(nightly, pair[0], pair[1]))
         contents: dict[str, tuple[str, pulumi.Input[str], str]] = {
-            "settings": (SETTINGS, render_backup_settings(declaration), "0644"),
-            "drill": (drill.SETTINGS, drill.render_drill_settings(declaration, SETTINGS), "0644"),
-            "passphrase": (PASSPHRASE, pulumi.Output.secret(self._args.passphrase), "0600"),
-            "environment": (ENVIRONMENT, pulumi.Output.secret(environment), "0600"),
-            "service": (f"{UNITS}/{UNIT}.service", render_backup_service(declaration), "0644"),
-            "drill-clean": (f"{UNITS}/{drill.UNIT}", drill.render_clean_unit(declaration), "0644"),
+            "settings": (BACKUP_SETTINGS, render_backup_settings(nightly), "0644"),
+            "drill": (
+                DRILL_SETTINGS,
+                drill.render_drill_settings(project, textfiles, BACKUP_SETTINGS),
+                "0644",
+            ),
+            "passphrase": (BACKUP_PASSPHRASE, pulumi.Output.secret(self._args.passphrase), "0600"),
+            "environment": (BACKUP_ENVIRONMENT, pulumi.Output.secret(environment), "0600"),
+            "service": (f"{UNITS}/{BACKUP_UNIT}.service", render_backup_service(textfiles), "0644"),
+            "drill-clean": (f"{UNITS}/{drill.UNIT}", drill.render_clean_unit(textfiles), "0644"),
             "timer": (
-                f"{UNITS}/{UNIT}.timer",
-                render_backup_timer(declaration.backup.schedule),
+                f"{UNITS}/{BACKUP_UNIT}.timer",
+                render_backup_timer(nightly.backup.schedule),
                 "0644",
             ),
         }
@@ -399,23 +364,24 @@ class BackupComponent(pulumi.ComponentResource):
             )
             for kind, (path, content, mode) in contents.items()
         }
-        programs = (PROGRAM, ARCHIVES, INVENTORY, RESTORED_MAIL, drill.PROGRAM)
+        programs = (BACKUP_PROGRAM, ARCHIVES, INVENTORY, RESTORED_MAIL, DRILL_PROGRAM)
         return files | {name: program_file(name, self._on_host) for name in programs}
 
     def _schedule(
         self, files: dict[str, pulumi_host.File], after: Sequence[pulumi.Resource]
     ) -> command.remote.Command:
         """Let the timer run, once everything that a run needs is there."""
-        calendar = shlex.quote(self._args.declaration.backup.schedule)
+        calendar = shlex.quote(self._args.nightly.backup.schedule)
+        timer = f"{BACKUP_UNIT}.timer"
         return on_host(
             "backup-schedule",
             f"systemd-analyze calendar {calendar} >/dev/null && systemctl daemon-reload"
-            f" && systemctl enable --now {UNIT}.timer && systemctl restart {UNIT}.timer"
+            f" && systemctl enable --now {timer} && systemctl restart {timer}"
             # Started at boot alone: a drill may be under way now.
             f" && systemctl enable {drill.UNIT}",
             connection=self._args.connection,
             reads=[files[kind].revision for kind in ("service", "timer", "drill-clean")],
-            delete=f"systemctl disable --now {UNIT}.timer || true\n"
+            delete=f"systemctl disable --now {timer} || true\n"
             f"systemctl disable {drill.UNIT} || true",
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*files.values(), *after]),
         )

@@ -13,31 +13,20 @@ the node exporter, failure included.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import pulumi
 import pulumi_command as command
-from pydantic import Field
 
 import pulumi_host
-from components.remote import BASE, STATE, UNITS, at, on_host, program, program_file
-from components.settings import Settings
+from components.remote import on_host, program_file
 from components.units import Service, render_service, render_timer, run_program
+from declaration.certificate import CertificateSettings
+from declaration.commands import at, program
+from declaration.mailcow import MailcowSettings
+from declaration.names import BASE, PROJECT, STATE, UNITS, Names
+from declaration.traefik import TraefikSettings
 
-if TYPE_CHECKING:  # the declaration is made of the parts, which must not import it back
-    from components.declaration import Declaration
-
-
-class CertificateSettings(Settings):
-    """The public certificate on its way from Traefik to Postfix, Dovecot and nginx."""
-
-    check_minutes: int = Field(60, ge=5, le=1440)
-    """How often the host looks for a renewed certificate."""
-    warn_days: int = Field(21, ge=1, le=29)
-    """Days before expiry at which an alert is raised; Traefik renews 30 days before."""
-
-
-UNIT = "po-mail-certificate"
+UNIT = f"{PROJECT}-certificate"
 """Name of the systemd service and of its timer."""
 PROGRAM = "certificate_delivery.py"
 """The program that delivers the certificate."""
@@ -49,31 +38,47 @@ WAIT_SECONDS = 600
 """How long the first deployment waits: DNS-01 takes minutes when look-ups are cached."""
 
 
-def delivery_options(declaration: "Declaration") -> list[str]:
+@dataclass(frozen=True)
+class Delivery:
+    """What the program must know that delivers the certificate.
+
+    Attributes:
+        traefik: The Traefik that obtains it.
+        mailcow: The stack that uses it.
+        names: The mail host, and whom to trust.
+        textfile_directory: Directory of the node exporter's textfile collector.
+    """
+
+    traefik: TraefikSettings
+    mailcow: MailcowSettings
+    names: Names
+    textfile_directory: str
+
+
+def delivery_options(delivery: Delivery) -> list[str]:
     """Return the options of the program that delivers the certificate."""
-    mailcow, traefik = declaration.mailcow, declaration.traefik
     options = {
-        "--acme": traefik.acme_storage,
-        "--resolver": traefik.certificate_resolver,
-        "--host": declaration.mail_host,
-        "--project": mailcow.project,
-        "--directory": mailcow.directory,
+        "--acme": delivery.traefik.acme_storage,
+        "--resolver": delivery.traefik.certificate_resolver,
+        "--host": delivery.names.mail_host,
+        "--project": delivery.mailcow.project,
+        "--directory": delivery.mailcow.directory,
         "--state": STATE,
-        "--metrics": declaration.monitoring.textfile_directory,
+        "--metrics": delivery.textfile_directory,
     }
-    if declaration.endpoints.ca_bundle is not None:
+    if delivery.names.ca_bundle is not None:
         options["--ca-bundle"] = CA_BUNDLE
     return [word for pair in options.items() for word in pair]
 
 
-def render_delivery_service(declaration: "Declaration") -> str:
+def render_delivery_service(delivery: Delivery) -> str:
     """Return the systemd service that looks for a renewed certificate once."""
-    ssl = f"{declaration.mailcow.directory}/data/assets/ssl"
+    ssl = f"{delivery.mailcow.directory}/data/assets/ssl"
     return render_service(
         Service(
             "Deliver the public certificate to the mail services",
-            [f"ExecStart={run_program(PROGRAM, delivery_options(declaration))}"],
-            writes=[ssl, STATE, f"-{declaration.monitoring.textfile_directory}"],
+            [f"ExecStart={run_program(PROGRAM, delivery_options(delivery))}"],
+            writes=[ssl, STATE, f"-{delivery.textfile_directory}"],
             service={"TimeoutStartSec": "600", "PrivateTmp": "yes"},
         )
     )
@@ -98,13 +103,15 @@ class CertificateArgs:
     """What the certificate's way needs to know.
 
     Attributes:
-        declaration: The declaration.
+        certificate: How often it is looked for.
+        delivery: What the program must know.
         connection: How commands reach the host.
         routes: Traefik's dynamic file, which makes Traefik ask for the certificate.
         after: What must be there first: the directories and the release.
     """
 
-    declaration: "Declaration"
+    certificate: CertificateSettings
+    delivery: Delivery
     connection: command.remote.ConnectionArgs
     routes: pulumi_host.File
     after: Sequence[pulumi.Resource] = ()
@@ -127,20 +134,20 @@ class CertificateComponent(pulumi.ComponentResource):
             opts: Resource options; they carry the `host` provider.
         """
         super().__init__("mail:components:Certificate", name, None, opts)
-        declaration = args.declaration
+        delivery = args.delivery
         after = pulumi.ResourceOptions(parent=self, depends_on=list(args.after))
         shipped = program_file(PROGRAM, after)
         files = [shipped]
-        if declaration.endpoints.ca_bundle is not None:
+        if delivery.names.ca_bundle is not None:
             files.append(
                 pulumi_host.File(
                     "certificate-authorities",
                     path=CA_BUNDLE,
-                    content=declaration.endpoints.ca_bundle,
+                    content=delivery.names.ca_bundle,
                     opts=after,
                 )
             )
-        words = " ".join(delivery_options(declaration))
+        words = " ".join(delivery_options(delivery))
         self.delivery = on_host(
             "certificate-delivery",
             f"{program(PROGRAM)} {words} --wait {WAIT_SECONDS}",
@@ -153,10 +160,10 @@ class CertificateComponent(pulumi.ComponentResource):
 
     def _schedule(self, args: CertificateArgs, shipped: pulumi_host.File) -> None:
         """Let the host look for a renewed certificate."""
-        declaration = args.declaration
+        delivery = args.delivery
         contents = {
-            "service": render_delivery_service(declaration),
-            "timer": render_delivery_timer(declaration.certificate.check_minutes),
+            "service": render_delivery_service(delivery),
+            "timer": render_delivery_timer(args.certificate.check_minutes),
         }
         units = [
             pulumi_host.File(
@@ -175,6 +182,6 @@ class CertificateComponent(pulumi.ComponentResource):
             reads=[unit.revision for unit in units],
             # A metric that nobody renews would raise alerts for ever.
             delete=f"systemctl disable --now {UNIT}.timer || true\n"
-            f"rm -f {at(f'{declaration.monitoring.textfile_directory}/{METRICS}')}",
+            f"rm -f {at(f'{delivery.textfile_directory}/{METRICS}')}",
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*units, self.delivery]),
         )

@@ -1,8 +1,4 @@
-"""The zone's records at Cloudflare.
-
-Apart from `components.zone`, because `pulumi_cloudflare` takes seconds to import: who only reads
-the declaration or works out the records does not wait for it.
-"""
+"""The zone's records at Cloudflare."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -11,9 +7,8 @@ from typing import Any
 import pulumi
 import pulumi_cloudflare as cloudflare
 
-from components.declaration import Declaration
-from components.records import Caa, Record, RecordType, Srv, Tlsa, quote_text
-from components.zone import records
+from declaration.records import Caa, Record, RecordType, Srv, Tlsa, quote_text
+from declaration.zone import ZoneSettings
 
 
 def cloudflare_shape(record: Record) -> dict[str, Any]:
@@ -46,12 +41,16 @@ class ZoneArgs:
     """What the zone is made from.
 
     Attributes:
-        declaration: The declaration.
+        records: Every record that mail needs.
+        zone: The zone at Cloudflare.
+        domain: The mail domain, by whose name the zone is looked up unless it has another.
         receiving: What must be there before the MX record invites mail: a mailbox that does not
             exist yet would refuse it for good.
     """
 
-    declaration: Declaration
+    records: Sequence[Record]
+    zone: ZoneSettings
+    domain: str
     receiving: Sequence[pulumi.Resource] = ()
 
 
@@ -70,26 +69,25 @@ class ZoneComponent(pulumi.ComponentResource):
         self, name: str, args: ZoneArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("mail:components:Zone", name, None, opts)
-        declaration = args.declaration
-        self.zone_id = self._zone_id(declaration)
+        self.zone_id = self._zone_id(args)
         self.records = {
             record.key: cloudflare.DnsRecord(
                 record.key,
                 zone_id=self.zone_id,
-                ttl=declaration.zone.ttl,
+                ttl=args.zone.ttl,
                 **cloudflare_shape(record),
                 opts=pulumi.ResourceOptions(
                     parent=self, depends_on=args.receiving if record.key == "apex-mx" else None
                 ),
             )
-            for record in records(declaration)
+            for record in args.records
         }
         self.register_outputs({"zone_id": self.zone_id})
 
-    def _zone_id(self, declaration: Declaration) -> pulumi.Output[str]:
-        if declaration.zone.id is not None:
-            return pulumi.Output.from_input(declaration.zone.id)
-        name = declaration.zone.name or declaration.domain
+    def _zone_id(self, args: ZoneArgs) -> pulumi.Output[str]:
+        if args.zone.id is not None:
+            return pulumi.Output.from_input(args.zone.id)
+        name = args.zone.name or args.domain
         found = cloudflare.get_zone_output(
             filter=cloudflare.GetZoneFilterArgs(name=name, match="all"),
             opts=pulumi.InvokeOptions(parent=self),

@@ -6,37 +6,11 @@ when a release sets either for itself.
 """
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import TypedDict
 
 import yaml
-from pydantic import Field, PositiveInt
 
-from components.settings import Settings
-
-
-class ResourceTier(StrEnum):
-    """How much of the host a service may take, from most to least."""
-
-    SEARCH = "search"
-    """ClamAV, SOGo, Dovecot and whatever keeps large tables in memory."""
-    DATABASE = "database"
-    """MariaDB."""
-    MAIL = "mail"
-    """What every message passes through."""
-    WEB = "web"
-    """What people look at."""
-    HELPER = "helper"
-    """What watches, schedules and looks up."""
-
-
-class TierLimits(Settings):
-    """Upper bounds of one tier, for each of its services."""
-
-    memory_mib: PositiveInt
-    """Memory in MiB."""
-    cpus: float = Field(gt=0)
-    """Processors."""
+from declaration.mailcow import ResourceTier, TierLimits
 
 
 class ServiceLimits(TypedDict):
@@ -69,13 +43,6 @@ def limits(
             for service, tier in sorted(services.items())
         }
     }
-
-
-def memory_mib(
-    services: Mapping[str, ResourceTier], tiers: Mapping[ResourceTier, TierLimits]
-) -> int:
-    """Return the sum of all services' memory limits, in MiB."""
-    return sum(tiers[tier].memory_mib for tier in services.values())
 
 
 def render_override(

@@ -6,7 +6,7 @@ First what is wrong now, in colours that change where alerts are raised; below i
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from components.alert_rules import (
     DECLARED_SENDER,
@@ -18,9 +18,8 @@ from components.alert_rules import (
     REAL_DISKS,
     dmarc_share,
 )
-
-if TYPE_CHECKING:  # the declaration is made of the parts, which must not import it back
-    from components.declaration import Declaration
+from declaration.monitoring import Bounds
+from declaration.names import PROJECT
 
 SCHEMA_VERSION = 41
 """Schema of Grafana 11.6 and 12; later releases migrate it when they load it."""
@@ -182,21 +181,20 @@ _LISTED = {"-1": ("no answer", "orange"), "0": ("not listed", "green"), "1": ("l
 _NEVER = "never"
 
 
-def _now(declaration: "Declaration") -> list[Panel]:
+def _now(bounds: Bounds) -> list[Panel]:
     """What is wrong now: two rows of numbers."""
-    monitoring, backup = declaration.monitoring, declaration.backup
-    warn_days, aligned = declaration.certificate.warn_days, declaration.dmarc.evidence
     return [
         Number(
             "Certificate, days left",
             {"": "(po_mail_certificate_expiry_timestamp_seconds - time()) / 86400"}, "short",
             "The certificate that mail programs see. It is renewed 30 days before its end.",
-            ((None, "red"), (4, "orange"), (warn_days, "green")), empty="not watched", decimals=0,
+            ((None, "red"), (4, "orange"), (bounds.certificate_days, "green")),
+            empty="not watched", decimals=0,
         ),
         Number(
             "Deferred messages", {"": 'sum(po_mail_queue_messages{queue="deferred"})'}, "short",
             "Messages that wait for another attempt.",
-            ((None, "green"), (monitoring.queue_length, "red")), empty="not readable", decimals=0,
+            ((None, "green"), (bounds.queue_length, "red")), empty="not readable", decimals=0,
         ),
         Number(
             "Oldest in the queue", {"": "po_mail_queue_oldest_seconds"}, "s",
@@ -219,14 +217,14 @@ def _now(declaration: "Declaration") -> list[Panel]:
         Number(
             "DMARC, aligned", {"": dmarc_share(which=DECLARED_SENDER)}, "percent",
             "Share of the reported mail of known senders that is aligned.",
-            ((None, "red"), (aligned.step_back_percent, "orange"),
-             (aligned.aligned_percent, "green")),
+            ((None, "red"), (bounds.step_back_percent, "orange"),
+             (bounds.aligned_percent, "green")),
             empty="no reports", decimals=1,
         ),
         Number(
             "Last good backup", {"": "time() - po_mail_backup_last_success_timestamp_seconds"},
             "s", "Age of the last backup that was made and verified.",
-            ((None, "green"), (monitoring.backup_age_hours * 3600, "red")), empty=_NEVER,
+            ((None, "green"), (bounds.backup_hours * 3600, "red")), empty=_NEVER,
         ),
         Number(
             "Last run of the backup",
@@ -237,7 +235,7 @@ def _now(declaration: "Declaration") -> list[Panel]:
         Number(
             "Last restore drill", {"": f"time() - {DRILL_METRIC}"}, "s",
             "Age of the last restore that was tried and found good.",
-            ((None, "green"), (backup.drill_every_days * _DAY, "orange")), empty=_NEVER,
+            ((None, "green"), (bounds.drill_days * _DAY, "orange")), empty=_NEVER,
         ),
         Number(
             "Newest DMARC report", {"": f"time() - {DMARC_REPORT_METRIC}"}, "s",
@@ -273,14 +271,13 @@ def _outbound() -> list[Panel]:
     ]  # fmt: skip
 
 
-def _standing(declaration: "Declaration") -> list[Panel]:
-    least = declaration.dmarc.evidence.aligned_percent
+def _standing(bounds: Bounds) -> list[Panel]:
     return [
         Lines(
             "DMARC, aligned by sender",
             {"{{source}}": dmarc_share("source", DECLARED_SENDER)}, "percent",
             "Under the line, a stricter stage would hurt that sender.",
-            ((None, "red"), (least, "green")),
+            ((None, "red"), (bounds.aligned_percent, "green")),
             limits=(None, 100),
             over="30d",
         ),
@@ -307,7 +304,7 @@ def _backups() -> list[Panel]:
     ]  # fmt: skip
 
 
-def _host(declaration: "Declaration") -> list[Panel]:
+def _host(bounds: Bounds) -> list[Panel]:
     used = (
         f"100 * (1 - node_filesystem_avail_bytes{{{REAL_DISKS}}}"
         f" / node_filesystem_size_bytes{{{REAL_DISKS}}})"
@@ -320,7 +317,7 @@ def _host(declaration: "Declaration") -> list[Panel]:
         ),
         Lines(
             "Disk", {"{{mountpoint}}": used}, "percent", "Use of the file systems of the host.",
-            ((None, "green"), (declaration.monitoring.disk_percent, "red")), limits=(0, 100),
+            ((None, "green"), (bounds.disk_percent, "red")), limits=(0, 100),
         ),
         Lines(
             "Spam filter, verdicts a minute",
@@ -332,20 +329,20 @@ def _host(declaration: "Declaration") -> list[Panel]:
             "Certificate, days left",
             {"certificate": "(po_mail_certificate_expiry_timestamp_seconds - time()) / 86400"},
             "short", "It falls by one a day and rises when the certificate is renewed.",
-            ((None, "green"), (declaration.certificate.warn_days, "red")), limits=(0, None),
+            ((None, "green"), (bounds.certificate_days, "red")), limits=(0, None),
             over="90d", decimals=0,
         ),
     ]  # fmt: skip
 
 
-def sections(declaration: "Declaration") -> dict[str, list[Panel]]:
+def sections(bounds: Bounds) -> dict[str, list[Panel]]:
     """Return the panels in reading order by the heading above them."""
     return {
-        "Now": _now(declaration),
+        "Now": _now(bounds),
         "Mail out": _outbound(),
-        "Standing": _standing(declaration),
+        "Standing": _standing(bounds),
         "Backup": _backups(),
-        "Host": _host(declaration),
+        "Host": _host(bounds),
     }
 
 
@@ -372,8 +369,14 @@ def _placed(headed: Mapping[str, Sequence[Panel]]) -> list[dict[str, Any]]:
     return result
 
 
-def dashboard_of(declaration: "Declaration") -> dict[str, Any]:
-    """Return the dashboard in Grafana's own structure."""
+def dashboard_of(company: str, mail_host: str, bounds: Bounds) -> dict[str, Any]:
+    """Return the dashboard in Grafana's own structure.
+
+    Args:
+        company: Name of the company.
+        mail_host: Fully qualified name of the mail host.
+        bounds: Beyond what a number is coloured.
+    """
     variable = {
         "name": "datasource",
         "label": "Prometheus",
@@ -382,9 +385,9 @@ def dashboard_of(declaration: "Declaration") -> dict[str, Any]:
         "current": {},
     }
     return {
-        "uid": "po-mail",
-        "title": f"Mail of {declaration.company}",
-        "description": f"{declaration.mail_host}. What to do: docs/runbook.md.",
+        "uid": PROJECT,
+        "title": f"Mail of {company}",
+        "description": f"{mail_host}. What to do: docs/runbook.md.",
         "tags": ["mail"],
         "schemaVersion": SCHEMA_VERSION,
         "version": 1,
@@ -395,10 +398,11 @@ def dashboard_of(declaration: "Declaration") -> dict[str, Any]:
         "time": {"from": "now-24h", "to": "now"},
         "templating": {"list": [variable]},
         "annotations": {"list": []},
-        "panels": _placed(sections(declaration)),
+        "panels": _placed(sections(bounds)),
     }
 
 
-def render_dashboard(declaration: "Declaration") -> str:
-    """Return the dashboard as Grafana's file provisioning reads it."""
-    return json.dumps(dashboard_of(declaration), indent=2, ensure_ascii=False) + "\n"
+def render_dashboard(company: str, mail_host: str, bounds: Bounds) -> str:
+    """Return the dashboard as Grafana's file provisioning reads it; see `dashboard_of`."""
+    board = dashboard_of(company, mail_host, bounds)
+    return json.dumps(board, indent=2, ensure_ascii=False) + "\n"

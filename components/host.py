@@ -11,68 +11,20 @@ import ipaddress
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import pulumi
 import pulumi_command as command
-from pydantic import Field, PositiveInt
 
 import pulumi_host
-from components.remote import BASE, PROGRAMS, SECRETS, STATE, UNITS, at, on_host, program_file
-from components.settings import IPv4, IPv6, Settings
+from components.remote import on_host, program_file
 from components.units import Service, render_service
+from declaration.commands import at
+from declaration.mailcow import MailcowSettings
+from declaration.names import BASE, CONFIGURATION, PROGRAMS, PROJECT, SECRETS, STATE, UNITS, Names
 
-if TYPE_CHECKING:  # the declaration is made of the parts, which must not import it back
-    from components.declaration import Declaration
-
-
-class SshSettings(Settings):
-    """How the host is reached for administration."""
-
-    user: str = "root"
-    """The account that deploys. It must be able to run Docker and to write under the directories
-    that the declaration names."""
-    port: int = Field(22, ge=1, le=65535)
-    """TCP port of sshd."""
-
-
-class HostSettings(Settings):
-    """The one VPS that carries everything."""
-
-    address: IPv4
-    """Public IPv4 address: the A record of `mx` and of every web host."""
-    cpus: PositiveInt
-    """Virtual CPUs. The resource tiers must fit."""
-    memory_mib: PositiveInt
-    """Memory in MiB. The tiers' limits, together with `reservedMemoryMib`, must fit."""
-    reserved_memory_mib: PositiveInt = 2048
-    """Memory in MiB left to the other compose projects on the host."""
-    disk_gib: PositiveInt
-    """Disk in GiB that mail may use. The sum of the mailbox quotas must fit."""
-    country: str = Field(pattern="^[A-Z]{2}$")
-    """ISO 3166-1 code of the country where the host stands. Data stays in the EU."""
-    neighbours: tuple[str, ...] = ()
-    """Compose projects that share the host and must not be touched."""
-    ssh: SshSettings = SshSettings()
-    """SSH access."""
-
-
-class Ipv6Settings(Settings):
-    """IPv6, one switch with three consequences: AAAA record, PTR record, `inet_protocols`.
-
-    Absent means off: no AAAA is published and Postfix keeps to IPv4.
-    """
-
-    address: IPv6
-    """Public IPv6 address of the host."""
-    reverse_is_set: bool = False
-    """Whether the PTR record was set at the host's provider. No API of ours can set it, so it is
-    declared. Danger: mail over IPv6 without a PTR record is refused by Gmail and others."""
-
-
-RULES = "/etc/po-mail/nftables.nft"
+RULES = f"{CONFIGURATION}/nftables.nft"
 """The firewall's file on the host."""
-FIREWALL_UNIT = "po-mail-firewall.service"
+FIREWALL_UNIT = f"{PROJECT}-firewall.service"
 """The unit that loads it."""
 
 _TOOLS = {
@@ -206,7 +158,7 @@ def render_firewall_unit() -> str:
                 ("After", "local-fs.target nftables.service"),
                 # The distribution's unit flushes every table when it restarts, this one too.
                 ("PartOf", "nftables.service"),
-                ("RequiresMountsFor", "/etc/po-mail"),
+                ("RequiresMountsFor", CONFIGURATION),
             ],
             service={"RemainAfterExit": "yes"},
             wanted_by="sysinit.target",
@@ -214,14 +166,13 @@ def render_firewall_unit() -> str:
     )
 
 
-def firewall_of(declaration: "Declaration") -> Firewall:
+def firewall_of(mailcow: MailcowSettings, names: Names) -> Firewall:
     """Return the firewall that a declaration asks for."""
-    mailcow = declaration.mailcow
     return Firewall(
         open_ports=mailcow.raw_ports,
         closed_ports=(mailcow.http_port, mailcow.https_port),
-        network=declaration.traefik.network,
-        ipv6=declaration.ipv6 is not None,
+        network=names.proxy_network,
+        ipv6=names.ipv6,
     )
 
 
@@ -274,7 +225,7 @@ def _prepare(*, ipv6: bool) -> str:
     more = [_look(*condition, "missing=1") for condition in _MUST]
     stop = '[ "$missing" = 0 ] || exit 1'
     advice = [_look(condition, f"advice: {text}", ":") for condition, text in _SHOULD]
-    open_to_read = " ".join(at(path) for path in (BASE, PROGRAMS, "/etc/po-mail"))
+    open_to_read = " ".join(at(path) for path in (BASE, PROGRAMS, CONFIGURATION))
     for_root = " ".join(at(path) for path in (SECRETS, STATE))
     return (
         "\n".join(
@@ -319,11 +270,11 @@ class HostArgs:
     """What the host needs to know.
 
     Attributes:
-        declaration: The declaration.
+        firewall: Which ports are for whom.
         connection: How commands reach the host (`components.remote.connection_to`).
     """
 
-    declaration: "Declaration"
+    firewall: Firewall
     connection: command.remote.ConnectionArgs
 
 
@@ -350,7 +301,7 @@ class HostComponent(pulumi.ComponentResource):
         super().__init__("mail:components:Host", name, None, opts)
         self.directories = on_host(
             "host-directories",
-            _prepare(ipv6=args.declaration.ipv6 is not None),
+            _prepare(ipv6=args.firewall.ipv6),
             connection=args.connection,
             reads=[],
             opts=pulumi.ResourceOptions(parent=self),
@@ -360,7 +311,7 @@ class HostComponent(pulumi.ComponentResource):
         rules = pulumi_host.File(
             "firewall-rules",
             path=RULES,
-            content=render_rules(firewall_of(args.declaration)),
+            content=render_rules(args.firewall),
             opts=after,
         )
         unit = pulumi_host.File(

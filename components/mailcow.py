@@ -20,117 +20,27 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pulumi
 import pulumi_command as command
 from pulumi.runtime.proto import resource_pb2
 from pulumi.runtime.settings import monitor_supports_feature
-from pydantic import Field, field_validator
 
 import pulumi_host
-from components.compose_override import ResourceTier, TierLimits, render_override
+from components.compose_override import render_override
 from components.mailcow_conf import (
     FIXED,
     FIXED_SECRETS,
-    FORBIDDEN_WEB_PORTS,
+    Installation,
     MailcowSecrets,
     fixed_settings,
-    mail_ports,
     render_mailcow_conf,
 )
-from components.remote import (
-    SECRETS,
-    STATE,
-    at,
-    on_host,
-    program,
-    program_file,
-    readings,
-    with_readings,
-)
-from components.settings import Settings
-from components.zone import mta_sts_policy
-
-if TYPE_CHECKING:  # the declaration is made of the parts, which must not import it back
-    from components.declaration import Declaration
-
-__all__ = ["ResourceTier", "TierLimits"]
-
-
-class ReleaseSettings(Settings):
-    """Where the release comes from, pinned twice: by tag, and by what the tag must be."""
-
-    repository: str = Field(
-        "https://github.com/mailcow/mailcow-dockerized", pattern=r"^https://\S+$"
-    )
-    """Git address."""
-    tag: str = Field(pattern=r"^20\d\d-\d\d[a-z]?$")
-    """Release tag."""
-    commit: str = Field(pattern=r"^[0-9a-f]{40}$")
-    """Commit that the tag stands for. A tag can be moved, a commit cannot."""
-    back_from: str | None = Field(None, pattern=r"^20\d\d-\d\d[a-z]?$")
-    """The newer release that ran before, once its database was replaced by one from before it; it
-    lets an older tag be deployed. Danger: databases do not go back by themselves. `make
-    mail-update OPTIONS=return` restores the database and declares this."""
-
-
-class MailcowSettings(Settings):
-    """The compose project `po-mail`."""
-
-    release: ReleaseSettings
-    """The pinned release."""
-    project: str = Field("po-mail", pattern=r"^[a-z0-9][a-z0-9-]*$")
-    """Compose project. Danger: it prefixes the volumes; a change starts on empty ones."""
-    directory: str = Field("/opt/po-mail/mailcow", pattern=r"^/[\w./-]+$")
-    """Directory of the release on the host."""
-    time_zone: str = "Europe/Lisbon"
-    """Time zone of the containers (tz database)."""
-    http_port: int = Field(9080, ge=1024, le=65535)
-    """Host port of nginx without TLS."""
-    https_port: int = Field(9443, ge=1024, le=65535)
-    """Host port of nginx with TLS: the backend of Traefik."""
-    raw_ports: tuple[int, ...] = (25, 465, 587, 993, 4190)
-    """Ports bound on the host and open to anyone."""
-    ipv4_network: str = Field("172.22.1", pattern=r"^\d{1,3}\.\d{1,3}\.\d{1,3}$")
-    """First three octets of the compose network. Unsafe to change after the first start."""
-    skip_clamd: bool = False
-    """Leave the virus scanner asleep."""
-    skip_sogo: bool = False
-    """Leave webmail and groupware asleep."""
-    skip_fts: bool = False
-    """Leave full-text search out."""
-    skip_olefy: bool = False
-    """Leave the scanner of office documents asleep."""
-    tiers: dict[ResourceTier, TierLimits]
-    """Limits of the five tiers."""
-    services: dict[str, ResourceTier]
-    """Tier of every service of the release, by its name in the compose file. A service of the
-    release that is missing here stops the deployment before any container starts."""
-
-    @field_validator("services")
-    @classmethod
-    def _service_names(cls, value: dict[str, ResourceTier]) -> dict[str, ResourceTier]:
-        for name in value:
-            if not re.fullmatch(r"[a-z0-9-]+-mailcow", name):
-                msg = f'"{name}" is not a Mailcow service; their names end in -mailcow'
-                raise ValueError(msg)
-        return value
-
-    @field_validator("http_port", "https_port")
-    @classmethod
-    def _web_port(cls, value: int) -> int:
-        if value in FORBIDDEN_WEB_PORTS:
-            msg = f"{value} is used by nginx itself inside its container; take another port"
-            raise ValueError(msg)
-        return value
-
-    @field_validator("raw_ports")
-    @classmethod
-    def _raw_ports(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        mail_ports(value)
-        return value
-
+from components.remote import on_host, program_file, readings, with_readings
+from declaration.commands import at, program
+from declaration.generations import GenerationSettings
+from declaration.names import MTA_STS, SECRETS, STATE, Names
 
 _SECRET_LENGTHS = {
     "database": 28,
@@ -147,21 +57,15 @@ _NGINX = "data/conf/nginx"
 _HOOK = "mailcow-settings-fixed"
 
 
-def pinned_commit(declaration: "Declaration") -> str:
-    """Return the commit that the release must be, where it is cloned from."""
-    release, elsewhere = declaration.mailcow.release, declaration.endpoints.repository
-    return elsewhere.commit_of(release.tag, release.commit) if elsewhere else release.commit
-
-
-def release_options(declaration: "Declaration") -> list[str]:
+def release_options(stack: Installation) -> list[str]:
     """Return the options of the program that brings the release."""
-    mailcow, elsewhere = declaration.mailcow, declaration.endpoints.repository
+    mailcow, release = stack.mailcow, stack.names.release
     options = {
         "--directory": mailcow.directory,
         "--state": STATE,
-        "--repository": elsewhere.url if elsewhere else mailcow.release.repository,
-        "--tag": mailcow.release.tag,
-        "--commit": pinned_commit(declaration),
+        "--repository": release.repository,
+        "--tag": release.tag,
+        "--commit": release.commit,
     }
     if mailcow.release.back_from:
         options["--back-from"] = mailcow.release.back_from
@@ -171,40 +75,40 @@ def release_options(declaration: "Declaration") -> list[str]:
     return words
 
 
-def stack_options(declaration: "Declaration") -> list[str]:
+def stack_options(stack: Installation) -> list[str]:
     """Return the options of the program that starts the project, watched files left out."""
-    mailcow = declaration.mailcow
+    mailcow, release = stack.mailcow, stack.names.release
     return [
         "--project", mailcow.project, "--directory", mailcow.directory, "--memory", _MEMORY,
-        "--release", f"{mailcow.release.tag}@{pinned_commit(declaration)}",
+        "--release", f"{release.tag}@{release.commit}",
     ]  # fmt: skip
 
 
-def nginx_files(declaration: "Declaration") -> dict[str, str]:
+def nginx_files(names: Names) -> dict[str, str]:
     """Return nginx's files by name: the MTA-STS policy, if one is declared, and how it is served.
 
     Mailcow would serve a policy from its database, on its own terms; this is word for word the
     policy whose id the zone publishes.
     """
-    if declaration.zone.mta_sts is None:
+    if names.mta_sts_policy is None:
         return {}
     location = f"""\
 # Written by Pulumi. An exact location goes before Mailcow's own.
 location = /.well-known/mta-sts.txt {{
-    if ($host != "mta-sts.{declaration.domain}") {{
+    if ($host != "{MTA_STS}.{names.domain}") {{
         return 404;
     }}
     default_type text/plain;
     alias /etc/nginx/conf.d/mta-sts.txt;
 }}
 """
-    return {"site.mta-sts.custom": location, "mta-sts.txt": mta_sts_policy(declaration)}
+    return {"site.mta-sts.custom": location, "mta-sts.txt": names.mta_sts_policy}
 
 
-def guarded_settings(declaration: "Declaration", secrets: MailcowSecrets) -> str:
+def guarded_settings(stack: Installation, secrets: MailcowSecrets) -> str:
     """Return what the guard on the host compares, as JSON; it holds secrets."""
     hidden = {"DBPASS": secrets.database, "DBROOT": secrets.database_root}
-    values = fixed_settings(declaration) | hidden
+    values = fixed_settings(stack) | hidden
     settings = {
         key: {"value": values[key], "reason": reason, "secret": key in FIXED_SECRETS}
         for key, reason in FIXED.items()
@@ -269,13 +173,13 @@ def _release_in(inputs: Mapping[str, Any] | None) -> tuple[str, str]:
     return tag, commit
 
 
-def _hooks(declaration: "Declaration") -> pulumi.ResourceHookBinding | None:
+def _hooks(back_from: str | None) -> pulumi.ResourceHookBinding | None:
     if not monitor_supports_feature(resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_HOOKS):
         return None
 
     def refuse(args: pulumi.ResourceHookArgs) -> None:
         refuse_unsafe_change(args)
-        refuse_older_release(args, declaration.mailcow.release.back_from)
+        refuse_older_release(args, back_from)
 
     options = pulumi.ResourceHookOptions(on_dry_run=True)
     return pulumi.ResourceHookBinding(before_update=[pulumi.ResourceHook(_HOOK, refuse, options)])
@@ -286,12 +190,12 @@ class ReleaseArgs:
     """What the release needs to know.
 
     Attributes:
-        declaration: The declaration.
+        stack: The stack, whose release is pinned.
         connection: How commands reach the host.
         after: What must be there first: the directories.
     """
 
-    declaration: "Declaration"
+    stack: Installation
     connection: command.remote.ConnectionArgs
     after: Sequence[pulumi.Resource] = ()
 
@@ -318,7 +222,7 @@ class ReleaseComponent(pulumi.ComponentResource):
         )
         self.checked = on_host(
             "mailcow-release",
-            f"{program('release.py')} {shlex.join(release_options(args.declaration))}",
+            f"{program('release.py')} {shlex.join(release_options(args.stack))}",
             connection=args.connection,
             reads=[shipped.revision],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[shipped]),
@@ -331,7 +235,8 @@ class MailcowArgs:
     """What the stack needs to know.
 
     Attributes:
-        declaration: The declaration.
+        stack: The stack.
+        generations: Which values of the keys are in use.
         connection: How commands reach the host.
         release: The release in its directory.
         spamhaus_dqs_key: Key to Spamhaus' lists, None without one.
@@ -341,7 +246,8 @@ class MailcowArgs:
             loaded, the public certificate delivered.
     """
 
-    declaration: "Declaration"
+    stack: Installation
+    generations: GenerationSettings
     connection: command.remote.ConnectionArgs
     release: ReleaseComponent
     spamhaus_dqs_key: pulumi.Input[str] | None = None
@@ -378,7 +284,7 @@ class MailcowComponent(pulumi.ComponentResource):
         self._programs = [
             program_file(file, self._after_release) for file in ("settings_guard.py", "stack.py")
         ]
-        settings = secrets.apply(lambda given: guarded_settings(args.declaration, given))
+        settings = secrets.apply(lambda given: guarded_settings(args.stack, given))
         guard = self._guard(settings)
         self.started = self._start(settings, self._files(secrets, guard), guard)
         self.api_key = pulumi.Output.secret(self._keys["api_key"].value)
@@ -392,7 +298,7 @@ class MailcowComponent(pulumi.ComponentResource):
                 f"secret-{key.replace('_', '-')}",
                 path=f"{SECRETS}/{key.replace('_', '-')}",
                 length=length,
-                generation=getattr(self._args.declaration.generations, key, 1),
+                generation=getattr(self._args.generations, key, 1),
                 opts=self._after_release,
             )
             for key, length in _SECRET_LENGTHS.items()
@@ -410,21 +316,21 @@ class MailcowComponent(pulumi.ComponentResource):
             self._guard_words(),
             connection=self._args.connection,
             stdin=settings,
-            reads=[fixed_settings(self._args.declaration)],
+            reads=[fixed_settings(self._args.stack)],
             opts=pulumi.ResourceOptions(parent=self, depends_on=self._programs),
         )
 
     def _guard_words(self) -> str:
-        conf = f"{self._args.declaration.mailcow.directory}/mailcow.conf"
+        conf = f"{self._args.stack.mailcow.directory}/mailcow.conf"
         return f"{program('settings_guard.py')} --conf {conf} --file {_STARTED}"
 
     def _files(
         self, secrets: pulumi.Output[MailcowSecrets], guard: command.remote.Command
     ) -> dict[str, pulumi_host.File]:
         """Write the files that are Mailcow's own, by path below the release's directory."""
-        declaration = self._args.declaration
-        mailcow = declaration.mailcow
-        conf = secrets.apply(lambda given: render_mailcow_conf(declaration, given))
+        stack = self._args.stack
+        mailcow = stack.mailcow
+        conf = secrets.apply(lambda given: render_mailcow_conf(stack, given))
         contents: dict[str, tuple[str, pulumi.Input[str], str]] = {
             "mailcow.conf": ("mailcow-conf", conf, "0600"),
             "docker-compose.override.yml": (
@@ -433,7 +339,7 @@ class MailcowComponent(pulumi.ComponentResource):
                 "0644",
             ),
         }
-        for file, content in nginx_files(declaration).items():
+        for file, content in nginx_files(stack.names).items():
             title = f"nginx-{re.sub('[^a-z]+', '-', file)}"
             contents[f"{_NGINX}/{file}"] = (title, content, "0644")
         return {
@@ -454,7 +360,7 @@ class MailcowComponent(pulumi.ComponentResource):
         guard: command.remote.Command,
     ) -> command.remote.Command:
         """Start the project, once everything that its containers read is there."""
-        args, mailcow = self._args, self._args.declaration.mailcow
+        args, mailcow = self._args, self._args.stack.mailcow
         nginx = {path: file for path, file in files.items() if path.endswith(".custom")}
         watch = [
             pulumi.Output.concat(f" --watch {service}={path}=", file.revision)
@@ -464,7 +370,7 @@ class MailcowComponent(pulumi.ComponentResource):
             )
             for path, file in sorted(watched.items())
         ]
-        stack, options = program("stack.py"), shlex.join(stack_options(args.declaration))
+        stack, options = program("stack.py"), shlex.join(stack_options(args.stack))
         read = [*self._programs, *files.values(), *args.postfix_files.values()]
         return on_host(
             "mailcow",
@@ -474,15 +380,15 @@ class MailcowComponent(pulumi.ComponentResource):
             stdin=settings,
             reads=[
                 *(file.revision for file in read),
-                release_options(args.declaration),
+                release_options(args.stack),
             ],
             delete=with_readings(
                 f"[ ! -d {at(mailcow.directory)} ] || {stack} down {options}",
-                [fixed_settings(args.declaration)],
+                [fixed_settings(args.stack)],
             ),
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=[guard, *read, *args.before_start, args.release.checked],
-                hooks=_hooks(args.declaration),
+                hooks=_hooks(mailcow.release.back_from),
             ),
         )

@@ -4,32 +4,16 @@ Mailcow's `generate_config.sh` prompts, checks out a branch and may restart Dock
 writes are known, so the file is rendered instead. The generator is read at release 2026-07a.
 """
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # the declaration is made of the parts, which must not import it back
-    from components.declaration import Declaration
+from declaration.mailcow import PORT_VARIABLES, MailcowSettings
+from declaration.names import Names
 
 HEADER = "# Written by Pulumi; the next `pulumi up` undoes edits."
 """First line of the file, by which the programs on the host know it."""
 
-PORT_VARIABLES: Mapping[str, int] = {
-    "SMTP_PORT": 25,
-    "SMTPS_PORT": 465,
-    "SUBMISSION_PORT": 587,
-    "IMAP_PORT": 143,
-    "IMAPS_PORT": 993,
-    "POP_PORT": 110,
-    "POPS_PORT": 995,
-    "SIEVE_PORT": 4190,
-}
-"""Variables of the mail ports, with the port on the container's side."""
-
-FORBIDDEN_WEB_PORTS = (8081, 9081, 9082, 65510)
-"""Ports that nginx needs for itself inside its container."""
 
 FIXED: Mapping[str, str] = {
     "DBNAME": "MariaDB reads it only when it makes its volume",
@@ -98,21 +82,17 @@ class MailcowSecrets:
         return "MailcowSecrets(...)"
 
 
-def api_allow_from(declaration: "Declaration") -> tuple[str, ...]:
-    """Return the addresses from which Mailcow's API may be used, in CIDR notation where networks.
+@dataclass(frozen=True)
+class Installation:
+    """What is installed, without secrets.
 
-    Besides the operators', two addresses of the host: processes and containers on it reach
-    Traefik at the public address, and Traefik then reports that address or, for containers in
-    other Docker networks, its own network's gateway as the client.
+    Attributes:
+        mailcow: The stack.
+        names: Hosts and addresses.
     """
-    own = (declaration.host.address, declaration.traefik.backend_address)
-    wanted = [str(_shortest(network)) for network in (*declaration.operator_addresses, *own)]
-    return tuple(dict.fromkeys(wanted))
 
-
-def _shortest(network: str) -> str:
-    parsed = ipaddress.ip_network(network)
-    return str(parsed.network_address) if parsed.num_addresses == 1 else str(parsed)
+    mailcow: MailcowSettings
+    names: Names
 
 
 def _yes(on: bool) -> str:  # noqa: FBT001 - Mailcow's own spelling of a boolean
@@ -120,38 +100,26 @@ def _yes(on: bool) -> str:  # noqa: FBT001 - Mailcow's own spelling of a boolean
 
 
 def mail_ports(raw_ports: tuple[int, ...]) -> dict[str, str]:
-    """Return the port variables: open ports as they are, all others on loopback alone.
-
-    Raises:
-        ValueError: a raw port is none that Mailcow publishes.
-    """
-    unknown = sorted(set(raw_ports) - set(PORT_VARIABLES.values()))
-    if unknown:
-        known = ", ".join(str(port) for port in sorted(PORT_VARIABLES.values()))
-        msg = f"Mailcow publishes none of {unknown}; it knows {known}"
-        raise ValueError(msg)
+    """Return the port variables: open ports as they are, all others on loopback alone."""
     return {
         variable: str(port) if port in raw_ports else f"127.0.0.1:{port}"
         for variable, port in PORT_VARIABLES.items()
     }
 
 
-def _web(declaration: "Declaration") -> dict[str, str]:
-    mailcow = declaration.mailcow
+def _web(stack: Installation) -> dict[str, str]:
+    mailcow, names = stack.mailcow, stack.names
     # Not 127.0.0.1: from Traefik's container that would be Traefik itself.
-    backend = declaration.traefik.backend_address
+    backend = names.backend_address
     return {
         "HTTP_PORT": str(mailcow.http_port),
         "HTTP_BIND": backend,
         "HTTPS_PORT": str(mailcow.https_port),
         "HTTPS_BIND": backend,
         "HTTP_REDIRECT": "y",
-        "TRUSTED_PROXIES": declaration.traefik.network,
+        "TRUSTED_PROXIES": names.proxy_network,
         # autoconfig.*, autodiscover.* and mta-sts.* are served without being named.
-        "ADDITIONAL_SERVER_NAMES": ",".join(
-            f"{label}.{declaration.domain}"
-            for label in (declaration.web.admin, declaration.web.webmail)
-        ),
+        "ADDITIONAL_SERVER_NAMES": f"{names.administration},{names.webmail}",
     }
 
 
@@ -170,8 +138,7 @@ def _certificates() -> dict[str, str]:
     }
 
 
-def _switches(declaration: "Declaration") -> dict[str, str]:
-    mailcow = declaration.mailcow
+def _switches(mailcow: MailcowSettings) -> dict[str, str]:
     return {
         "SKIP_UNBOUND_HEALTHCHECK": "n",
         "SKIP_CLAMD": _yes(mailcow.skip_clamd),
@@ -208,35 +175,33 @@ def _watch() -> dict[str, str]:
     }
 
 
-def _network(declaration: "Declaration") -> dict[str, str]:
+def _network(stack: Installation) -> dict[str, str]:
     return {
-        "IPV4_NETWORK": declaration.mailcow.ipv4_network,
+        "IPV4_NETWORK": stack.mailcow.ipv4_network,
         "IPV6_NETWORK": "fd4d:6169:6c63:6f77::/64",
-        "ENABLE_IPV6": "true" if declaration.ipv6 else "false",
+        "ENABLE_IPV6": "true" if stack.names.ipv6 else "false",
         "DISABLE_NETFILTER_ISOLATION_RULE": "n",
     }
 
 
-def public_settings(declaration: "Declaration") -> dict[str, str]:
+def public_settings(stack: Installation) -> dict[str, str]:
     """Return every setting that is written, the secret ones empty."""
-    groups = _groups(declaration, None)
+    groups = _groups(stack, None)
     return {key: value for group in groups.values() for key, value in group.items()}
 
 
-def fixed_settings(declaration: "Declaration") -> dict[str, str]:
+def fixed_settings(stack: Installation) -> dict[str, str]:
     """Return the public settings that are unsafe to change after the first start."""
-    flat = public_settings(declaration)
+    flat = public_settings(stack)
     return {key: flat[key] for key in FIXED if key not in FIXED_SECRETS}
 
 
-def _groups(
-    declaration: "Declaration", secrets: MailcowSecrets | None
-) -> dict[str, dict[str, str]]:
+def _groups(stack: Installation, secrets: MailcowSecrets | None) -> dict[str, dict[str, str]]:
     """Return the settings by group; secrets are left empty when there are none."""
-    mailcow = declaration.mailcow
+    mailcow = stack.mailcow
     return {
         "Identity": {
-            "MAILCOW_HOSTNAME": declaration.mail_host,
+            "MAILCOW_HOSTNAME": stack.names.mail_host,
             "TZ": mailcow.time_zone,
             "COMPOSE_PROJECT_NAME": mailcow.project,
             # Empty would break Mailcow's restore.
@@ -249,7 +214,7 @@ def _groups(
             "DBROOT": secrets.database_root if secrets else "",
             "REDISPASS": secrets.redis if secrets else "",
         },
-        "Web": _web(declaration),
+        "Web": _web(stack),
         "Ports": {
             **mail_ports(mailcow.raw_ports),
             "DOVEADM_PORT": "127.0.0.1:19991",
@@ -257,14 +222,14 @@ def _groups(
             "REDIS_PORT": "127.0.0.1:7654",
         },
         "Certificates": _certificates(),
-        "Services": _switches(declaration),
+        "Services": _switches(mailcow),
         "People": _people(),
         "Watchdog and logs": _watch(),
-        "Network": _network(declaration),
+        "Network": _network(stack),
         "Keys": {
             "API_KEY": secrets.api_key if secrets else "",
             "API_KEY_READ_ONLY": secrets.api_key_read_only if secrets else "",
-            "API_ALLOW_FROM": ",".join(api_allow_from(declaration)),
+            "API_ALLOW_FROM": ",".join(stack.names.api_clients),
             "SOGO_URL_ENCRYPTION_KEY": secrets.sogo_url_key if secrets else "",
             "DOVECOT_MASTER_USER": "pomailmaster",
             "DOVECOT_MASTER_PASS": secrets.dovecot_master if secrets else "",
@@ -273,14 +238,10 @@ def _groups(
     }
 
 
-def render_mailcow_conf(declaration: "Declaration", secrets: MailcowSecrets) -> str:
-    """Return `mailcow.conf`. It holds secrets in clear: mode 0600, and never in a log.
-
-    Raises:
-        ValueError: a raw port is none that Mailcow publishes.
-    """
+def render_mailcow_conf(stack: Installation, secrets: MailcowSecrets) -> str:
+    """Return `mailcow.conf`. It holds secrets in clear: mode 0600, and never in a log."""
     blocks = [
         "\n".join((f"# {title}", *(f"{key}={value}" for key, value in group.items())))
-        for title, group in _groups(declaration, secrets).items()
+        for title, group in _groups(stack, secrets).items()
     ]
     return "\n\n".join((HEADER, *blocks)) + "\n"

@@ -10,54 +10,20 @@ The exporter listens on the host's loopback alone, so Prometheus must share the 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import pulumi
 import pulumi_command as command
 import pulumi_docker as docker
 import yaml
-from pydantic import Field
 
 import pulumi_host
 from components.alert_rules import JOB, render_rules
 from components.dashboard import render_dashboard
-from components.relay import nexthop_of
-from components.remote import SECRETS, STATE, UNITS, on_host, program_file
-from components.settings import DomainName, IPv4, Settings
+from components.remote import on_host, program_file
 from components.units import Service, render_service, render_timer, run_program
-
-if TYPE_CHECKING:  # the declaration is made of the parts, which must not import it back
-    from components.declaration import Declaration
-
-
-class MonitoringSettings(Settings):
-    """What watches the mail, beside the Prometheus and Grafana that already run."""
-
-    exporter_image: str = Field(
-        "ghcr.io/mailcow/prometheus-exporter:2", pattern=r"^[a-z0-9./-]+:[\w.-]+$"
-    )
-    """Image of the Prometheus exporter, by tag; `mail:exporterDigest` pins what the tag is."""
-    exporter_port: int = Field(9099, ge=1024, le=65535)
-    """Port of the exporter on the host's loopback."""
-    prometheus_directory: str = Field("/opt/po-shared/prometheus", pattern=r"^/[\w./-]+$")
-    """Directory into which scrape configuration and alert rules are written."""
-    grafana_directory: str = Field("/opt/po-shared/grafana/dashboards", pattern=r"^/[\w./-]+$")
-    """Directory of provisioned dashboards."""
-    textfile_directory: str = Field(
-        "/var/lib/node_exporter/textfile_collector", pattern=r"^/[\w./-]+$"
-    )
-    """Directory from which the node exporter reads metrics that scripts write."""
-    dnsbl: tuple[DomainName, ...] = ("zen.spamhaus.org",)
-    """Block lists asked about the host's address, through the host's own resolver."""
-    dnsbl_resolver: IPv4 = "172.22.1.254"
-    """Resolver for those questions: Mailcow's Unbound, never a public one."""
-    backup_age_hours: int = Field(30, ge=24)
-    """Age of the last good backup, in hours, beyond which an alert is raised."""
-    queue_length: int = Field(50, ge=1)
-    """Deferred messages beyond which an alert is raised."""
-    disk_percent: int = Field(85, ge=50, le=99)
-    """Disk use, in per cent, beyond which an alert is raised."""
-
+from declaration.mailcow import MailcowSettings
+from declaration.monitoring import Bounds, MonitoringSettings
+from declaration.names import PROJECT, SECRETS, STATE, UNITS, Names
 
 EXPORTER_MEMORY_MIB = 64
 """Limit of the exporter's memory in MiB."""
@@ -71,7 +37,7 @@ class Measurement:
     """A program on the host that measures what the exporter does not.
 
     Attributes:
-        name: Name of its systemd units, after `po-mail-`.
+        name: Name of its systemd units, after that of the project.
         program: File name in `components/onhost`.
         purpose: What it does, for systemd.
         minutes: Minutes between two runs.
@@ -91,22 +57,23 @@ class Measurement:
     @property
     def unit(self) -> str:
         """Name of the units without their kind."""
-        return f"po-mail-{self.name}"
+        return f"{PROJECT}-{self.name}"
 
 
-def measurements(declaration: "Declaration") -> tuple[Measurement, ...]:
+def measurements(
+    monitoring: MonitoringSettings, mailcow: MailcowSettings, names: Names
+) -> tuple[Measurement, ...]:
     """Return the programs that measure on the host."""
-    mailcow, monitoring = declaration.mailcow, declaration.monitoring
     textfiles = monitoring.textfile_directory
     queue = {
         "--project": mailcow.project,
         "--directory": mailcow.directory,
-        "--relay": nexthop_of(declaration).host,
+        "--relay": names.nexthop.host,
         "--state": f"{STATE}/relay-refusals.json",
         "--metrics": f"{textfiles}/po_mail_queue.prom",
     }
     lists = {
-        "--address": declaration.host.address,
+        "--address": names.address,
         "--resolver": monitoring.dnsbl_resolver,
         "--metrics": f"{textfiles}/po_mail_dnsbl.prom",
     }
@@ -205,13 +172,25 @@ class MonitoringArgs:
     """What the monitoring needs to know.
 
     Attributes:
-        declaration: The declaration.
+        monitoring: What is watched, and where its files go.
+        exporter_digest: What the tag of the exporter's image is.
+        mailcow: The stack that is watched.
+        names: Hosts and addresses.
+        bounds: Beyond what somebody is told.
+        company: Name of the company.
+        generation: Which token of the exporter is in use.
         connection: How commands reach the host.
         api_key: Key to Mailcow's API, known once Mailcow has started.
         after: What must be there first: the directories on the host.
     """
 
-    declaration: "Declaration"
+    monitoring: MonitoringSettings
+    exporter_digest: str
+    mailcow: MailcowSettings
+    names: Names
+    bounds: Bounds
+    company: str
+    generation: int
     connection: command.remote.ConnectionArgs
     api_key: pulumi.Input[str]
     after: Sequence[pulumi.Resource] = ()
@@ -240,35 +219,34 @@ class MonitoringComponent(pulumi.ComponentResource):
             "exporter-token",
             path=f"{SECRETS}/exporter-token",
             length=40,
-            generation=args.declaration.generations.exporter_token,
+            generation=args.generation,
             opts=self._on_host,
         )
         self.exporter = self._run_exporter(token)
         self._describe(token)
-        for measurement in measurements(args.declaration):
+        for measurement in measurements(args.monitoring, args.mailcow, args.names):
             self._measure(measurement)
         self.register_outputs({})
 
     def _run_exporter(self, token: pulumi_host.Secret) -> docker.Container:
         """Run the exporter; its secrets are in its environment, which is sealed in the state."""
-        declaration = self._args.declaration
-        monitoring = declaration.monitoring
+        args, monitoring = self._args, self._args.monitoring
         image = docker.RemoteImage(
             "exporter-image",
-            name=image_by_digest(monitoring.exporter_image, declaration.exporter_digest),
+            name=image_by_digest(monitoring.exporter_image, args.exporter_digest),
             keep_locally=True,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        admin = f"{declaration.web.admin}.{declaration.domain}"
-        secrets = pulumi.Output.all(pulumi.Output.secret(self._args.api_key), token.value)
+        admin = args.names.administration
+        secrets = pulumi.Output.all(pulumi.Output.secret(args.api_key), token.value)
         environment = secrets.apply(lambda pair: exporter_environment(admin, pair[0], pair[1]))
         return docker.Container(
             "exporter",
-            name="po-mail-exporter",
+            name=f"{PROJECT}-exporter",
             image=image.image_id,
             envs=environment,
             # The certificate is checked by name; a fresh record may not have spread yet.
-            hosts=[docker.ContainerHostArgs(host=admin, ip=declaration.host.address)],
+            hosts=[docker.ContainerHostArgs(host=admin, ip=args.names.address)],
             ports=[
                 docker.ContainerPortArgs(
                     internal=_EXPORTER_PORT, external=monitoring.exporter_port, ip="127.0.0.1"
@@ -292,19 +270,18 @@ class MonitoringComponent(pulumi.ComponentResource):
 
     def _describe(self, token: pulumi_host.Secret) -> None:
         """Write what Prometheus and Grafana read."""
-        declaration = self._args.declaration
-        monitoring = declaration.monitoring
+        args, monitoring = self._args, self._args.monitoring
         port = monitoring.exporter_port
         scrape = token.value.apply(lambda value: render_scrape(port, value))
         folder = monitoring.prometheus_directory
         contents: dict[str, tuple[str, pulumi.Input[str]]] = {
             # Prometheus runs as a user of its own and must be able to read this. The token opens
             # the exporter on the loopback and nothing else; the API's key is not in it.
-            "scrape": (f"{folder}/scrape/po-mail.yml", pulumi.Output.secret(scrape)),
-            "rules": (f"{folder}/rules/po-mail.yml", render_rules(declaration)),
+            "scrape": (f"{folder}/scrape/{PROJECT}.yml", pulumi.Output.secret(scrape)),
+            "rules": (f"{folder}/rules/{PROJECT}.yml", render_rules(args.bounds)),
             "dashboard": (
-                f"{monitoring.grafana_directory}/po-mail.json",
-                render_dashboard(declaration),
+                f"{monitoring.grafana_directory}/{PROJECT}.json",
+                render_dashboard(args.company, args.names.mail_host, args.bounds),
             ),
         }
         for kind, (path, content) in contents.items():
@@ -312,7 +289,7 @@ class MonitoringComponent(pulumi.ComponentResource):
 
     def _measure(self, measurement: Measurement) -> None:
         """Let the host run a program that measures."""
-        textfiles = self._args.declaration.monitoring.textfile_directory
+        textfiles = self._args.monitoring.textfile_directory
         shipped = program_file(measurement.program, self._on_host)
         contents = {
             "service": render_measurement_service(measurement, textfiles),

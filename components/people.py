@@ -2,16 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import pulumi
-from pydantic import Field
 
 import pulumi_mailcow as mailcow
-from components.settings import LocalPart, Settings
-
-if TYPE_CHECKING:  # the declaration is made of these settings
-    from components.declaration import Declaration
+from declaration.people import AliasSettings, MailboxSettings, goto, local_target
 
 _NO_LIMIT = 10_000
 """Mailboxes and aliases that Mailcow lets the domain have. The declaration is the limit; one that
@@ -19,65 +14,29 @@ followed their number would have to be raised before an addition and lowered aft
 _DEFAULT_QUOTA_MIB = 3072
 
 
-class MailboxSettings(Settings):
-    """A mailbox of a person or of a role."""
-
-    name: LocalPart
-    """Local part of the address."""
-    full_name: str = Field(min_length=1, max_length=100)
-    """Name shown to correspondents."""
-    quota_mib: int = Field(gt=0)
-    """Quota in MiB."""
-    published: bool = False
-    """Whether the address stands on the website, so that it must always exist."""
-
-
-class AliasSettings(Settings):
-    """An address that hands on to others."""
-
-    name: LocalPart
-    """Local part of the address."""
-    to: tuple[str, ...] = Field(min_length=1)
-    """Local parts of mailboxes or aliases of the domain, or whole addresses elsewhere."""
-    published: bool = False
-    """Whether the address stands on the website, so that it must always exist."""
-    outside: bool = False
-    """Must be true when a target lies outside the domain. Danger: the data may leave the EU."""
-    own_people_alone: bool = False
-    """Must be true as well when a target lies outside the domain: what a stranger writes to this
-    address never arrives there, and he gets it back. It would leave through the smarthost under
-    his name, and smarthosts take mail of the account's own domain alone (Resend answers 550, Amazon
-    SES 554). Only what people of the domain write is handed on."""
-
-
-def local_target(target: str, domain: str) -> str | None:
-    """Return the local part of an alias target within the domain, None for one outside."""
-    local, at, place = target.strip().lower().partition("@")
-    return local if not at or place == domain else None
-
-
-def names_of(mailboxes: Sequence[MailboxSettings], aliases: Sequence[AliasSettings]) -> list[str]:
-    """Return the local parts under which mail is accepted, mailboxes first."""
-    return [*(one.name for one in mailboxes), *(one.name for one in aliases)]
-
-
-def goto(alias: AliasSettings, domain: str) -> list[str]:
-    """Return the whole addresses to which an alias hands on, in the order of the declaration."""
-    local = {target: local_target(target, domain) for target in alias.to}
-    return [f"{local[one]}@{domain}" if local[one] else one.lower() for one in alias.to]
-
-
 @dataclass(frozen=True)
 class PeopleArgs:
     """What people are made from.
 
     Attributes:
-        declaration: The declaration.
+        company: Name of the company, as people read it.
+        domain: The mail domain.
+        mailboxes: Mailboxes.
+        aliases: Aliases.
+        disk_gib: Disk in GiB that mail may use.
+        restart_sogo: Whether SOGo runs; it learns of a domain only when it starts.
+        protect: Whether a mailbox is protected from deletion.
         passwords: First password of each mailbox, by local part. A person who changes it keeps
             the new one; changing the declared one sets it again.
     """
 
-    declaration: "Declaration"
+    company: str
+    domain: str
+    mailboxes: Sequence[MailboxSettings]
+    aliases: Sequence[AliasSettings]
+    disk_gib: int
+    restart_sogo: bool
+    protect: bool
     passwords: Mapping[str, pulumi.Input[str]]
 
 
@@ -106,45 +65,37 @@ class PeopleComponent(pulumi.ComponentResource):
         self, name: str, args: PeopleArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("mail:components:People", name, None, opts)
-        declaration = args.declaration
-        disk_mib = declaration.host.disk_gib * 1024
+        disk_mib = args.disk_gib * 1024
         self.domain = mailcow.Domain(
             "domain",
-            domain=declaration.domain,
-            description=declaration.company,
+            domain=args.domain,
+            description=args.company,
             mailboxes=_NO_LIMIT,
             aliases=_NO_LIMIT,
             defquota=min(_DEFAULT_QUOTA_MIB, disk_mib),
             maxquota=disk_mib,
             quota=disk_mib,
-            # SOGo learns of a domain only when it starts.
-            restart_sogo=not declaration.mailcow.skip_sogo,
+            restart_sogo=args.restart_sogo,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        self.mailboxes = {
-            one.name: self._mailbox(one, declaration, args.passwords[one.name])
-            for one in declaration.mailboxes
-        }
-        self.aliases = {one.name: self._alias(one, declaration) for one in declaration.aliases}
+        self.mailboxes = {mailbox.name: self._mailbox(mailbox, args) for mailbox in args.mailboxes}
+        self.aliases = {alias.name: self._alias(alias, args.domain) for alias in args.aliases}
         self.register_outputs({})
 
-    def _mailbox(
-        self, settings: MailboxSettings, declaration: "Declaration", password: pulumi.Input[str]
-    ) -> mailcow.Mailbox:
+    def _mailbox(self, settings: MailboxSettings, args: PeopleArgs) -> mailcow.Mailbox:
         return mailcow.Mailbox(
             f"mailbox-{settings.name}",
             local_part=settings.name,
-            domain=declaration.domain,
+            domain=args.domain,
             name=settings.full_name,
             quota=settings.quota_mib,
-            password=pulumi.Output.secret(password),
+            password=pulumi.Output.secret(args.passwords[settings.name]),
             opts=pulumi.ResourceOptions(
-                parent=self, depends_on=[self.domain], protect=declaration.protect_mailboxes
+                parent=self, depends_on=[self.domain], protect=args.protect
             ),
         )
 
-    def _alias(self, settings: AliasSettings, declaration: "Declaration") -> mailcow.Alias:
-        domain = declaration.domain
+    def _alias(self, settings: AliasSettings, domain: str) -> mailcow.Alias:
         targets = [local_target(one, domain) for one in settings.to]
         return mailcow.Alias(
             f"alias-{settings.name}",

@@ -14,17 +14,14 @@ also passes the file through `echo -e`, so there is no backslash in it.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import pulumi
 
 import pulumi_host
-from components.zone import smarthost_account
+from declaration.names import Names
+from declaration.smarthost import Nexthop
 
-if TYPE_CHECKING:  # the declaration is made of the parts, which must not import it back
-    from components.declaration import Declaration
-
-CONFIGURATION = "data/conf/postfix"
+POSTFIX = "data/conf/postfix"
 """Directory of Postfix's configuration, below the directory of the release."""
 _INSIDE = "/opt/postfix/conf"
 """The same directory, as the Postfix container sees it."""
@@ -39,33 +36,6 @@ _MAILCOW_TLS_POLICIES = (
     "proxy:mysql:/opt/postfix/conf/sql/mysql_tls_policy_override_maps.cf",
     "socketmap:inet:postfix-tlspol:8642:QUERY",
 )
-
-
-@dataclass(frozen=True)
-class Nexthop:
-    """The smarthost, as Postfix addresses it.
-
-    Attributes:
-        host: Name of the submission server.
-        port: TCP port; the server must offer STARTTLS on it.
-        user: Login name.
-    """
-
-    host: str
-    port: int
-    user: str
-
-    def __str__(self) -> str:
-        """Return it as Postfix writes it; the brackets keep it from looking for an MX record."""
-        return f"[{self.host}]:{self.port}"
-
-
-def nexthop_of(declaration: "Declaration") -> Nexthop:
-    """Return the smarthost of a declaration, from the provider table."""
-    settings = declaration.smarthost
-    row = settings.row
-    account = smarthost_account(declaration)
-    return Nexthop(row.server(settings.region), row.port, row.login(account))
 
 
 def render_extra_cf(mail_host: str, nexthop: Nexthop, *, ipv6: bool) -> str:
@@ -124,12 +94,14 @@ class RelayArgs:
     """What the relay needs to know.
 
     Attributes:
-        declaration: The declaration.
+        names: The smarthost and the mail host.
+        directory: Directory of the release on the host.
         password: Password at the smarthost.
         after: What must be there first: the release.
     """
 
-    declaration: "Declaration"
+    names: Names
+    directory: str
     password: pulumi.Input[str]
     after: Sequence[pulumi.Resource] = ()
 
@@ -156,21 +128,20 @@ class RelayComponent(pulumi.ComponentResource):
             opts: Resource options; they carry the `host` provider.
         """
         super().__init__("mail:components:Smarthost", name, None, opts)
-        declaration = args.declaration
-        nexthop = nexthop_of(declaration)
+        nexthop = args.names.nexthop
         login = pulumi.Output.secret(args.password).apply(
             lambda password: render_login_map(nexthop, password)
         )
-        extra = render_extra_cf(declaration.mail_host, nexthop, ipv6=declaration.ipv6 is not None)
+        extra = render_extra_cf(args.names.mail_host, nexthop, ipv6=args.names.ipv6)
         contents: dict[str, tuple[str, pulumi.Input[str], str]] = {
             "smarthost-login": (_LOGIN_MAP, login, "0640"),
             "smarthost-tls-policy": (_TLS_POLICY, render_tls_policy(nexthop), "0644"),
             "smarthost-extra-cf": ("extra.cf", extra, "0644"),
         }
         self.files = {
-            f"{CONFIGURATION}/{file}": pulumi_host.File(
+            f"{POSTFIX}/{file}": pulumi_host.File(
                 title,
-                path=f"{declaration.mailcow.directory}/{CONFIGURATION}/{file}",
+                path=f"{args.directory}/{POSTFIX}/{file}",
                 content=content,
                 mode=mode,
                 opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),

@@ -1,29 +1,15 @@
 """Commands on the host: one way to say them, so that none runs twice in vain or tells a secret."""
 
 import json
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pulumi
 import pulumi_command as command
 
 import pulumi_host
-
-if TYPE_CHECKING:  # the declaration is made of the parts, which must not import it back
-    from components.declaration import Declaration
-
-BASE = "/opt/po-mail"
-"""Directory on the host below which everything of this program lies."""
-PROGRAMS = f"{BASE}/bin"
-"""Directory on the host of the programs in `components/onhost`."""
-SECRETS = f"{BASE}/secrets"
-"""Directory on the host of generated secrets, for root alone."""
-STATE = f"{BASE}/state"
-"""Directory on the host of what the programs remember, for root alone."""
-UNITS = "/etc/systemd/system"
-"""Directory on the host of our systemd units."""
+from declaration.names import PROGRAMS, Ssh
 
 READS = "# reads "
 """What the lines below a command begin with that say what it reads."""
@@ -31,38 +17,20 @@ READS = "# reads "
 _SOURCES = Path(__file__).parent / "onhost"
 
 
-def connection_to(
-    declaration: "Declaration", private_key: pulumi.Input[str]
-) -> command.remote.ConnectionArgs:
+def connection_to(ssh: Ssh, private_key: pulumi.Input[str]) -> command.remote.ConnectionArgs:
     """Return how commands reach the host; its key is always compared with the declared one.
 
     Args:
-        declaration: The declaration; `endpoints.ssh` stands in for the public address if set.
+        ssh: How the host is reached.
         private_key: Private key in OpenSSH format.
     """
-    place = declaration.endpoints.ssh
     return command.remote.ConnectionArgs(
-        host=place.address if place else declaration.host.address,
-        port=place.port if place else declaration.host.ssh.port,
-        user=declaration.host.ssh.user,
+        host=ssh.address,
+        port=ssh.port,
+        user=ssh.user,
         private_key=pulumi.Output.secret(private_key),
-        host_key=declaration.host_key,
+        host_key=ssh.host_key,
     )
-
-
-def at(path: str) -> str:
-    """Return a path of the host as a shell word that obeys `DESTDIR`."""
-    return '"${DESTDIR:-}"' + shlex.quote(path)
-
-
-def program(name: str) -> str:
-    """Return the shell words that run one of the programs in `components/onhost`.
-
-    Args:
-        name: File name, such as `release.py`.
-    """
-    # -B: what is compiled beside the programs would be left when they go.
-    return f"python3 -B {at(f'{PROGRAMS}/{name}')}"
 
 
 def program_file(name: str, opts: pulumi.ResourceOptions) -> pulumi_host.File:

@@ -11,38 +11,14 @@ Host header is passed on as it came. Mailcow needs no further header.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict
+from typing import TypedDict
 
 import pulumi
 import yaml
-from pydantic import Field
 
 import pulumi_host
-from components.settings import IPv4, Network, Settings
-
-if TYPE_CHECKING:  # the declaration is made of the parts, which must not import it back
-    from components.declaration import Declaration
-
-
-class TraefikSettings(Settings):
-    """The Traefik that already runs in the compose project `po-shared`."""
-
-    dynamic_directory: str = Field("/opt/po-shared/traefik/dynamic", pattern=r"^/[\w./-]+$")
-    """Directory that Traefik's file provider watches."""
-    acme_storage: str = Field("/opt/po-shared/traefik/acme.json", pattern=r"^/[\w./-]+$")
-    """File in which Traefik keeps its certificates and keys."""
-    entry_point: str = Field("websecure", pattern=r"^[\w-]+$")
-    """Entry point for HTTPS."""
-    certificate_resolver: str = Field("cloudflare", pattern=r"^[\w-]+$")
-    """Certificate resolver: Let's Encrypt by Cloudflare DNS-01."""
-    network: Network = "172.20.0.0/16"
-    """Docker network from which Traefik reaches the host: the only source that may reach nginx."""
-    backend_address: IPv4 = "172.20.0.1"
-    """Address under which Traefik sees the host: the gateway of that network."""
-
-
-NAME = "po-mail"
-"""Name of our service, transport and file in Traefik."""
+from declaration.names import AUTOCONFIG, AUTODISCOVER, MTA_STS, PROJECT, Names
+from declaration.traefik import TraefikSettings
 
 # To Traefik an encoded slash is a character like any other; nginx decodes it, and then resolves
 # `..`. So /x/..%2fadmin is no administration to the one, and /admin to the other.
@@ -52,9 +28,9 @@ ADMINISTRATION = (
 """Paths that answer on the administration's host alone, in whatever way they are written."""
 
 WELL_KNOWN = {
-    "autoconfig": r"PathRegexp(`(?i)^(/\.well-known/autoconfig)?/mail/config-v1\.1\.xml$`)",
-    "autodiscover": r"PathRegexp(`(?i)^/autodiscover/autodiscover\.(xml|json)(/([^%]|%40)*)?$`)",
-    "mta-sts": "Path(`/.well-known/mta-sts.txt`)",
+    AUTOCONFIG: r"PathRegexp(`(?i)^(/\.well-known/autoconfig)?/mail/config-v1\.1\.xml$`)",
+    AUTODISCOVER: r"PathRegexp(`(?i)^/autodiscover/autodiscover\.(xml|json)(/([^%]|%40)*)?$`)",
+    MTA_STS: "Path(`/.well-known/mta-sts.txt`)",
 }
 """What hosts that serve one purpose answer, by label; nothing may climb out of it."""
 
@@ -162,32 +138,35 @@ def mail_host_rule(host: str) -> str:
     return f"Host(`{host}`) && PathRegexp(`{HANDED_OUT}`) && !PathRegexp(`{ADMINISTRATION}`)"
 
 
-def rule_for(label: str, host: str, admin_label: str) -> str:
+def rule_for(label: str, host: str, *, administers: bool) -> str:
     """Return the rule of a web host: the administration and the API answer on one host alone.
 
     Args:
         label: Label of the host.
         host: Fully qualified name.
-        admin_label: Label of the administration's host.
+        administers: Whether it is the administration's host.
     """
-    if label == admin_label:
+    if administers:
         return f"Host(`{host}`)"
     paths = WELL_KNOWN.get(label, f"!PathRegexp(`{ADMINISTRATION}`)")
     return f"Host(`{host}`) && {paths}"
 
 
-def routes_of(declaration: "Declaration") -> Routes:
+def routes_of(traefik: TraefikSettings, names: Names) -> Routes:
     """Return the routes that a declaration asks for."""
-    traefik, mailcow = declaration.traefik, declaration.mailcow
-    labels = {host.removesuffix(f".{declaration.domain}"): host for host in declaration.web_hosts}
-    rules = {label: rule_for(label, host, declaration.web.admin) for label, host in labels.items()}
-    rules[declaration.zone.mx_label] = mail_host_rule(declaration.mail_host)
+    rules = {
+        names.label(host): rule_for(
+            names.label(host), host, administers=host == names.administration
+        )
+        for host in names.web_hosts
+    }
+    rules[names.label(names.mail_host)] = mail_host_rule(names.mail_host)
     return Routes(
         rules=rules,
-        certificate_names=declaration.certificate_names,
+        certificate_names=names.certificate_names,
         entry_point=traefik.entry_point,
         certificate_resolver=traefik.certificate_resolver,
-        backend=f"https://{traefik.backend_address}:{mailcow.https_port}",
+        backend=names.backend,
     )
 
 
@@ -195,10 +174,10 @@ def dynamic_file(routes: Routes) -> DynamicFile:
     """Return the dynamic file as a value."""
     main, *others = routes.certificate_names
     routers: dict[str, Router] = {
-        f"{NAME}-{re.sub('[^a-z0-9-]', '-', label)}": {
+        f"{PROJECT}-{re.sub('[^a-z0-9-]', '-', label)}": {
             "entryPoints": [routes.entry_point],
             "rule": rule,
-            "service": NAME,
+            "service": PROJECT,
             "tls": {
                 "certResolver": routes.certificate_resolver,
                 "domains": [{"main": main, "sans": list(others)}],
@@ -210,15 +189,15 @@ def dynamic_file(routes: Routes) -> DynamicFile:
         "http": {
             "routers": routers,
             "services": {
-                NAME: {
+                PROJECT: {
                     "loadBalancer": {
                         "servers": [{"url": routes.backend}],
-                        "serversTransport": NAME,
+                        "serversTransport": PROJECT,
                         "passHostHeader": True,
                     }
                 }
             },
-            "serversTransports": {NAME: {"insecureSkipVerify": True}},
+            "serversTransports": {PROJECT: {"insecureSkipVerify": True}},
         }
     }
 
@@ -245,11 +224,13 @@ class TraefikArgs:
     """What the routes need to know.
 
     Attributes:
-        declaration: The declaration.
+        traefik: The Traefik that runs.
+        names: Hosts, and where they lead.
         after: What must be there first.
     """
 
-    declaration: "Declaration"
+    traefik: TraefikSettings
+    names: Names
     after: Sequence[pulumi.Resource] = ()
 
 
@@ -272,8 +253,8 @@ class TraefikComponent(pulumi.ComponentResource):
         super().__init__("mail:components:Traefik", name, None, opts)
         self.file = pulumi_host.File(
             "traefik-routes",
-            path=f"{args.declaration.traefik.dynamic_directory}/{NAME}.yml",
-            content=render_dynamic_file(routes_of(args.declaration)),
+            path=f"{args.traefik.dynamic_directory}/{PROJECT}.yml",
+            content=render_dynamic_file(routes_of(args.traefik, args.names)),
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
         )
         self.register_outputs({})

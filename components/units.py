@@ -15,7 +15,7 @@ them at 3 or better (tests/real/test_units.py). What stays, and why:
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from components.remote import PROGRAMS, STATE
+from declaration.names import PROGRAMS, STATE
 
 _HARDENING = """\
 NoNewPrivileges=yes

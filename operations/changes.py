@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from components.declaration import load_values, read
-from components.mistakes import DeclarationError
+from declaration.mistakes import DeclarationError
+from declaration.reading import load_values, read
 from operations.site.editing import edited
 from operations.site.model import PROJECT, SiteError
 from operations.site.rehearsed import deploy_afresh
@@ -74,7 +74,7 @@ CHANGES = (
     Change(
         "smarthost",
         "Another smarthost",
-        "`mail:smarthost.provider` names a row of the table in `components/smarthost.py`; the\n"
+        "`mail:smarthost.provider` names a row of the table in `declaration/smarthost.py`; the\n"
         "user is said besides where each account has its own. The account's facts change with\n"
         "the account: `pulumi config set --secret mail:smarthostPassword`, and\n"
         "`mail:dkimPublicKey` if the new one signs with another key; give it a selector of its\n"

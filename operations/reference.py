@@ -17,9 +17,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from components import secrets
-from components.declaration import Declaration
-from components.settings import Settings
+from declaration import secrets
+from declaration.model import Declaration
+from declaration.settings import Settings
 
 PAGE = Path(__file__).parent.parent / "docs" / "declaration.md"
 """The page."""
@@ -28,7 +28,7 @@ _HEAD = """\
 # The declaration
 
 Every key of `Pulumi.<stack>.yaml`. This page is written by `python -m operations.reference`
-from the settings in `components/`; do not edit it.
+from the settings in `declaration/`; do not edit it.
 
 A key that is not listed here is refused. `pulumi preview` tells every mistake at once, before
 anything is touched. Write dates in quotes: `pulumi config set` rewrites a bare one as a moment.

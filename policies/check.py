@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from components.mistakes import DeclarationError
+from declaration.mistakes import DeclarationError
 from policies.judging import judge
 from policies.locate import Lines
 from policies.model import Judgement, Resource

@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from components import evidence as kept
-from components.declaration import Declaration
+from declaration import evidence as kept
+from declaration.model import Declaration
 from policies.model import (
     WHOLE,
     Deferred,

@@ -36,9 +36,10 @@ from pulumi_policy.policy import (
 )
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, UnknownValueError
 
-from components import secrets
-from components.declaration import Declaration, read
-from components.mistakes import PREFIX, DeclarationError
+from declaration import secrets
+from declaration.mistakes import PREFIX, DeclarationError
+from declaration.model import Declaration
+from declaration.reading import read
 from policies.judging import judge_stack, stack_of
 from policies.model import UNKNOWN, Deferred, Resource, Rule, Secret
 from policies.registry import rules

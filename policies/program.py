@@ -8,7 +8,8 @@ from datetime import date
 from functools import cache
 from pathlib import Path
 
-from components.declaration import Declaration, load_values, read, secret_keys
+from declaration.model import Declaration
+from declaration.reading import load_values, read, secret_keys
 from policies.recording import PLACEHOLDER, Configuration
 
 _PREFIX = "mail:"

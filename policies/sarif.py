@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from components.mistakes import Mistake
+from declaration.mistakes import Mistake
 from policies.locate import Lines
 from policies.model import Deferred, Judgement, Note, Rule, Severity, Violation
 

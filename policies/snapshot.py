@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from readers.dns import DnsFailureError, blocking
+from readers.dns import DnsFailureError
+from readers.resolving import blocking
 from readers.spf.record import parse, records_among
 
 FILE = Path(__file__).parent / "snapshots" / "spf.json"

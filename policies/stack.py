@@ -14,9 +14,9 @@ from typing import Any, TypeVar, cast
 
 import yaml
 
-from components.declaration import Declaration
-from components.records import Record
-from components.zone import records
+from declaration.model import Declaration
+from declaration.records import Record
+from declaration.zone_records import records
 from policies.model import UNKNOWN, Resource, Secret, opened
 from policies.snapshot import Snapshot
 from policies.zone import DNS_RECORD, Zone, record_of
@@ -94,7 +94,7 @@ class Stack:
         snapshot: SPF records of other domains.
         previous: Resources as the state holds them, before this deployment; None where no state
             is at hand.
-        evidence: What operations have found out about it, by subject (`components.evidence`).
+        evidence: What operations have found out about it, by subject (`declaration.evidence`).
         met: Unknown properties that were asked for, with the resource.
     """
 

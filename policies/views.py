@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-from components.declaration import Declaration
+from declaration.model import Declaration
 from policies.judging import judge
 from policies.model import UNKNOWN, Judgement, Resource, Secret
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from components.mistakes import DeclarationError
+from declaration.mistakes import DeclarationError
 from rehearsal.engine import Op
 from rehearsal.engine.importing import load
 from rehearsal.rehearse import (

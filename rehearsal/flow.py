@@ -9,7 +9,7 @@ from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 from typing import Any, TypeVar
 
-from components.declaration import Declaration
+from declaration.model import Declaration
 from rehearsal.mail_program import MailProgram
 from rehearsal.world.client import WorldClient
 
@@ -67,7 +67,7 @@ class Flow:
         return MailProgram(
             f"{local_part}@{declaration.domain}",
             self._world.secrets[f"password.{local_part}"],
-            server=(declaration.mail_host, declaration.host.address),
+            server=(declaration.names.mail_host, declaration.host.address),
             reach=self._world.reach,
             authority=self._world.folder / "authority" / "authority.pem",
         )

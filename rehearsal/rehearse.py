@@ -7,7 +7,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.mistakes import DeclarationError
+from declaration.mistakes import DeclarationError
 from rehearsal.judgement import say_policies
 from rehearsal.report import Report
 from rehearsal.stage import Stage, refusals

@@ -11,9 +11,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components import declaration as declarations
-from components.declaration import Declaration
-from components.mistakes import PREFIX, DeclarationError
+from declaration import reading
+from declaration.mistakes import PREFIX, DeclarationError
+from declaration.model import Declaration
 from rehearsal.engine.lock import StackLock
 from rehearsal.private_file import write_private
 from rehearsal.world.client import WorldClient, WorldUnreachableError
@@ -95,7 +95,7 @@ class Stage:
         Raises:
             DeclarationError: the file cannot be read.
         """
-        return declarations.load_values(self.file)
+        return reading.load_values(self.file)
 
     def check(self) -> dict[str, Any]:
         """Check the declaration and return its values.
@@ -107,7 +107,7 @@ class Stage:
         """
         values = self.values()
         try:
-            declarations.read(values, source=self.file.name)
+            reading.read(values, source=self.file.name)
         except DeclarationError as error:
             wrong = [one for one in error.mistakes if not one.command]
             if wrong:
@@ -117,7 +117,7 @@ class Stage:
     def declaration(self, world: WorldClient) -> Declaration:
         """Return the declaration as the program reads it in `world`."""
         merged = _merged(self.values(), world.overlay)
-        return declarations.read(merged, source=self.file.name)
+        return reading.read(merged, source=self.file.name)
 
     # The world
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from components.declaration import Declaration, load_values, read
+from declaration.model import Declaration
+from declaration.reading import load_values, read
 
 PROJECT = Path(__file__).parent.parent
 """Folder of the program."""

@@ -60,8 +60,8 @@ def test_everything_declared_stands(circle: Rehearsed) -> None:
         one.name for one in declaration.mailboxes
     }
     assert running == Counter(set(declaration.mailcow.services))
-    assert circle.world.resolve(declaration.domain, "MX") == [f"10 {declaration.mail_host}."]
-    assert circle.world.resolve(declaration.mail_host, "A") == [declaration.host.address]
+    assert circle.world.resolve(declaration.domain, "MX") == [f"10 {declaration.names.mail_host}."]
+    assert circle.world.resolve(declaration.names.mail_host, "A") == [declaration.host.address]
 
 
 FORCE = {"inputs.forceDestroy", "outputs.forceDestroy"}

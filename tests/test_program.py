@@ -9,8 +9,9 @@ import pulumi
 import pytest
 import yaml
 
-from components.declaration import Declaration, load_values, read, read_file, secret_keys
-from components.mistakes import looks_secret
+from declaration.mistakes import looks_secret
+from declaration.model import Declaration
+from declaration.reading import load_values, read, read_file, secret_keys
 from tests.conftest import FACTS, PROJECT
 from tests.recording import MARKER, Recording, Sealed, json_config, record
 

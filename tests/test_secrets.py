@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import pytest
 
-from components.declaration import read_file, secret_keys
+from declaration.reading import read_file, secret_keys
 from rehearsal.private_file import write_private
 from tests.conftest import FACTS, PROJECT
 from tests.rehearsal.rehearsed import Rehearsed, command_line, nothing_stays, ssh_key

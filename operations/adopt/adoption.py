@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from components.remote import SECRETS
+from declaration.names import SECRETS
 from operations.adopt import containers, files, people, storage, zone
 from operations.adopt.model import Area, Match, Question, Wanted, is_open_question
 from operations.site import Site, SiteError, Sketch

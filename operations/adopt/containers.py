@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from components.declaration import Declaration
+from declaration.model import Declaration
 from operations.adopt.comparing import compared
 from operations.adopt.model import Area, Match, Supplied, Wanted, is_open_question
 from operations.site import Site

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from components.remote import BASE, at
+from declaration.commands import at
+from declaration.names import BASE
 from operations.adopt.comparing import compared
 from operations.adopt.model import (
     Area,
@@ -214,7 +215,7 @@ async def _routing(site: Site, paths: Sequence[str]) -> dict[str, str]:
     if not folder:
         return {}
     found: dict[str, str] = {}
-    for name in site.declaration.web_hosts:
+    for name in site.declaration.names.web_hosts:
         search = f"grep -rlF -- {shlex.quote(f'`{name}`')} {at(folder)} || true"
         bare = 'while read -r file; do printf "%s\\n" "${file#"${DESTDIR:-}"}"; done'
         done = await site.host.run(f"{{ {search}; }} | {bare}", what="look at Traefik's files")

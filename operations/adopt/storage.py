@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from components.backup import ENVIRONMENT, bucket_policy
+from components.backup import bucket_policy
+from declaration.names import BACKUP_ENVIRONMENT
 from operations.adopt.comparing import compared
 from operations.adopt.model import Area, Match, Stranger, Supplied, Wanted, unsealed
 from operations.site import Site
@@ -198,14 +199,14 @@ def _ask(site: Site, bucket: str, user: str) -> Stored:
     from minio.error import S3Error  # noqa: PLC0415  # as above
     from minio.minioadmin import MinioAdmin  # noqa: PLC0415  # as above
 
-    endpoints, backup = site.declaration.endpoints, site.declaration.backup
+    place = site.declaration.names.storage
     admin = MinioAdmin(
-        endpoint=endpoints.storage or backup.server,
+        endpoint=place.server,
         credentials=StaticProvider(
             site.secret("storageAccessKey"), site.secret("storageSecretKey")
         ),
-        region=backup.region,
-        secure=endpoints.storage is None or endpoints.storage_tls,
+        region=site.declaration.backup.region,
+        secure=place.tls,
     )
     buckets = [one.name for one in site.storage.list_buckets()]
     versioning, rules = {}, {}
@@ -237,7 +238,7 @@ async def look(site: Site, wanted: Sequence[Wanted]) -> Area:
     backup = site.declaration.backup
     stored = await asyncio.to_thread(_ask, site, backup.bucket, backup.user)
     try:
-        text = (await site.host.read(ENVIRONMENT)).decode()
+        text = (await site.host.read(BACKUP_ENVIRONMENT)).decode()
     except FileNotFoundError:
         text = ""
     lines = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from components.backup import PROGRAM, SETTINGS, UNIT
-from components.remote import STATE, at, program
+from declaration.commands import at, program
+from declaration.names import BACKUP_PROGRAM, BACKUP_SETTINGS, BACKUP_UNIT, STATE
 from operations.site import CommandFailedError, Site, SiteError
 
 RUN_SECONDS = 12 * 3600.0
@@ -78,7 +78,10 @@ async def run_now(site: Site, on_step: Callable[[str], None]) -> Backup:
     await site.host.run(f"rm -f {at(_RESULT)} {at(_STEP)}", what="clearing the last run's notes")
     running = asyncio.ensure_future(
         site.host.run(
-            f"systemctl start {UNIT}.service", what="the backup", timeout=RUN_SECONDS, check=False
+            f"systemctl start {BACKUP_UNIT}.service",
+            what="the backup",
+            timeout=RUN_SECONDS,
+            check=False,
         )
     )
     try:
@@ -119,7 +122,7 @@ async def ask(site: Site, *options: str) -> dict[str, Any]:
         BackupFailedError: it refuses; the message has its reason.
         CommandFailedError: it is not there.
     """
-    words = " ".join((program(PROGRAM), "--settings", SETTINGS, "--json", *options))
+    words = " ".join((program(BACKUP_PROGRAM), "--settings", BACKUP_SETTINGS, "--json", *options))
     done = await site.host.run(words, what="asking the backup", check=False)
     try:
         answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

@@ -12,8 +12,8 @@ import httpx
 import typer
 
 from components.dashboard import dashboard_of
-from components.declaration import Declaration
-from components.mistakes import DeclarationError
+from declaration.mistakes import DeclarationError
+from declaration.model import Declaration
 from operations.dashboard.picture import draw
 from operations.dashboard.prometheus import PATIENCE, Prometheus, QueryError
 from operations.dashboard.sample import NOW, openmetrics, prometheus_with
@@ -66,7 +66,11 @@ def dashboard(
     """
     declaration = prepare(PROJECT / f"Pulumi.{stack}.yaml").declaration
     with _source(declaration, prometheus) as source:
-        svg, empty = draw(dashboard_of(declaration), source.panel, source.now)
+        svg, empty = draw(
+            dashboard_of(declaration.company, declaration.names.mail_host, declaration.bounds),
+            source.panel,
+            source.now,
+        )
     file = out or PROJECT / ".rehearsal" / "dashboard.svg"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(svg, "utf-8")

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import httpx
 
-from components.declaration import Declaration
+from declaration.model import Declaration
 from operations.dashboard.prometheus import PATIENCE, Prometheus
 from rehearsal.parts import need
 
@@ -147,7 +147,7 @@ def _backups(text: _Text) -> None:
 
 
 def _host(text: _Text, declaration: Declaration) -> None:
-    host = declaration.mail_host
+    host = declaration.names.mail_host
     end = NOW + 52 * _DAY
 
     def expiry(at: int) -> float:

@@ -15,8 +15,8 @@ from email.utils import parseaddr
 from itertools import chain, zip_longest
 from pathlib import Path
 
-from components.declaration import Declaration
-from components.dmarc import report_address
+from declaration.dmarc import report_address
+from declaration.model import Declaration
 from dmarc.collecting import Collecting
 from dmarc.evidence import WINDOW_DAYS
 from dmarc.left_out import LeftOutError
@@ -85,10 +85,10 @@ async def fetch(site: Site, today: date, collecting: Collecting) -> None:
     def act(client: imaplib.IMAP4_SSL) -> None:
         client.login(address, password)
         for folder in ("INBOX", *_junk(client)):
-            _take_folder(client, folder, since, collecting, declaration.mail_host)
+            _take_folder(client, folder, since, collecting, declaration.names.mail_host)
 
     try:
-        await site.net.imap(declaration.host.address, declaration.mail_host, act)
+        await site.net.imap(declaration.host.address, declaration.names.mail_host, act)
     except imaplib.IMAP4.error as error:
         raise SiteError(f"{address} cannot be read: {error}") from None
 

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from html import escape
 from pathlib import Path
 
-from components.declaration import Declaration
+from declaration.model import Declaration
 from dmarc.advice import Advice, Condition, Tally, Verdict, by_day, earliest, rows_of, tally_up
 from dmarc.domain import STAGES, MailDomain
 from dmarc.evidence import WINDOW_DAYS, Evidence

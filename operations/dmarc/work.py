@@ -8,9 +8,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from components import evidence as kept
-from components.dmarc import DmarcSettings
-from components.mail_domain import mail_domain
+from declaration import evidence as kept
+from declaration.dmarc import DmarcSettings
+from declaration.mail_domain import mail_domain
 from dmarc.advice import Advice, Verdict, advise, step_of
 from dmarc.collecting import Collected, Collecting
 from dmarc.evidence import SUBJECT, Evidence, StepTaken, parse
@@ -56,7 +56,7 @@ def save(site: Site, evidence: Evidence) -> Path:
 async def gather(site: Site, report: Report, order: Order) -> Evidence:
     """Collect what has come in, and return everything that is known."""
     evidence = load(site)
-    collecting = Collecting(evidence, site.declaration.mail_host, order.today)
+    collecting = Collecting(evidence, site.declaration.names.mail_host, order.today)
     if order.reports is not None:
         place = str(order.reports)
         await asyncio.to_thread(mailbox.take_files, order.reports, collecting)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from components.declaration import Declaration
+from declaration.model import Declaration
 from operations.drill.holding import Drill
 
 NAME = "drill.json"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from components.drill import PROGRAM, SETTINGS
-from components.remote import program
+from declaration.commands import program
+from declaration.names import DRILL_PROGRAM, DRILL_SETTINGS
 from operations.site import CommandFailedError, Site, SiteError
 from pulumi_mailcow.client import Client
 
@@ -134,7 +134,7 @@ async def ask(
         if step:
             on_step(str(step))
 
-    words = " ".join((program(PROGRAM), "--settings", SETTINGS, "--json", *options))
+    words = " ".join((program(DRILL_PROGRAM), "--settings", DRILL_SETTINGS, "--json", *options))
     done = await site.host.run(
         words, what="the drill", stdin=stdin, timeout=DRILL_SECONDS, check=False, on_line=follow
     )

@@ -10,8 +10,9 @@ import typer
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from components.declaration import Declaration, load_values, read_file
-from components.mistakes import DeclarationError
+from declaration.mistakes import DeclarationError
+from declaration.model import Declaration
+from declaration.reading import load_values, read_file
 from operations.guide.facts import Guide, GuideError, guides
 from operations.guide.folder import write
 from operations.guide.pages import page, page_name, profile_name

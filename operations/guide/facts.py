@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from components.declaration import Declaration
-from components.people import AliasSettings, MailboxSettings, local_target
+from declaration.model import Declaration
+from declaration.people import AliasSettings, MailboxSettings, local_target
 
 _IMAPS, _IMAP, _SUBMISSIONS, _SUBMISSION, _SIEVE = 993, 143, 465, 587, 4190
 _POP = {110, 995}
@@ -139,7 +139,7 @@ def guide(declaration: Declaration, mailbox: MailboxSettings) -> Guide:
     Raises:
         GuideError: no port is open that a mail program needs.
     """
-    host, ports = declaration.mail_host, set(declaration.mailcow.raw_ports)
+    host, ports = declaration.names.mail_host, set(declaration.mailcow.raw_ports)
     incoming = _open(host, {_IMAPS: Security.TLS, _IMAP: Security.STARTTLS}, ports)
     outgoing = _open(host, {_SUBMISSIONS: Security.TLS, _SUBMISSION: Security.STARTTLS}, ports)
     if not incoming or not outgoing:
@@ -150,7 +150,7 @@ def guide(declaration: Declaration, mailbox: MailboxSettings) -> Guide:
     # asks for its settings is told something that does not work.
     announced = {_IMAPS, _SUBMISSIONS} <= ports
     web, sogo = declaration.web, not declaration.mailcow.skip_sogo
-    webmail = f"{web.webmail}.{declaration.domain}"
+    webmail = declaration.names.webmail
     address = f"{mailbox.name}@{declaration.domain}"
     return Guide(
         company=declaration.company,
@@ -169,7 +169,7 @@ def guide(declaration: Declaration, mailbox: MailboxSettings) -> Guide:
         webmail=f"https://{webmail}" if sogo else None,
         # Not the webmail's host: the form saves through Mailcow's API, which Traefik routes on
         # the administration's host alone (components/traefik.py).
-        account=f"https://{web.admin}.{declaration.domain}",
+        account=f"https://{declaration.names.administration}",
         autoconfig=web.autoconfig and announced,
         autodiscover=web.autodiscover and announced,
         groupware=Groupware(webmail, f"/SOGo/dav/{address}/") if sogo else None,

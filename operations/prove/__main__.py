@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from components.declaration import Declaration
-from components.mistakes import DeclarationError
+from declaration.mistakes import DeclarationError
+from declaration.model import Declaration
 from operations.prove.declared import live_declaration
 from operations.prove.model import EXIT_DECLARATION, EXIT_UNJUDGED, Proof
 from operations.prove.net import LiveNet

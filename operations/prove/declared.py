@@ -7,8 +7,9 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from components.declaration import Declaration, DeclarationError, load_values, read
-from components.mistakes import PREFIX
+from declaration.mistakes import PREFIX, DeclarationError
+from declaration.model import Declaration
+from declaration.reading import load_values, read
 
 
 def live_declaration(path: Path) -> tuple[Declaration, frozenset[str]]:

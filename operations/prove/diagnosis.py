@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from operations.prove.model import Cause, Finding, Result, Severity, Station, Status
 
 if TYPE_CHECKING:
-    from components.declaration import Declaration
+    from declaration.model import Declaration
 
 _RANKS = tuple(Severity)
 _BAD = (Status.FAIL, Status.UNKNOWN)
@@ -103,7 +103,7 @@ def _proxied_mx(case: _Case) -> Cause | None:
 def _wrong_address(case: _Case) -> Cause | None:
     if not case.fact("mx-address", "address"):
         return None
-    host = case.declaration.mail_host
+    host = case.declaration.names.mail_host
     return Cause(
         "mx-elsewhere",
         f"{host} leads to another address than the mail host's",

@@ -107,7 +107,7 @@ async def _send(subject: Subject, port: int) -> Sent:
         client.send_message(message)
 
     try:
-        await subject.net.smtp(subject.host, port, subject.declaration.mail_host, act)
+        await subject.net.smtp(subject.host, port, subject.declaration.names.mail_host, act)
     except ssl.SSLError as error:
         words = getattr(error, "verify_message", "") or str(error)
         return Sent(recipient, refused=f"TLS failed: {words}")
@@ -202,7 +202,7 @@ def _read(subject: Subject, folder: str, title: str) -> list[bytes]:
     program = MailProgram(
         subject.address(local_part),
         subject.passwords[local_part],
-        server=(subject.declaration.mail_host, subject.host),
+        server=(subject.declaration.names.mail_host, subject.host),
         reach=subject.net.locate,
         authority=subject.net.authority,
     )

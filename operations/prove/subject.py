@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
-from components.declaration import Declaration
+from declaration.model import Declaration
 from operations.prove.net import Net
 
 _T = TypeVar("_T")

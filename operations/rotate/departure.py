@@ -13,7 +13,6 @@ from email.utils import formatdate, make_msgid
 
 import dkim
 
-from components.zone import smarthost_account
 from operations.prove.subject import Subject
 from operations.rotate.model import WaitingError, Work
 from operations.site import Site, SiteError
@@ -119,7 +118,7 @@ async def send(work: Work, patience: float = PATIENCE) -> str:
         client.login(address, subject.passwords[writer])
         client.send_message(message)
 
-    await site.net.smtp(subject.host, 465, site.declaration.mail_host, act)
+    await site.net.smtp(subject.host, 465, site.declaration.names.mail_host, act)
     await _has_left(site, recipient, patience)
     return recipient
 
@@ -204,7 +203,7 @@ async def smarthost_answers(site: Site, password: str) -> bool:
     """
     settings = site.declaration.smarthost
     server, port = settings.row.server(settings.region), settings.row.port
-    user = settings.row.login(smarthost_account(site.declaration))
+    user = settings.row.login(site.declaration.names.account)
     addresses = await site.net.addresses(server)
     if not addresses:
         raise SiteError(f"{server} has no address")

@@ -10,7 +10,7 @@ import shlex
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from components.remote import SECRETS, STATE
+from declaration.names import SECRETS, STATE
 from operations.site import Host
 
 

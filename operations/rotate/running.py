@@ -5,7 +5,7 @@ import smtplib
 from collections.abc import Callable
 from enum import StrEnum
 
-from components.mistakes import DeclarationError
+from declaration.mistakes import DeclarationError
 from operations.prove.net import UnseenError
 from operations.rotate.model import Rotation, Step, StepFailedError, WaitingError, Work
 from operations.site import CommandFailedError, SiteError

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import httpx
 import typer
 
-from components.mistakes import DeclarationError
+from declaration.mistakes import DeclarationError
 from operations.site.host import CommandFailedError
 from operations.site.model import Site, SiteError
 from operations.site.opening import open_site

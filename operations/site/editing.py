@@ -8,7 +8,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from components.mistakes import PREFIX
+from declaration.mistakes import PREFIX
 from operations.site.model import SiteError
 
 REMOVED = object()

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from components.declaration import Declaration, read_file
-from components.mistakes import PREFIX, DeclarationError
+from declaration.mistakes import PREFIX, DeclarationError
+from declaration.model import Declaration
+from declaration.reading import read_file
 from operations.site.editing import edit
 from operations.site.model import (
     PROJECT,

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import httpx
 
-from components import secrets as catalogue
-from components.declaration import Declaration
-from components.remote import SECRETS
+from declaration import secrets as catalogue
+from declaration.model import Declaration
+from declaration.names import SECRETS
 from operations.site.host import Host
 from pulumi_host.connection import Account
 from pulumi_mailcow.client import Client, Settings
@@ -156,7 +156,7 @@ class Site(ABC):
     @property
     @abstractmethod
     def evidence(self) -> Path:
-        """The folder of this stack's evidence (`components.evidence`); it may not be there yet."""
+        """The folder of this stack's evidence (`declaration.evidence`); it may not be there yet."""
 
     @property
     @abstractmethod
@@ -215,13 +215,13 @@ class Site(ABC):
     @cached_property
     def host(self) -> Host:
         """The host, over SSH, its key compared with the declared one."""
-        declared, ssh = self.declaration.host, self.declaration.endpoints.ssh
+        ssh = self.declaration.names.ssh
         account = Account(
-            address=ssh.address if ssh else declared.address,
-            port=ssh.port if ssh else declared.ssh.port,
-            user=declared.ssh.user,
+            address=ssh.address,
+            port=ssh.port,
+            user=ssh.user,
             private_key=self.secret("sshPrivateKey"),
-            host_key=self.declaration.host_key,
+            host_key=ssh.host_key,
         )
         return Host(account)
 
@@ -233,12 +233,12 @@ class Site(ABC):
         """
         if self._mailcow is None:
             key = (await self.host.read(f"{SECRETS}/api-key")).decode().strip()
-            web, endpoints = self.declaration.web, self.declaration.endpoints
+            names = self.declaration.names
             settings = Settings(
-                endpoint=f"https://{web.admin}.{self.declaration.domain}",
+                endpoint=names.api,
                 api_key=key,
-                connect_to=endpoints.web or f"{self.declaration.host.address}:443",
-                ca_bundle=endpoints.ca_bundle,
+                connect_to=names.web,
+                ca_bundle=names.ca_bundle,
             )
             self._mailcow = Client(settings)
         return self._mailcow
@@ -248,13 +248,13 @@ class Site(ABC):
         """The object storage, as its administrator."""
         from minio import Minio  # noqa: PLC0415  # few operations need it, and it is slow to import
 
-        endpoints, backup = self.declaration.endpoints, self.declaration.backup
+        place = self.declaration.names.storage
         return Minio(
-            endpoint=endpoints.storage or backup.server,
+            endpoint=place.server,
             access_key=self.secret("storageAccessKey"),
             secret_key=self.secret("storageSecretKey"),
-            region=backup.region,
-            secure=endpoints.storage is None or endpoints.storage_tls,
+            region=self.declaration.backup.region,
+            secure=place.tls,
         )
 
     @cached_property

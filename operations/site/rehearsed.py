@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.declaration import load_values, read
+from declaration.reading import load_values, read
 from operations.site.editing import edited
 from operations.site.model import Deployer, Plan, PlannedStep, Site, SiteError, Sketch
 from rehearsal.private_file import write_private

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import typer
 
-from components.compose_override import ResourceTier
+from declaration.mailcow import ResourceTier
 from operations.site import Site
 from operations.site.command import EXIT_DONE, EXIT_FAILED, EXIT_TO_DO
 from operations.update import conditions, journal, releases, source, steps

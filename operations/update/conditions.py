@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from components.mailcow import pinned_commit
 from operations.prove.model import Proof, Severity, Status
 from operations.site import Site
 from operations.update import standing
@@ -74,7 +73,7 @@ def judge_proof(proof: Proof) -> Condition:
 
 async def on_host(site: Site, differences: Differences) -> AsyncIterator[Condition]:
     """Yield what must hold on the host, each as soon as it is known."""
-    found, wanted = await standing.placed(site), pinned_commit(site.declaration)
+    found, wanted = await standing.placed(site), site.declaration.names.release.commit
     yield Condition(
         "in place", found == wanted,
         f"{site.declaration.mailcow.release.tag}, {found[:12] or 'none'}",

@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from components.remote import STATE, at
+from declaration.commands import at
+from declaration.names import STATE
 from operations.site import Host
 from operations.site.editing import REMOVED
 from operations.update.releases import UpdateError

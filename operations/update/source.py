@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from components.backup import VOLUMES
-from components.mailcow import nginx_files, pinned_commit
-from components.mailcow_conf import public_settings
-from components.relay import CONFIGURATION
-from components.remote import STATE, at
+from components.mailcow import nginx_files
+from components.mailcow_conf import Installation, public_settings
+from components.relay import POSTFIX
+from declaration.commands import at
+from declaration.names import STATE
 from operations.site import Host, Site
 from operations.update import releases
 from operations.update.compare import READ, Differences, Ours, Source, compare
@@ -46,12 +47,12 @@ def ours(site: Site) -> Ours:
     written = {
         "mailcow.conf", "docker-compose.override.yml", "data/assets/ssl/cert.pem",
         "data/assets/ssl/key.pem",
-        *(f"{CONFIGURATION}/{name}" for name in
+        *(f"{POSTFIX}/{name}" for name in
           ("extra.cf", "smarthost_passwd", "smarthost_tls_policy")),
-        *(f"data/conf/nginx/{name}" for name in nginx_files(declaration)),
+        *(f"data/conf/nginx/{name}" for name in nginx_files(declaration.names)),
     }  # fmt: skip
     return Ours(
-        settings=public_settings(declaration),
+        settings=public_settings(Installation(declaration.mailcow, declaration.names)),
         files=frozenset(written),
         tiers={name: tier.value for name, tier in declaration.mailcow.services.items()},
         stored_volumes=frozenset(VOLUMES.values()),
@@ -133,7 +134,7 @@ async def differences(site: Site, target: str) -> Differences:
         UpdateError: the pinned tag was moved, or a release cannot be read.
         CommandFailedError: the repository does not answer the host.
     """
-    pinned, wanted = site.declaration.mailcow.release.tag, pinned_commit(site.declaration)
+    pinned, wanted = site.declaration.mailcow.release.tag, site.declaration.names.release.commit
     async with _scratch(site.host) as scratch:
         await scratch.fetch(repository(site), pinned, target)
         before, after = await scratch.source(pinned), await scratch.source(target)

@@ -6,7 +6,8 @@ import shlex
 import time
 from dataclasses import dataclass
 
-from components.remote import STATE, at
+from declaration.commands import at
+from declaration.names import STATE
 from operations.site import Host, Site
 from operations.update.releases import UpdateError
 

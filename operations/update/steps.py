@@ -5,9 +5,10 @@ import json
 import shlex
 from collections.abc import Callable
 
-from components.backup import ENVIRONMENT, UNIT
 from components.mailcow import release_options, stack_options
-from components.remote import STATE, at, program
+from components.mailcow_conf import Installation
+from declaration.commands import at, program
+from declaration.names import BACKUP_ENVIRONMENT, BACKUP_UNIT, STATE
 from operations.backup import nightly
 from operations.site import Site
 from operations.update import standing
@@ -26,7 +27,7 @@ _RESTIC = f"""\
 set -eu
 while IFS= read -r line; do
   case "$line" in \\#*) ;; *=*) export "$line" ;; esac
-done < {at(ENVIRONMENT)}
+done < {at(BACKUP_ENVIRONMENT)}
 export RESTIC_PASSWORD_FILE="${{DESTDIR:-}}$RESTIC_PASSWORD_FILE"
 export RESTIC_CACHE_DIR={at(f"{STATE}/restic-cache")}
 """
@@ -41,11 +42,11 @@ async def back_up(site: Site) -> str:
     """
     begun = int((await site.host.run("date +%s", timeout=60)).stdout)
     done = await site.host.run(
-        f"systemctl start {UNIT}.service", timeout=BACKUP_SECONDS, check=False
+        f"systemctl start {BACKUP_UNIT}.service", timeout=BACKUP_SECONDS, check=False
     )
     if not done.ok:
         said = await site.host.run(
-            f"journalctl -u {UNIT}.service -n 3 -o cat --no-pager", check=False, timeout=60
+            f"journalctl -u {BACKUP_UNIT}.service -n 3 -o cat --no-pager", check=False, timeout=60
         )
         reason = (said.stdout if said.ok else "").strip() or done.stderr.strip()
         raise UpdateError(f"the backup failed: {reason}")
@@ -98,8 +99,14 @@ async def put_in_place(site: Site) -> None:
         CommandFailedError: it failed.
     """
     for name, words in (
-        ("release.py", release_options(site.declaration)),
-        ("stack.py", ["up", *stack_options(site.declaration)]),
+        (
+            "release.py",
+            release_options(Installation(site.declaration.mailcow, site.declaration.names)),
+        ),
+        (
+            "stack.py",
+            ["up", *stack_options(Installation(site.declaration.mailcow, site.declaration.names))],
+        ),
     ):
         await site.host.run(
             f"{program(name)} {shlex.join(words)}", what=name, timeout=_RESTORE_SECONDS

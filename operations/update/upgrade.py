@@ -11,7 +11,7 @@ from typing import Protocol
 import asyncssh
 import httpx
 
-from components.mistakes import DeclarationError
+from declaration.mistakes import DeclarationError
 from operations.site import CommandFailedError, Site, SiteError
 from operations.update import journal as journals
 from operations.update import standing, steps

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from components.mistakes import looks_secret
+from declaration.mistakes import looks_secret
 from policies.model import Area, Finding, Resource, Severity, opened, plain_texts, secret_texts
 from policies.registry import in_area
 from policies.stack import COMMAND, FILE, Stack

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from components.checks.delivery import SELECTOR_OVERLAP
+from declaration.checks.delivery import SELECTOR_OVERLAP
 from policies.model import Area, Finding, Severity
 from policies.registry import in_area
 from policies.stack import Stack

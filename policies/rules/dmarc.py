@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
-from components.dmarc import DmarcStage
+from declaration.dmarc import DmarcStage
 from policies.model import Area, Finding, Severity
 from policies.registry import in_area
 from policies.rules.spf import envelope_domain
@@ -24,7 +24,7 @@ def _records(stack: Stack) -> list[ZoneRecord]:
     """Return the records at the domain that are DMARC's, or were meant to be."""
     return [
         record
-        for record in stack.zone.at(f"_dmarc.{stack.declaration.domain}", "TXT")
+        for record in stack.zone.at(stack.declaration.names.dmarc, "TXT")
         if "dmarc" in record.value.lower().partition(";")[0] or is_dmarc(record.value)
     ]
 
@@ -44,7 +44,7 @@ def _read(stack: Stack) -> Iterator[tuple[ZoneRecord, Record]]:
 )
 def _single(stack: Stack) -> Iterator[Finding]:
     records = _records(stack)
-    name = f"_dmarc.{stack.declaration.domain}"
+    name = stack.declaration.names.dmarc
     if not records:
         yield Finding(f"{name} has no DMARC record", "mail:dmarc.stage", seen=name, absent=True)
     for record in records[1:]:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from components.dmarc import DmarcStage
-from components.mail_domain import mail_domain
+from declaration.dmarc import DmarcStage
+from declaration.mail_domain import mail_domain
 from dmarc.advice import carried
 from dmarc.evidence import SUBJECT, parse
 from policies.model import Area, Finding, Severity

@@ -477,7 +477,7 @@ def _host_key(stack: Stack) -> Iterator[Finding]:
 )
 def _ipv6(stack: Stack) -> Iterator[Finding]:
     ipv6, key = stack.declaration.ipv6, "mail:ipv6"
-    host = stack.declaration.mail_host
+    host = stack.declaration.names.mail_host
     records = [one for one in stack.zone.records if one.type == "AAAA"]
     if ipv6 is None:
         for one in records:
@@ -513,8 +513,7 @@ def _api(stack: Stack) -> Iterator[Finding]:
     if not conf:
         return
     resource, key = _file_resource(stack, "mailcow.conf"), "mail:operatorAddresses"
-    own = (declaration.host.address, declaration.traefik.backend_address)
-    allowed = [_network(one) for one in (*declaration.operator_addresses, *own)]
+    allowed = [_network(one) for one in declaration.names.api_clients]
     given = [one.strip() for one in conf.get("API_ALLOW_FROM", "").split(",") if one.strip()]
     if not given:
         yield Finding("API_ALLOW_FROM is empty, so the API key is not applied", key, resource)

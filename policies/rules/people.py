@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from components.people import AliasSettings, MailboxSettings
+from declaration.people import AliasSettings, MailboxSettings
 from policies.model import Area, Finding, Severity
 from policies.registry import in_area
 from policies.stack import DOMAIN, MAILBOX, Address, Stack

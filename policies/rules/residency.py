@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from components.residency import EU_COUNTRIES, REGIONS
+from declaration.residency import EU_COUNTRIES, REGIONS
 from policies.model import Area, Finding, Severity
 from policies.registry import in_area
 from policies.rules.spf import envelope_domain

@@ -6,6 +6,7 @@ them, and what would answer is compared with what should.
 
 from collections.abc import Iterator
 
+from declaration.names import AUTOCONFIG, AUTODISCOVER, MTA_STS
 from policies.model import Area, Finding, Severity
 from policies.registry import in_area
 from policies.rules.names import key_of
@@ -28,15 +29,11 @@ _PAGES = ("/user", "/inc/lib/x", "/x", "/index.php/x")
 """Pages of Mailcow that the mail host hands out to nobody."""
 _HANDED_OUT = ("/", "/Microsoft-Server-ActiveSync?Cmd=Ping", "/SOGo/dav/anna/", "/mobileconfig.php")
 _PURPOSE = {
-    "autoconfig": ("/mail/config-v1.1.xml", "/.well-known/autoconfig/mail/config-v1.1.xml"),
-    "autodiscover": ("/autodiscover/autodiscover.xml", "/Autodiscover/Autodiscover.xml"),
-    "mta-sts": ("/.well-known/mta-sts.txt",),
+    AUTOCONFIG: ("/mail/config-v1.1.xml", "/.well-known/autoconfig/mail/config-v1.1.xml"),
+    AUTODISCOVER: ("/autodiscover/autodiscover.xml", "/Autodiscover/Autodiscover.xml"),
+    MTA_STS: ("/.well-known/mta-sts.txt",),
 }
 """What hosts that serve one purpose must answer, by label."""
-
-
-def _admin(stack: Stack) -> str:
-    return f"{stack.declaration.web.admin}.{stack.declaration.domain}"
 
 
 def _answering(stack: Stack, host: str, path: str) -> Router | None:
@@ -68,7 +65,7 @@ def _stand(stack: Stack) -> Iterator[Finding]:
 )
 def _own_hosts(stack: Stack) -> Iterator[Finding]:
     declaration = stack.declaration
-    ours = {declaration.mail_host, *declaration.web_hosts}
+    ours = {declaration.names.mail_host, *declaration.names.web_hosts}
     strangers = {declaration.host.address, "stranger.example", f"x.{declaration.domain}"}
     strangers |= {other for host in ours for other in (f"x.{host}", f"x{host}", f"{host}.example")}
     # What is published and routed beside the declaration is for `records-declared` to name.
@@ -100,9 +97,9 @@ def _purposes() -> Iterator[tuple[str, str]]:
 def _serve(stack: Stack) -> Iterator[Finding]:
     declaration = stack.declaration
     routed = {host for router in stack.routes.routers for host in router.rule.hosts}
-    for host in (declaration.mail_host, *declaration.web_hosts):
+    for host in (declaration.names.mail_host, *declaration.names.web_hosts):
         label = host.removesuffix(f".{declaration.domain}")
-        paths = _HANDED_OUT if host == declaration.mail_host else _PURPOSE.get(label, ("/",))
+        paths = _HANDED_OUT if host == declaration.names.mail_host else _PURPOSE.get(label, ("/",))
         shut = next((path for path in paths if _answering(stack, host, path) is None), None)
         # A host without any route is for `hosts-routed` to judge.
         if shut is not None and host in routed:
@@ -119,8 +116,7 @@ def _serve(stack: Stack) -> Iterator[Finding]:
     remedy="let the component write the file again",
 )
 def _lead(stack: Stack) -> Iterator[Finding]:
-    traefik, mailcow = stack.declaration.traefik, stack.declaration.mailcow
-    wanted = f"https://{traefik.backend_address}:{mailcow.https_port}"
+    wanted = stack.declaration.names.backend
     blamed = set()
     for router in stack.routes.routers:
         backend = router.backend
@@ -150,9 +146,11 @@ def _lead(stack: Stack) -> Iterator[Finding]:
 def _one_host(stack: Stack) -> Iterator[Finding]:
     declaration = stack.declaration
     routed = {host for router in stack.routes.routers for host in router.rule.hosts}
-    hosts = {declaration.mail_host, *declaration.web_hosts, *routed} - {_admin(stack)}
+    hosts = {declaration.names.mail_host, *declaration.names.web_hosts, *routed} - {
+        stack.declaration.names.administration
+    }
     for host in sorted(hosts):
-        pages = _PAGES if host == declaration.mail_host else ()
+        pages = _PAGES if host == declaration.names.mail_host else ()
         for path in (*_ADMINISTRATION, *pages):
             router = _answering(stack, host, path)
             if router is not None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from components.zone import smarthost_account
 from policies.model import Area, Finding, Resource, Severity, secret_texts
 from policies.registry import in_area
 from policies.stack import FILE, Stack
@@ -156,7 +155,7 @@ def _allowed(stack: Stack) -> dict[str, tuple[str, ...]]:
     declaration = stack.declaration
     sql = f"proxy:mysql:{_INSIDE}sql/mysql"
     return {
-        "myhostname": (declaration.mail_host,),
+        "myhostname": (declaration.names.mail_host,),
         "inet_protocols": ("all" if declaration.ipv6 else "ipv4",),
         "relayhost": (nexthop(stack),),
         "myorigin": (declaration.domain,),
@@ -198,7 +197,7 @@ def _login(stack: Stack) -> Iterator[Finding]:
     if _known(stack, _LOGIN):
         row = stack.declaration.smarthost.row
         user, _, password = _entries(stack, _LOGIN).get(nexthop(stack), "").partition(":")
-        if user != row.login(smarthost_account(stack.declaration)) or not password:
+        if user != row.login(stack.declaration.names.account) or not password:
             message = f"the map of logins has no entry of its user for {nexthop(stack)}"
             yield Finding(message, key, _resource(stack, _LOGIN))
 

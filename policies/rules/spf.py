@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from components.zone import smarthost_account
 from policies.model import Area, Finding, Severity
 from policies.registry import in_area
 from policies.stack import Stack
@@ -21,7 +20,7 @@ _ALMOST = re.compile(r"\s*[\"']?\s*v\s*=\s*spf|\s*spf[12]", re.IGNORECASE)
 
 def envelope_domain(stack: Stack) -> str:
     """Return the domain of the envelope sender that the smarthost writes."""
-    return f"{stack.declaration.smarthost.envelope_label}.{stack.declaration.domain}"
+    return stack.declaration.names.envelope
 
 
 def _reached(stack: Stack) -> Iterator[tuple[ZoneRecord, Reach]]:
@@ -180,7 +179,7 @@ def _voids(stack: Stack) -> Iterator[Finding]:
 )
 def _envelope(stack: Stack) -> Iterator[Finding]:
     smarthost, key = stack.declaration.smarthost, "mail:smarthost.envelopeLabel"
-    for wanted in smarthost.row.records(smarthost_account(stack.declaration)):
+    for wanted in smarthost.row.records(stack.declaration.names.account):
         if not is_spf(str(wanted.value)):
             continue
         published = [record for record in _records(stack) if record.name == wanted.name]
@@ -218,7 +217,7 @@ def _shut_out(stack: Stack, name: str, wanted: str) -> str:
 )
 def _envelope_mx(stack: Stack) -> Iterator[Finding]:
     smarthost = stack.declaration.smarthost
-    for wanted in smarthost.row.records(smarthost_account(stack.declaration)):
+    for wanted in smarthost.row.records(stack.declaration.names.account):
         if wanted.type.value != "MX":
             continue
         found = stack.zone.at(wanted.name, "MX")

@@ -7,7 +7,7 @@ refused by its name, unless it says nothing about mail.
 from collections import Counter
 from collections.abc import Iterator
 
-from components.records import Record, RecordType, Srv
+from declaration.records import Record, RecordType, Srv
 from policies.model import Area, Finding, Severity
 from policies.registry import in_area
 from policies.rules.names import key_of

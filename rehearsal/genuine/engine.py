@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from components.mistakes import PREFIX
+from declaration.mistakes import PREFIX
 from rehearsal.genuine.cli import Cli, Outcome, Step
 from rehearsal.genuine.programs import Programs, lay
 from rehearsal.parts.commands import InstallError

@@ -14,7 +14,8 @@ import dkim
 import dns.exception
 
 from readers import dmarc
-from readers.dns import DnsFailureError, Resolver, blocking
+from readers.dns import DnsFailureError, Resolver
+from readers.resolving import blocking
 from readers.spf.check import Result, check
 from rehearsal.world.names import Names
 

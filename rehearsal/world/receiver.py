@@ -13,7 +13,7 @@ from typing import Any, ClassVar, cast
 from aiohttp import web
 
 from readers import dmarc
-from readers.dns import blocking
+from readers.resolving import blocking
 from rehearsal.world import aggregate_report
 from rehearsal.world.aggregate_report import Period, Seen
 from rehearsal.world.dns import Dns

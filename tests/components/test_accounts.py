@@ -9,9 +9,10 @@ import pulumi
 import pytest
 
 from components.accounts import open_accounts, open_mailcow
-from components.declaration import Declaration, read
-from components.secrets import Secrets
-from tests.components.test_declaration import ENDPOINTS
+from components.configuration import Secrets
+from declaration.model import Declaration
+from declaration.reading import read
+from tests.declaration.test_declaration import ENDPOINTS
 from tests.recording import Recording, Sealed, record
 
 
@@ -28,8 +29,8 @@ def accounts(declaration: Declaration) -> Recording:
             storage_secret_key=secret("secret"),
             backup_passphrase=secret("passphrase"),
         )
-        open_accounts(declaration, secrets)
-        open_mailcow(declaration, secret("api-key"))
+        open_accounts(declaration.names, declaration.backup.region, secrets)
+        open_mailcow(declaration.names, secret("api-key"))
 
     recording = record(program)
     assert recording.error is None

@@ -7,8 +7,10 @@ import re
 import pytest
 
 from components import backup
-from components.backup import BackupArgs, BackupComponent
-from components.declaration import Declaration
+from components.backup import BackupComponent
+from declaration.model import Declaration
+from declaration.names import BACKUP_PASSPHRASE
+from tests.components import arguments
 from tests.components.registrations import (
     CONNECTION,
     SECRET_MARK,
@@ -23,7 +25,7 @@ PASSPHRASE = "planted-passphrase-1a"
 @pytest.fixture
 def found(qual: Declaration) -> dict[str, Registration]:
     return registered(
-        lambda: BackupComponent("backup", BackupArgs(qual, CONNECTION, passphrase=PASSPHRASE))
+        lambda: BackupComponent("backup", arguments.backup(qual, CONNECTION, passphrase=PASSPHRASE))
     )
 
 
@@ -77,7 +79,7 @@ def test_the_passphrase_is_in_its_own_file_alone(found: dict[str, Registration])
 
 
 def test_every_part_is_stored_also_what_mailcow_leaves_out(qual: Declaration) -> None:
-    settings = json.loads(backup.render_backup_settings(qual))
+    settings = json.loads(backup.render_backup_settings(arguments.nightly(qual)))
     assert set(settings["volumes"]) == {"vmail", "crypt", "redis", "rspamd", "postfix", "sogo"}
     paths = set(settings["paths"].values())
     directory = qual.mailcow.directory
@@ -93,10 +95,10 @@ def test_every_part_is_stored_also_what_mailcow_leaves_out(qual: Declaration) ->
 
 
 def test_restic_speaks_tls_to_the_declared_server(qual: Declaration) -> None:
-    text = backup.render_environment(qual, "key", "planted")
+    text = backup.render_environment(arguments.nightly(qual), "key", "planted")
     lines = dict(line.split("=", 1) for line in text.splitlines())
     assert lines["RESTIC_REPOSITORY"] == ("s3:https://minio.portugalodyssey.pt:443/po-mail-backups")
-    assert lines["RESTIC_PASSWORD_FILE"] == backup.PASSPHRASE
+    assert lines["RESTIC_PASSWORD_FILE"] == BACKUP_PASSPHRASE
 
 
 def test_the_service_is_hardened_and_may_write_only_its_state_and_metrics(
@@ -104,7 +106,7 @@ def test_the_service_is_hardened_and_may_write_only_its_state_and_metrics(
 ) -> None:
     unit = configparser.ConfigParser(strict=False, interpolation=None)
     unit.optionxform = str  # type: ignore[method-assign, assignment]  # keys of units have capitals
-    unit.read_string(backup.render_backup_service(qual))
+    unit.read_string(backup.render_backup_service(qual.monitoring.textfile_directory))
     service = unit["Service"]
     assert service["ProtectSystem"] == "strict"
     assert service["NoNewPrivileges"] == "yes"

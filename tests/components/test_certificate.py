@@ -2,15 +2,15 @@
 
 import pulumi_host
 from components.certificate import (
-    CertificateArgs,
     CertificateComponent,
     render_delivery_service,
     render_delivery_timer,
 )
-from components.declaration import Declaration
-from components.endpoints import Endpoints
 from components.onhost import certificate_delivery
 from components.remote import readings
+from declaration.endpoints import Endpoints
+from declaration.model import Declaration
+from tests.components import arguments
 from tests.components.registrations import CONNECTION, Registration, registered, waits_for
 
 
@@ -20,7 +20,7 @@ def deployed(declaration: Declaration) -> dict[str, Registration]:
     def program() -> None:
         routes = pulumi_host.File("traefik-routes", path="/routes", content="")
         release = pulumi_host.File("release", path="/release", content="")
-        args = CertificateArgs(declaration, CONNECTION, routes, after=[release])
+        args = arguments.certificate(declaration, CONNECTION, routes, after=[release])
         CertificateComponent("certificate", args)
 
     return registered(program)
@@ -64,7 +64,9 @@ def test_the_timer_runs_as_often_as_declared() -> None:
 
 
 def test_the_service_runs_what_the_deployment_ran(qual: Declaration) -> None:
-    service = " ".join(render_delivery_service(qual).replace("\\\n", " ").split())
+    service = " ".join(
+        render_delivery_service(arguments.delivery(qual)).replace("\\\n", " ").split()
+    )
     words = deployed(qual)["certificate-delivery"].inputs["create"].splitlines()[0]
     options = words.partition("certificate_delivery.py ")[2].removesuffix(" --wait 600")
     assert options in service

@@ -4,14 +4,9 @@ from typing import Any
 
 import yaml
 
-from components.compose_override import (
-    ResourceTier,
-    TierLimits,
-    limits,
-    memory_mib,
-    render_override,
-)
-from components.declaration import Declaration
+from components.compose_override import limits, render_override
+from declaration.mailcow import ResourceTier, TierLimits, memory_mib
+from declaration.model import Declaration
 
 TIERS = {
     ResourceTier.MAIL: TierLimits(memory_mib=384, cpus=1.0),

@@ -14,7 +14,7 @@ from grafana_foundation_sdk.models import dashboard as schema
 
 from components.alert_rules import alerts
 from components.dashboard import COLUMNS, SCHEMA_VERSION, render_dashboard, sections
-from components.declaration import Declaration
+from declaration.model import Declaration
 
 UNITS = {"short", "s", "percent", "bytes"}
 """Those of Grafana's units that we use; the types know a unit as text only."""
@@ -22,7 +22,9 @@ UNITS = {"short", "s", "percent", "bytes"}
 
 @pytest.fixture
 def rendered(qual: Declaration) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(render_dashboard(qual))
+    found: dict[str, Any] = json.loads(
+        render_dashboard(qual.company, qual.names.mail_host, qual.bounds)
+    )
     return found
 
 
@@ -118,7 +120,7 @@ def test_rows_of_panels_fill_the_width_under_their_headings(rendered: dict[str, 
 
 
 def test_what_is_wrong_now_stands_first_in_numbers_with_a_colour(qual: Declaration) -> None:
-    numbers = sections(qual)["Now"]
+    numbers = sections(qual.bounds)["Now"]
     assert all(one.kind == "stat" and len(one.steps) > 1 and one.empty for one in numbers)
     titles = " ".join(one.title for one in numbers).lower()
     for word in ("certificate", "deferred", "smarthost", "block lists", "dmarc", "backup", "drill"):
@@ -127,11 +129,14 @@ def test_what_is_wrong_now_stands_first_in_numbers_with_a_colour(qual: Declarati
 
 def test_colours_change_where_alerts_are_raised(qual: Declaration) -> None:
     bounds = {
-        float(value) for one in sections(qual)["Now"] for value, _ in one.steps if value is not None
+        float(value)
+        for one in sections(qual.bounds)["Now"]
+        for value, _ in one.steps
+        if value is not None
     }
     compared = {
         float(number)
-        for one in alerts(qual)
+        for one in alerts(qual.bounds)
         for number in re.findall(r"[<>] (\d+(?:[.]\d+)?)", one.expression)
     }
     # Yes and no are no bounds; a refusal or two a day is told by colour alone.

@@ -7,17 +7,18 @@ from typing import Any
 
 import pytest
 
-from components.declaration import Declaration, read
 from components.host import (
     RULES,
     Firewall,
-    HostArgs,
     HostComponent,
     firewall_of,
     render_firewall_unit,
     render_rules,
 )
 from components.remote import readings
+from declaration.model import Declaration
+from declaration.reading import read
+from tests.components import arguments
 from tests.components.registrations import CONNECTION, Registration, registered, waits_for
 
 FIREWALL = Firewall((25, 587), (9080, 9443), "172.20.0.0/16", ipv6=False)
@@ -37,7 +38,7 @@ def in_a_namespace(script: str) -> str:
 
 
 def test_the_firewall_is_that_of_the_declaration(qual: Declaration) -> None:
-    firewall = firewall_of(qual)
+    firewall = firewall_of(qual.mailcow, qual.names)
     assert tuple(firewall.open_ports) == (25, 465, 587, 993, 4190)
     assert tuple(firewall.closed_ports) == (9080, 9443)
     assert firewall.network == "172.20.0.0/16"
@@ -148,13 +149,13 @@ def test_the_unit_names_a_document_that_every_host_has() -> None:
 
 
 def test_what_the_programs_share_is_there_once_the_directories_are(qual: Declaration) -> None:
-    found = registered(lambda: HostComponent("host", HostArgs(qual, CONNECTION)))
+    found = registered(lambda: HostComponent("host", arguments.host(qual, CONNECTION)))
     assert found["program-machine"].inputs["path"] == "/opt/po-mail/bin/machine.py"
     assert waits_for(found, "program-machine", "host-directories")
 
 
 def test_the_firewall_is_checked_loaded_and_taken_away_again(qual: Declaration) -> None:
-    found = registered(lambda: HostComponent("host", HostArgs(qual, CONNECTION)))
+    found = registered(lambda: HostComponent("host", arguments.host(qual, CONNECTION)))
     firewall = found["firewall"]
     create = firewall.inputs["create"]
     assert create.index("nft -c -f") < create.index("systemctl restart")
@@ -167,7 +168,7 @@ def test_the_firewall_is_checked_loaded_and_taken_away_again(qual: Declaration) 
 def test_a_missing_tool_ends_the_deployment_with_its_name(
     qual: Declaration, tmp_path: Path
 ) -> None:
-    found = registered(lambda: HostComponent("host", HostArgs(qual, CONNECTION)))
+    found = registered(lambda: HostComponent("host", arguments.host(qual, CONNECTION)))
     done = subprocess.run(
         ["/bin/sh", "-c", found["host-directories"].inputs["create"]],
         env={"PATH": str(tmp_path), "DESTDIR": str(tmp_path)},
@@ -213,7 +214,7 @@ def prepared(
 def test_a_docker_that_will_not_do_is_told_with_the_way_out_before_the_first_write(
     qual: Declaration, tmp_path: Path, version: str, settings: str | None, refusal: str
 ) -> None:
-    found = registered(lambda: HostComponent("host", HostArgs(qual, CONNECTION)))
+    found = registered(lambda: HostComponent("host", arguments.host(qual, CONNECTION)))
     done = prepared(found, tmp_path, version, settings)
     assert refusal in done.stderr
     assert (done.returncode == 0) == (refusal == "")
@@ -240,7 +241,7 @@ def test_a_docker_that_hides_who_sends_over_ipv6_ends_the_deployment(
 ) -> None:
     qual_values["ipv6"] = {"address": "2a02:4780:28:5d2e::1", "reverseIsSet": True}
     declaration = read(qual_values, source="test")
-    found = registered(lambda: HostComponent("host", HostArgs(declaration, CONNECTION)))
+    found = registered(lambda: HostComponent("host", arguments.host(declaration, CONNECTION)))
     done = prepared(found, tmp_path, version, settings)
     assert refusal in done.stderr
     assert (done.returncode == 0) == (refusal == "")

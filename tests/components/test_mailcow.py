@@ -8,26 +8,25 @@ import pulumi
 import pytest
 
 import pulumi_host
-from components.certificate import CertificateArgs, CertificateComponent
-from components.declaration import Declaration, read
-from components.endpoints import Endpoints, RepositoryEndpoint
-from components.host import HostArgs, HostComponent
+from components.certificate import CertificateComponent
+from components.host import HostComponent
 from components.mailcow import (
-    MailcowArgs,
     MailcowComponent,
-    ReleaseArgs,
     ReleaseComponent,
     nginx_files,
-    pinned_commit,
     refuse_older_release,
     refuse_unsafe_change,
     release_options,
 )
-from components.mailcow_conf import FIXED, fixed_settings
+from components.mailcow_conf import FIXED, Installation, fixed_settings
 from components.onhost import release, settings_guard, stack
-from components.relay import RelayArgs, RelayComponent
+from components.relay import RelayComponent
 from components.remote import readings, with_readings
-from components.traefik import TraefikArgs, TraefikComponent
+from components.traefik import TraefikComponent
+from declaration.endpoints import Endpoints, RepositoryEndpoint
+from declaration.model import Declaration
+from declaration.reading import read
+from tests.components import arguments
 from tests.components.registrations import (
     CONNECTION,
     Registration,
@@ -39,22 +38,22 @@ from tests.components.registrations import (
 
 def deploy(declaration: Declaration) -> None:
     """Declare everything that the stack stands on, as the program does."""
-    host = HostComponent("host", HostArgs(declaration, CONNECTION))
+    host = HostComponent("host", arguments.host(declaration, CONNECTION))
     brought = ReleaseComponent(
-        "release", ReleaseArgs(declaration, CONNECTION, after=[host.directories])
+        "release", arguments.release(declaration, CONNECTION, after=[host.directories])
     )
     ready = [brought.checked]
-    relay = RelayComponent("relay", RelayArgs(declaration, "re_planted", after=ready))
-    traefik = TraefikComponent("traefik", TraefikArgs(declaration))
+    relay = RelayComponent("relay", arguments.relay(declaration, "re_planted", after=ready))
+    traefik = TraefikComponent("traefik", arguments.traefik(declaration))
     certificate = CertificateComponent(
-        "certificate", CertificateArgs(declaration, CONNECTION, traefik.file, after=ready)
+        "certificate", arguments.certificate(declaration, CONNECTION, traefik.file, after=ready)
     )
     MailcowComponent(
         "mailcow",
-        MailcowArgs(
+        arguments.mailcow(
             declaration,
             CONNECTION,
-            release=brought,
+            brought,
             postfix_files=relay.files,
             before_start=[host.firewall, certificate.delivery],
         ),
@@ -91,7 +90,7 @@ def test_no_configuration_is_written_before_the_guard_has_agreed(qual: Declarati
 
 
 def test_the_release_is_checked_against_the_tiers(qual: Declaration) -> None:
-    options = release.parser().parse_args(release_options(qual))
+    options = release.parser().parse_args(release_options(Installation(qual.mailcow, qual.names)))
     assert set(options.service) == set(qual.mailcow.services)
     assert options.tag == "2026-07a"
     assert options.commit == qual.mailcow.release.commit
@@ -100,7 +99,9 @@ def test_the_release_is_checked_against_the_tiers(qual: Declaration) -> None:
 def test_a_rehearsal_brings_the_release_from_its_own_address(qual: Declaration) -> None:
     elsewhere = RepositoryEndpoint(url="http://127.0.0.1:9/mailcow", commit="ab" * 20)
     declaration = qual.model_copy(update={"endpoints": Endpoints(repository=elsewhere)})
-    options = release.parser().parse_args(release_options(declaration))
+    options = release.parser().parse_args(
+        release_options(Installation(declaration.mailcow, declaration.names))
+    )
     assert (options.repository, options.commit) == (elsewhere.url, elsewhere.commit)
 
 
@@ -108,10 +109,10 @@ def test_another_tag_in_a_rehearsal_is_the_declared_commit(qual: Declaration) ->
     url, commit = "http://127.0.0.1:9/mailcow", "ab" * 20
     elsewhere = RepositoryEndpoint(url=url, commit=commit, tag="2026-07a")
     here = qual.model_copy(update={"endpoints": Endpoints(repository=elsewhere)})
-    assert pinned_commit(here) == commit
+    assert here.names.release.commit == commit
     moved = RepositoryEndpoint(url=url, commit=commit, tag="2026-03")
     there = qual.model_copy(update={"endpoints": Endpoints(repository=moved)})
-    assert pinned_commit(there) == qual.mailcow.release.commit
+    assert there.names.release.commit == qual.mailcow.release.commit
 
 
 def test_the_start_reads_the_options_of_its_program(qual: Declaration) -> None:
@@ -133,7 +134,7 @@ def test_the_start_reads_the_options_of_its_program(qual: Declaration) -> None:
 
 def test_a_change_of_any_file_starts_anew(qual: Declaration) -> None:
     read = readings(deployed(qual)["mailcow"].inputs["create"])
-    assert release_options(qual) in read
+    assert release_options(Installation(qual.mailcow, qual.names)) in read
     for name in ("mailcow-conf", "mailcow-limits", "smarthost-extra-cf", "smarthost-login"):
         assert f"revision-of-{name}" in read
 
@@ -170,9 +171,11 @@ def test_the_guard_is_told_every_fixed_setting_with_its_reason(qual: Declaration
 
 def test_the_api_key_is_sealed_and_known_while_the_stack_is_renewed(qual: Declaration) -> None:
     def program() -> None:
-        host = HostComponent("host", HostArgs(qual, CONNECTION))
-        brought = ReleaseComponent("release", ReleaseArgs(qual, CONNECTION, [host.directories]))
-        mailcow = MailcowComponent("mailcow", MailcowArgs(qual, CONNECTION, brought))
+        host = HostComponent("host", arguments.host(qual, CONNECTION))
+        brought = ReleaseComponent(
+            "release", arguments.release(qual, CONNECTION, [host.directories])
+        )
+        mailcow = MailcowComponent("mailcow", arguments.mailcow(qual, CONNECTION, brought))
         pulumi_host.File("reader", path="/x", content=mailcow.api_key)
 
     reader = registered(program)["reader"]
@@ -200,14 +203,16 @@ def hook_update(old: dict[str, Any], new: dict[str, Any]) -> pulumi.ResourceHook
 
 
 def test_a_preview_refuses_an_unsafe_change_with_the_reason(qual: Declaration) -> None:
-    old = fixed_settings(qual)
+    old = fixed_settings(Installation(qual.mailcow, qual.names))
     new = old | {"COMPOSE_PROJECT_NAME": "mail"}
     with pytest.raises(ValueError, match="it prefixes the volumes"):
         refuse_unsafe_change(hook_arguments(old, new))
 
 
 def test_the_state_names_the_settings_that_a_preview_compares(qual: Declaration) -> None:
-    assert readings(deployed(qual)["mailcow"].inputs["delete"]) == [fixed_settings(qual)]
+    assert readings(deployed(qual)["mailcow"].inputs["delete"]) == [
+        fixed_settings(Installation(qual.mailcow, qual.names))
+    ]
 
 
 def test_no_command_is_ever_replaced(qual: Declaration) -> None:
@@ -221,7 +226,7 @@ def test_no_command_is_ever_replaced(qual: Declaration) -> None:
 
 
 def test_a_preview_lets_every_other_change_pass(qual: Declaration) -> None:
-    old = fixed_settings(qual)
+    old = fixed_settings(Installation(qual.mailcow, qual.names))
     refuse_unsafe_change(hook_arguments(old, dict(old)))
     refuse_unsafe_change(hook_arguments({}, old))
 
@@ -265,13 +270,13 @@ def test_a_deployed_release_can_be_told_from_the_state(qual: Declaration) -> Non
 
 
 def test_no_policy_file_without_a_declared_policy(qual: Declaration) -> None:
-    assert nginx_files(qual) == {}
+    assert nginx_files(qual.names) == {}
 
 
 def test_the_declared_policy_is_served_word_for_word(qual_values: dict[str, Any]) -> None:
     qual_values["zone"] = {**qual_values["zone"], "mtaSts": {"mode": "testing"}}
     declaration = read(qual_values, source="test")
-    files = nginx_files(declaration)
+    files = nginx_files(declaration.names)
     assert "mx: mx.portugalodyssey.pt" in files["mta-sts.txt"]
     location = files["site.mta-sts.custom"]
     assert re.search(r"location = /\.well-known/mta-sts\.txt", location)

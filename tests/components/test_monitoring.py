@@ -18,10 +18,11 @@ from components.alert_rules import (
     render_rules,
 )
 from components.dashboard import render_dashboard
-from components.declaration import Declaration
-from components.monitoring import MonitoringArgs, MonitoringComponent
+from components.monitoring import MonitoringComponent
 from components.onhost import dnsbl, queue_metrics
+from declaration.model import Declaration
 from rehearsal.parts.finder import need
+from tests.components import arguments
 from tests.components.registrations import (
     CONNECTION,
     SECRET_MARK,
@@ -38,7 +39,7 @@ _NAMES = re.compile(r"\b(?:po_mail|mailcow|node)_[a-z0-9_]+")
 @pytest.fixture
 def found(qual: Declaration) -> dict[str, Registration]:
     return registered(
-        lambda: MonitoringComponent("monitoring", MonitoringArgs(qual, CONNECTION, API_KEY))
+        lambda: MonitoringComponent("monitoring", arguments.monitoring(qual, CONNECTION, API_KEY))
     )
 
 
@@ -65,15 +66,15 @@ def metrics_of_our_programs() -> set[str]:
 def test_every_alert_says_how_bad_it_is_and_what_to_do(qual: Declaration) -> None:
     runbook = (PROJECT / "docs/runbook.md").read_text()
     sections = dict(re.findall(r"^## (\w+)\n+\*\*(\w+)\.", runbook, re.MULTILINE))
-    assert set(sections) == {alert.name for alert in alerts(qual)}
-    for alert in alerts(qual):
+    assert set(sections) == {alert.name for alert in alerts(qual.bounds)}
+    for alert in alerts(qual.bounds):
         assert sections[alert.name].lower() == alert.severity
         assert alert.summary
         assert alert.runbook == f"docs/runbook.md#{alert.name.lower()}"
 
 
 def test_the_rule_file_is_as_prometheus_reads_it(qual: Declaration) -> None:
-    groups = yaml.safe_load(render_rules(qual))["groups"]
+    groups = yaml.safe_load(render_rules(qual.bounds))["groups"]
     rules = [rule for group in groups for rule in group["rules"]]
     assert len({rule["alert"] for rule in rules}) == len(rules)
     for rule in rules:
@@ -89,17 +90,22 @@ def test_the_rule_file_is_as_prometheus_reads_it(qual: Declaration) -> None:
 
 @pytest.mark.real
 def test_promtool_accepts_the_rules(qual: Declaration, tmp_path: Path) -> None:
-    (tmp_path / "rules.yml").write_text(render_rules(qual))
+    (tmp_path / "rules.yml").write_text(render_rules(qual.bounds))
     subprocess.run([need("promtool"), "check", "rules", str(tmp_path / "rules.yml")], check=True)
 
 
 def named(qual: Declaration, name: str) -> Alert:
-    return next(alert for alert in alerts(qual) if alert.name == name)
+    return next(alert for alert in alerts(qual.bounds) if alert.name == name)
 
 
 def test_every_metric_of_ours_that_is_asked_for_is_written(qual: Declaration) -> None:
     written = metrics_of_our_programs()
-    asked = set(_NAMES.findall(render_rules(qual) + render_dashboard(qual)))
+    asked = set(
+        _NAMES.findall(
+            render_rules(qual.bounds)
+            + render_dashboard(qual.company, qual.names.mail_host, qual.bounds)
+        )
+    )
     assert {name for name in asked if name.startswith("po_mail_")} <= written
 
 
@@ -127,7 +133,7 @@ def test_a_block_list_that_refuses_us_is_another_alert_than_a_listing(qual: Decl
 def test_the_dashboard_is_as_grafana_reads_it_and_panels_do_not_overlap(
     qual: Declaration,
 ) -> None:
-    dashboard = json.loads(render_dashboard(qual))
+    dashboard = json.loads(render_dashboard(qual.company, qual.names.mail_host, qual.bounds))
     assert dashboard["schemaVersion"] >= 39
     panels = dashboard["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
@@ -148,8 +154,8 @@ def test_the_dashboard_is_as_grafana_reads_it_and_panels_do_not_overlap(
 
 
 def test_every_metric_of_ours_that_is_alerted_on_has_a_panel(qual: Declaration) -> None:
-    shown = set(_NAMES.findall(render_dashboard(qual)))
-    alerted = set(_NAMES.findall(render_rules(qual)))
+    shown = set(_NAMES.findall(render_dashboard(qual.company, qual.names.mail_host, qual.bounds)))
+    alerted = set(_NAMES.findall(render_rules(qual.bounds)))
     # Each of these says of a number that it is missing or failed; the number has a panel.
     unseen = {
         "po_mail_certificate_delivery_success", "po_mail_queue_readable", "po_mail_drill_running",
@@ -198,13 +204,17 @@ def test_prometheus_shows_the_token_to_the_loopback() -> None:
 
 def test_what_measures_on_the_host_accepts_its_command_line(qual: Declaration) -> None:
     programs = {"queue_metrics.py": queue_metrics, "dnsbl.py": dnsbl}
-    for measurement in monitoring.measurements(qual):
+    for measurement in monitoring.measurements(qual.monitoring, qual.mailcow, qual.names):
         options = programs[measurement.program].parser().parse_args(list(measurement.options))
         assert options.metrics.startswith(qual.monitoring.textfile_directory)
 
 
 def test_block_lists_are_asked_through_mailcows_own_resolver(qual: Declaration) -> None:
-    lists = next(one for one in monitoring.measurements(qual) if one.name == "dnsbl")
+    lists = next(
+        one
+        for one in monitoring.measurements(qual.monitoring, qual.mailcow, qual.names)
+        if one.name == "dnsbl"
+    )
     options = dnsbl.parser().parse_args(list(lists.options))
     assert options.resolver == (qual.monitoring.dnsbl_resolver, 53)
     assert options.address == qual.host.address
@@ -213,5 +223,6 @@ def test_block_lists_are_asked_through_mailcows_own_resolver(qual: Declaration) 
 
 def test_without_block_lists_nothing_asks_them(qual: Declaration) -> None:
     settings = qual.monitoring.model_copy(update={"dnsbl": ()})
-    without = qual.model_copy(update={"monitoring": settings})
-    assert [one.name for one in monitoring.measurements(without)] == ["queue"]
+    assert [one.name for one in monitoring.measurements(settings, qual.mailcow, qual.names)] == [
+        "queue"
+    ]

@@ -4,15 +4,18 @@ from typing import Any
 
 import pytest
 
-from components.declaration import Declaration, read
-from components.people import AliasSettings, PeopleArgs, PeopleComponent, goto, local_target
+from components.people import PeopleComponent
+from declaration.model import Declaration
+from declaration.people import AliasSettings, goto, local_target
+from declaration.reading import read
+from tests.components import arguments
 from tests.recording import Recording, Sealed, record
 
 
 def people(declaration: Declaration) -> Recording:
     passwords = {one.name: f"planted-{one.name}" for one in declaration.mailboxes}
     recording = record(
-        lambda: PeopleComponent("people", PeopleArgs(declaration, passwords)),
+        lambda: PeopleComponent("people", arguments.people(declaration, passwords)),
     )
     assert recording.error is None
     return recording

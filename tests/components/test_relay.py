@@ -4,16 +4,16 @@ from typing import Any
 
 import pytest
 
-from components.declaration import Declaration, read
 from components.relay import (
-    Nexthop,
-    RelayArgs,
     RelayComponent,
-    nexthop_of,
     render_extra_cf,
     render_login_map,
     render_tls_policy,
 )
+from declaration.model import Declaration
+from declaration.reading import read
+from declaration.smarthost import Nexthop
+from tests.components import arguments
 from tests.components.registrations import registered
 
 RESEND = Nexthop("smtp.resend.com", 587, "resend")
@@ -26,7 +26,7 @@ def parameters(text: str) -> dict[str, str]:
 
 
 def test_the_smarthost_comes_from_the_provider_table(qual: Declaration) -> None:
-    assert nexthop_of(qual) == RESEND
+    assert qual.names.nexthop == RESEND
     assert str(RESEND) == "[smtp.resend.com]:587"
 
 
@@ -103,7 +103,7 @@ def test_a_password_that_the_map_cannot_hold_is_refused_without_being_repeated(
 
 
 def test_the_password_is_sealed_and_its_file_not_for_everyone(qual: Declaration) -> None:
-    found = registered(lambda: RelayComponent("relay", RelayArgs(qual, "re_planted")))
+    found = registered(lambda: RelayComponent("relay", arguments.relay(qual, "re_planted")))
     login = found["smarthost-login"]
     assert login.inputs["mode"] == "0640"
     assert login.inputs["content"].endswith("resend:re_planted\n")
@@ -116,12 +116,14 @@ def test_another_region_changes_nothing_but_what_the_table_says(
     qual_values: dict[str, Any],
 ) -> None:
     qual_values["smarthost"] = {**qual_values["smarthost"], "envelopeLabel": "bounces"}
-    assert nexthop_of(read(qual_values, source="test")) == RESEND
+    assert read(qual_values, source="test").names.nexthop == RESEND
 
 
 def test_the_files_are_named_for_whoever_restarts_postfix(qual: Declaration) -> None:
     names: list[str] = []
-    registered(lambda: names.extend(RelayComponent("relay", RelayArgs(qual, "re_planted")).files))
+    registered(
+        lambda: names.extend(RelayComponent("relay", arguments.relay(qual, "re_planted")).files)
+    )
     assert sorted(names) == [
         "data/conf/postfix/extra.cf",
         "data/conf/postfix/smarthost_passwd",

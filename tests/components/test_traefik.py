@@ -6,23 +6,24 @@ from typing import Any
 import pytest
 import yaml
 
-from components.declaration import Declaration, read
 from components.traefik import (
-    TraefikArgs,
     TraefikComponent,
     dynamic_file,
     render_dynamic_file,
     routes_of,
 )
+from declaration.model import Declaration
+from declaration.reading import read
 from readers.traefik.paths import target_of
 from readers.traefik.rules import Asked, read_rule
+from tests.components import arguments
 from tests.components.registrations import registered
 
 
 @pytest.fixture
 def document(qual: Declaration) -> Any:
     """Return the file as Traefik reads it."""
-    return yaml.safe_load(render_dynamic_file(routes_of(qual)))
+    return yaml.safe_load(render_dynamic_file(routes_of(qual.traefik, qual.names)))
 
 
 def hosts(document: Any) -> list[str]:
@@ -34,14 +35,14 @@ def hosts(document: Any) -> list[str]:
 def test_exactly_the_declared_web_hosts_and_the_mail_host_are_routed(
     qual: Declaration, document: Any
 ) -> None:
-    assert hosts(document) == [*qual.web_hosts, "mx.portugalodyssey.pt"]
+    assert hosts(document) == [*qual.names.web_hosts, "mx.portugalodyssey.pt"]
 
 
 def test_every_routed_host_is_covered(qual: Declaration, document: Any) -> None:
     for router in document["http"]["routers"].values():
         assert router["tls"] == {
             "certResolver": "cloudflare",
-            "domains": [{"main": "mx.portugalodyssey.pt", "sans": list(qual.web_hosts)}],
+            "domains": [{"main": "mx.portugalodyssey.pt", "sans": list(qual.names.web_hosts)}],
         }
 
 
@@ -59,13 +60,13 @@ def test_there_is_one_backend_and_one_transport(document: Any) -> None:
 
 
 def test_the_backend_goes_unverified_in_one_place_alone(qual: Declaration) -> None:
-    text = render_dynamic_file(routes_of(qual))
+    text = render_dynamic_file(routes_of(qual.traefik, qual.names))
     settings = [line for line in text.splitlines() if not line.startswith("#")]
     assert sum("insecureSkipVerify" in line for line in settings) == 1
 
 
 def test_administration_and_api_answer_on_one_host_alone(qual: Declaration) -> None:
-    rules = routes_of(qual).rules
+    rules = routes_of(qual.traefik, qual.names).rules
     assert rules["mail-admin"] == "Host(`mail-admin.portugalodyssey.pt`)"
     denied = re.search(r"!PathRegexp\(`(.+)`\)", rules["webmail"])
     assert denied is not None
@@ -81,13 +82,15 @@ def test_administration_and_api_answer_on_one_host_alone(qual: Declaration) -> N
      "/SOGo%2f..", "/SOGo/a%2F..%2f../admin"],
 )  # fmt: skip
 def test_no_way_of_writing_a_path_leads_to_the_administration(qual: Declaration, path: str) -> None:
-    denied = re.search(r"!PathRegexp\(`(.+)`\)", routes_of(qual).rules["webmail"])
+    denied = re.search(
+        r"!PathRegexp\(`(.+)`\)", routes_of(qual.traefik, qual.names).rules["webmail"]
+    )
     assert denied is not None
     assert re.search(denied[1], path)
 
 
 def answered_by_the_mail_host(declaration: Declaration, path: str) -> bool:
-    rule = read_rule(routes_of(declaration).rules["mx"])
+    rule = read_rule(routes_of(declaration.traefik, declaration.names).rules["mx"])
     return rule.matches(Asked("GET", "mx.portugalodyssey.pt", target_of(path).seen))
 
 
@@ -122,7 +125,9 @@ def test_the_mail_host_answers_nothing_else(qual: Declaration, path: str) -> Non
 def test_two_dots_and_encoded_slashes_inside_a_name_are_let_through(
     qual: Declaration, path: str
 ) -> None:
-    denied = re.search(r"!PathRegexp\(`(.+)`\)", routes_of(qual).rules["webmail"])
+    denied = re.search(
+        r"!PathRegexp\(`(.+)`\)", routes_of(qual.traefik, qual.names).rules["webmail"]
+    )
     assert denied is not None
     assert not re.search(denied[1], path)
 
@@ -138,7 +143,9 @@ def test_two_dots_and_encoded_slashes_inside_a_name_are_let_through(
     ],
 )
 def test_mail_programs_find_their_settings(qual: Declaration, label: str, path: str) -> None:
-    allowed = re.search(r"&& PathRegexp\(`(.+)`\)", routes_of(qual).rules[label])
+    allowed = re.search(
+        r"&& PathRegexp\(`(.+)`\)", routes_of(qual.traefik, qual.names).rules[label]
+    )
     assert allowed is not None
     assert re.search(allowed[1], path)
     assert not re.search(allowed[1], f"{path}/..%2f..%2f..%2f..%2fadmin")
@@ -148,19 +155,20 @@ def test_the_policy_host_is_routed_when_a_policy_is_declared(
     qual_values: dict[str, Any],
 ) -> None:
     qual_values["zone"] = {**qual_values["zone"], "mtaSts": {"mode": "testing"}}
-    rules = routes_of(read(qual_values, source="test")).rules
+    declaration = read(qual_values, source="test")
+    rules = routes_of(declaration.traefik, declaration.names).rules
     assert rules["mta-sts"] == (
         "Host(`mta-sts.portugalodyssey.pt`) && Path(`/.well-known/mta-sts.txt`)"
     )
 
 
 def test_the_file_reads_back_as_it_was_meant(qual: Declaration) -> None:
-    routes = routes_of(qual)
+    routes = routes_of(qual.traefik, qual.names)
     text = render_dynamic_file(routes)
     assert yaml.safe_load(text) == dynamic_file(routes)
     assert "&id" not in text
 
 
 def test_the_file_lies_where_traefik_watches(qual: Declaration) -> None:
-    found = registered(lambda: TraefikComponent("traefik", TraefikArgs(qual)))
+    found = registered(lambda: TraefikComponent("traefik", arguments.traefik(qual)))
     assert found["traefik-routes"].inputs["path"] == "/opt/po-shared/traefik/dynamic/po-mail.yml"

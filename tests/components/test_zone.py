@@ -3,15 +3,16 @@
 from typing import Any
 
 import pulumi
-import pytest
 from dns import rdata, rdataclass, rdatatype
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.cloudflare_zone import ZoneArgs, ZoneComponent, cloudflare_shape
-from components.declaration import Declaration, read
-from components.records import Record, RecordType, Srv, quote_text, text_strings
-from components.zone import mta_sts_id, mta_sts_policy, records
+from components.cloudflare_zone import ZoneComponent, cloudflare_shape
+from declaration.model import Declaration
+from declaration.reading import read
+from declaration.records import Record, RecordType, Srv, quote_text, text_strings
+from declaration.zone_records import mta_sts_id, records
+from tests.components import arguments
 from tests.recording import ZONE_ID, Recording, record
 
 DNS_RECORD = "cloudflare:index/dnsRecord:DnsRecord"
@@ -119,7 +120,7 @@ def test_the_policy_lists_exactly_the_mx_and_its_id_follows_its_text(
     qual_values: dict[str, Any],
 ) -> None:
     declaration = everything(qual_values)
-    policy = mta_sts_policy(declaration)
+    policy = declaration.names.mta_sts_policy
 
     assert policy == ("version: STSv1\nmode: enforce\nmx: mx.portugalodyssey.pt\nmax_age: 604800\n")
     identity = mta_sts_id(policy)
@@ -130,8 +131,7 @@ def test_the_policy_lists_exactly_the_mx_and_its_id_follows_its_text(
 
 
 def test_there_is_no_policy_without_a_declaration_of_it(qual: Declaration) -> None:
-    with pytest.raises(ValueError, match=r"mail:zone\.mtaSts"):
-        mta_sts_policy(qual)
+    assert qual.names.mta_sts_policy is None
 
 
 @given(st.text(max_size=600))
@@ -183,7 +183,7 @@ def zone(declaration: Declaration) -> Recording:
         receiving = pulumi.ComponentResource("test:People", "people")
         pulumi.CustomResource("test:index:Mailbox", "a-mailbox", {}, pulumi.ResourceOptions(
             parent=receiving))  # fmt: skip
-        ZoneComponent("zone", ZoneArgs(declaration, receiving=[receiving]))
+        ZoneComponent("zone", arguments.zone(declaration, receiving=[receiving]))
 
     recording = record(program)
     assert recording.error is None

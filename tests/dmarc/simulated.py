@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from components.declaration import Declaration, load_values, read
-from components.mail_domain import mail_domain
+from declaration.mail_domain import mail_domain
+from declaration.model import Declaration
+from declaration.reading import load_values, read
 from dmarc.collecting import Collected, Collecting
 from dmarc.domain import MailDomain
 from dmarc.evidence import Evidence

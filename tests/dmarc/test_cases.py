@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from components.dmarc import MINIMUM_AGE, EvidenceThresholds
+from declaration.dmarc import MINIMUM_AGE, EvidenceThresholds
 from dmarc.advice import Advice, Verdict, advise
 from dmarc.collecting import Collected
 from dmarc.domain import MailDomain, Sender, Thresholds

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from components.declaration import load_values
+from declaration.reading import load_values
 from operations.changes import CHANGES, FOLDER, OTHER_STACK, is_current, pages, plain
 from operations.site.editing import edited
 from rehearsal.flow import Flow

@@ -2,7 +2,7 @@
 
 import re
 
-from components.declaration import Declaration
+from declaration.model import Declaration
 from operations.reference import PAGE, main, page
 
 

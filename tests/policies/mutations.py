@@ -3,11 +3,11 @@
 import json
 from datetime import date
 
-from components.declaration import PolicyException
-from components.dmarc import DmarcStage
-from components.records import quote_text
-from components.smarthost import SecondSelectorSettings, TransactionalSender
 from components.traefik import ADMINISTRATION, HANDED_OUT
+from declaration.dmarc import DmarcStage
+from declaration.model import PolicyException
+from declaration.records import quote_text
+from declaration.smarthost import SecondSelectorSettings, TransactionalSender
 from dmarc.evidence import Evidence, StepTaken
 from dmarc.evidence import render as render_evidence
 from policies import Secret

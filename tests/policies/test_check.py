@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from components.declaration import load_values
+from declaration.reading import load_values
 from policies import judge_stack
 from policies.check import EXIT_REFUSED, EXIT_UNREADABLE, Checked, main, read_state, said
 from policies.locate import Lines

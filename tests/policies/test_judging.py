@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from components.declaration import PolicyException
+from declaration.model import PolicyException
 from policies import UNKNOWN, Secret, judge_stack
 from policies.model import Unknown, opened
 from policies.registry import rules

@@ -11,7 +11,7 @@ from pulumi.runtime import proto
 from pulumi_policy import EnforcementLevel
 from pulumi_policy.deserialize import SPECIAL_SECRET_SIG, SPECIAL_SIG_KEY
 
-from components.mistakes import DeclarationError
+from declaration.mistakes import DeclarationError
 from policies import pack
 from policies.model import UNKNOWN, Resource, Secret
 from policies.program import Prepared

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from components.declaration import Declaration
+from declaration.model import Declaration
 from policies import UNKNOWN, Resource, Secret, check_views
 from policies.program import Prepared
 from policies.stack import Stack

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from components.declaration import Declaration
+from declaration.model import Declaration
 
 Series = Mapping[str, str]
 """Values by series, as promtool writes them: `first+stepxtimes`."""

@@ -23,11 +23,11 @@ from typing import Any, ClassVar, TypeVar
 import dns.asyncresolver
 from aiosmtpd.smtp import AuthResult
 
-from components import zone
-from components.declaration import Declaration
-from components.records import RecordType
-from components.relay import CONFIGURATION, nexthop_of, render_extra_cf, render_login_map
+from components.relay import POSTFIX, render_extra_cf, render_login_map
 from components.relay import render_tls_policy as render_policy
+from declaration.model import Declaration
+from declaration.records import RecordType
+from declaration.zone_records import records
 from operations.prove.model import Proof, Station
 from operations.prove.net import Net
 from operations.prove.registry import checks
@@ -260,7 +260,7 @@ class MailHost:
 
     def __init__(self, world: Surroundings, declaration: Declaration) -> None:
         self.world, self.declaration = world, declaration
-        self.domain, self.name = declaration.domain, declaration.mail_host
+        self.domain, self.name = declaration.domain, declaration.names.mail_host
         self.release = world.root / "opt/po-mail/mailcow"
         dns_, smarthost, receiver = (
             world.services[one] for one in ("dns", "smarthost", "receiver")
@@ -277,9 +277,9 @@ class MailHost:
 
     def deploy(self, *, password: str = SECRET) -> None:
         """Write the files that the declaration renders."""
-        nexthop = nexthop_of(self.declaration)
+        nexthop = self.declaration.names.nexthop
         extra = render_extra_cf(self.name, nexthop, ipv6=self.declaration.ipv6 is not None)
-        folder = self.release / CONFIGURATION
+        folder = self.release / POSTFIX
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "extra.cf").write_text(extra)
         (folder / "smarthost_tls_policy").write_text(render_policy(nexthop))
@@ -297,7 +297,7 @@ class MailHost:
         """Publish the declared records, with the smarthost's own key."""
         key = str(self.smarthost.overlay()["dkimPublicKey"])
         self.declaration = self.declaration.model_copy(update={"dkim_public_key": key})
-        for one in zone.records(self.declaration):
+        for one in records(self.declaration):
             value = str(one.value)
             if one.type in {RecordType.MX, RecordType.CNAME, RecordType.SRV}:
                 value = value if value.endswith(".") else f"{value}."

@@ -17,8 +17,8 @@ from typing import Any
 import yaml
 from cryptography import x509
 
-from components.declaration import Declaration
 from components.traefik import Routes, render_dynamic_file, routes_of
+from declaration.model import Declaration
 from rehearsal.parts import need
 from rehearsal.world.dns import Dns
 from rehearsal.world.service import LOOPBACK
@@ -65,11 +65,12 @@ class Proxy:
     ) -> None:
         """Take where its files lie, where it listens, and what it complains about."""
         self.routes: Routes = replace(
-            routes_of(declaration), backend=f"https://{LOOPBACK}:{backend.port}"
+            routes_of(declaration.traefik, declaration.names),
+            backend=f"https://{LOOPBACK}:{backend.port}",
         )
         self.hosts = {
             host.removesuffix(f".{declaration.domain}"): host
-            for host in declaration.certificate_names
+            for host in declaration.names.certificate_names
         }
         self.admin = f"{declaration.web.admin}.{declaration.domain}"
         self.backend = backend

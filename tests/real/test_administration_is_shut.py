@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from components.declaration import load_values, read
+from declaration.reading import load_values, read
 from rehearsal.parts import need
 from rehearsal.world.authority import self_signed
 from rehearsal.world.service import LOOPBACK

@@ -12,8 +12,8 @@ import yaml
 
 from components import monitoring
 from components.alert_rules import Alert, alerts, render_rules
-from components.declaration import load_values, read
 from components.onhost import certificate_delivery, dnsbl, queue_metrics
+from declaration.reading import load_values, read
 from rehearsal.parts import need
 from rehearsal.world import mail_exporter
 from tests.conftest import FACTS, PROJECT
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.real
 QUAL = read(load_values(PROJECT / "Pulumi.qual.yaml") | FACTS, source="Pulumi.qual.yaml")
 ONHOST = PROJECT / "components/onhost"
 CASES = cases(QUAL)
-ALERTS = {one.name: one for one in alerts(QUAL)}
+ALERTS = {one.name: one for one in alerts(QUAL.bounds)}
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -81,7 +81,7 @@ def judged(
     folder: Path, case: Case, change: Callable[[dict[str, Any]], object] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Let promtool try one case on the rules, or on rules that were changed."""
-    rules = yaml.safe_load(render_rules(QUAL))
+    rules = yaml.safe_load(render_rules(QUAL.bounds))
     (rule,) = [one for one in rules["groups"][0]["rules"] if one["alert"] == case.alert]
     if change is not None:
         change(rule)
@@ -116,7 +116,7 @@ def test_an_alert_that_comes_too_late_or_never_is_noticed(tmp_path: Path, case: 
 
 
 def test_the_rules_are_without_fault_even_to_a_strict_reader(tmp_path: Path) -> None:
-    (tmp_path / "rules.yml").write_text(render_rules(QUAL))
+    (tmp_path / "rules.yml").write_text(render_rules(QUAL.bounds))
     done = promtool("check", "rules", "--lint=all", "--lint-fatal", tmp_path / "rules.yml")
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{len(ALERTS)} rules found" in done.stdout
@@ -128,7 +128,7 @@ def configured(folder: Path, scrape: str) -> subprocess.CompletedProcess[str]:
     `scrape_config_files`, of which the runbook tells, is known to Prometheus 2.43 and later only.
     """
     (folder / "rules").mkdir(exist_ok=True)
-    (folder / "rules/po-mail.yml").write_text(render_rules(QUAL))
+    (folder / "rules/po-mail.yml").write_text(render_rules(QUAL.bounds))
     main = {"rule_files": ["rules/*.yml"], **yaml.safe_load(scrape)}
     (folder / "prometheus.yml").write_text(yaml.safe_dump(main))
     return promtool("check", "config", folder / "prometheus.yml")

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from components.compose_override import render_override
-from components.declaration import Declaration
-from components.mailcow_conf import MailcowSecrets, render_mailcow_conf
+from components.mailcow_conf import Installation, MailcowSecrets, render_mailcow_conf
+from declaration.model import Declaration
 from rehearsal.parts import need
 from rehearsal.world.host_tools import compose
 from rehearsal.world.host_tools.compose_files import memory, pairs, publish
@@ -39,7 +39,9 @@ def folder(tmp_path: Path, qual: Declaration) -> Path:
     (place / "docker-compose.yml").write_bytes(text)
     override = render_override(qual.mailcow.services, qual.mailcow.tiers)
     (place / "docker-compose.override.yml").write_text(override)
-    (place / "mailcow.conf").write_text(render_mailcow_conf(qual, SECRETS))
+    (place / "mailcow.conf").write_text(
+        render_mailcow_conf(Installation(qual.mailcow, qual.names), SECRETS)
+    )
     (place / ".env").symlink_to("mailcow.conf")
     return place
 

@@ -8,7 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from components.dashboard import dashboard_of
-from components.declaration import Declaration, load_values, read
+from declaration.model import Declaration
+from declaration.reading import load_values, read
 from operations.dashboard.__main__ import app
 from operations.dashboard.prometheus import Prometheus
 from operations.dashboard.sample import NOW, openmetrics, prometheus_with
@@ -17,7 +18,7 @@ from tests.conftest import FACTS, PROJECT
 pytestmark = pytest.mark.real
 
 QUAL: Declaration = read(load_values(PROJECT / "Pulumi.qual.yaml") | FACTS, source="qual")
-BOARD = dashboard_of(QUAL)
+BOARD = dashboard_of(QUAL.company, QUAL.names.mail_host, QUAL.bounds)
 PANELS = [one for one in BOARD["panels"] if one["type"] != "row"]
 
 

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import pytest
 
-from components.declaration import Declaration
+from declaration.model import Declaration
 from operations.prove.model import Station, Status
 from rehearsal.mail_program import context_for
 from tests.real.both import BOTH

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from components.declaration import Declaration
 from components.host import firewall_of, render_rules
+from declaration.model import Declaration
 from rehearsal.parts import need
 from rehearsal.world.host_tools import nft
 from tests.real.both import BOTH
@@ -65,7 +65,7 @@ def run(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
 
 @pytest.fixture
 def rules(qual: Declaration) -> str:
-    return render_rules(firewall_of(qual))
+    return render_rules(firewall_of(qual.mailcow, qual.names))
 
 
 def tables(said: str) -> list[str]:

@@ -15,8 +15,8 @@ from itertools import product
 
 import pytest
 
-from components.declaration import Declaration
 from components.host import firewall_of, render_rules
+from declaration.model import Declaration
 from readers.nft import Packet, parse
 from rehearsal.parts import need
 
@@ -105,7 +105,7 @@ def read(rules: str) -> list[bool]:
 
 
 def test_the_rendered_rules_let_the_same_packets_pass(cable: Cable, qual: Declaration) -> None:
-    rules = render_rules(firewall_of(qual))
+    rules = render_rules(firewall_of(qual.mailcow, qual.names))
 
     assert read(rules) == cable.passing(rules)
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from components.declaration import Declaration
 from components.onhost import queue_metrics
+from declaration.model import Declaration
 from operations.prove.model import Station
 from rehearsal.world.authority import self_signed
 from tests.real import postfix_instance

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from components.backup import RetentionSettings, kept_days
+from declaration.backup import RetentionSettings, kept_days
 from rehearsal.parts import need
 from tests.conftest import PROJECT
 from tests.real.both import BOTH

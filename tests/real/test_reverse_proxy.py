@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from components.declaration import Declaration, load_values, read
+from declaration.model import Declaration
+from declaration.reading import load_values, read
 from rehearsal.world.service import LOOPBACK
 from tests.conftest import FACTS, PROJECT
 from tests.real.both import BOTH
@@ -214,7 +215,7 @@ def test_the_answer_comes_back_as_it_was_given(proxy: Proxy) -> None:
 def test_every_declared_name_is_shown_the_one_certificate(
     proxy: Proxy, declaration: tuple[Declaration, dict[str, Any]]
 ) -> None:
-    names = declaration[0].certificate_names
+    names = declaration[0].names.certificate_names
     for host in names:
         assert proxy.ask(host).names == tuple(names)
     (kept,) = proxy.certificates()

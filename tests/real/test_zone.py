@@ -18,9 +18,10 @@ import dns.zone
 import pytest
 
 from components.cloudflare_zone import cloudflare_shape
-from components.declaration import Declaration, load_values, read
-from components.records import Record
-from components.zone import records
+from declaration.model import Declaration
+from declaration.reading import load_values, read
+from declaration.records import Record
+from declaration.zone_records import records
 from rehearsal.parts import need
 from rehearsal.world import zone_file
 from rehearsal.world.dns import Dns

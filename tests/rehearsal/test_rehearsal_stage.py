@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.mistakes import DeclarationError
+from declaration.mistakes import DeclarationError
 from rehearsal.engine.backend import Backend
 from rehearsal.stage import Stage, StageError, providers, refusals
 from rehearsal.world.client import WorldClient, WorldUnreachableError

@@ -192,7 +192,10 @@ def test_the_file_that_the_components_write_is_taken_over(tmp_path: Path) -> Non
     async def scenario(visitor: Visitor) -> None:
         hosts = {label: f"{label}.example.com" for label in ("mail-admin", "webmail", "mta-sts")}
         routes = Routes(
-            rules={label: rule_for(label, host, "mail-admin") for label, host in hosts.items()},
+            rules={
+                label: rule_for(label, host, administers=label == "mail-admin")
+                for label, host in hosts.items()
+            },
             certificate_names=("mx.example.com", *hosts.values()),
             entry_point="websecure",
             certificate_resolver="cloudflare",

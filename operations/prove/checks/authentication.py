@@ -2,9 +2,9 @@
 
 from functools import partial
 
-from components.dmarc import DmarcStage, report_address
-from components.records import RecordType
-from components.zone import records, smarthost_account
+from declaration.dmarc import DmarcStage, report_address
+from declaration.records import RecordType
+from declaration.zone_records import records
 from operations.prove.findings import failed, passed, skipped, unseen, warned
 from operations.prove.model import Finding, Severity, Station
 from operations.prove.registry import at
@@ -45,7 +45,7 @@ async def _spf_as_declared(subject: Subject, name: str, expected: str, key: str)
     mend=_PUBLISH,
 )  # fmt: skip
 async def _spf_envelope(subject: Subject) -> Finding:
-    envelope = smarthost_account(subject.declaration).envelope
+    envelope = subject.declaration.names.account.envelope
     expected = [
         one
         for one in records(subject.declaration)
@@ -80,7 +80,7 @@ async def _spf_apex(subject: Subject) -> Finding:
 async def _spf_lookups(subject: Subject) -> Finding:
     domain, key = subject.declaration.domain, "mail:zone.apexSpf"
     lines, faults = [], []
-    for name in (smarthost_account(subject.declaration).envelope, domain):
+    for name in (subject.declaration.names.account.envelope, domain):
         found = await subject.net.asking(partial(reach, name))
         if found is None:
             continue
@@ -152,7 +152,7 @@ def _strength(published: dkim.Key, name: str) -> Finding:
 )  # fmt: skip
 async def _dmarc_record(subject: Subject) -> Finding:
     key = "mail:dmarc.stage"
-    name = f"_dmarc.{subject.declaration.domain}"
+    name = subject.declaration.names.dmarc
     expected = next(str(one.value) for one in records(subject.declaration) if one.name == name)
     texts = (await subject.net.resolve(name, "TXT")).values
     found = [text for text in texts if dmarc.is_dmarc(text)]
@@ -173,7 +173,7 @@ async def _dmarc_record(subject: Subject) -> Finding:
 async def _dmarc_stage(subject: Subject) -> Finding:
     stage = subject.declaration.dmarc.stage
     seen = f"{stage.value} since {subject.declaration.dmarc.since}"
-    published = (await subject.net.resolve(f"_dmarc.{subject.declaration.domain}", "TXT")).values
+    published = (await subject.net.resolve(subject.declaration.names.dmarc, "TXT")).values
     if not any(f"p={stage.value}" in record for record in published):
         return failed(f"{stage.value} is not what is published", seen, key="mail:dmarc.stage")
     if stage is DmarcStage.NONE:
@@ -191,7 +191,7 @@ async def _dmarc_reports(subject: Subject) -> Finding:
     declaration, key = subject.declaration, "mail:dmarc.rua"
     address = report_address(declaration.dmarc, declaration.domain)
     local, _, domain = address.partition("@")
-    published = (await subject.net.resolve(f"_dmarc.{declaration.domain}", "TXT")).values
+    published = (await subject.net.resolve(declaration.names.dmarc, "TXT")).values
     if not any(f"mailto:{address}" in record.lower() for record in published):
         return failed(f"nobody is asked to report to {address}", f"rua=mailto:{address}", key=key)
     if domain == declaration.domain:

@@ -84,7 +84,7 @@ def _judge(shown: dict[str, Handshake], silent: list[str], names: dict[str, str]
     "po-mail-certificate`; Traefik renews, the unit delivers.",
 )  # fmt: skip
 async def _certificate_mail(subject: Subject) -> Finding:
-    host = subject.declaration.mail_host
+    host = subject.declaration.names.mail_host
     places = [(port, host) for port in _ports(subject)]
     shown, silent = await _shown(subject, places)
     return _judge(shown, silent, {f"{host}:{port}": host for port, _ in places})
@@ -97,7 +97,7 @@ async def _certificate_mail(subject: Subject) -> Finding:
     mend="Look at Traefik's log for the certificate resolver; the DNS-01 token may have ended.",
 )  # fmt: skip
 async def _certificate_web(subject: Subject) -> Finding:
-    places = [(443, host) for host in subject.declaration.web_hosts]
+    places = [(443, host) for host in subject.declaration.names.web_hosts]
     shown, silent = await _shown(subject, places)
     return _judge(shown, silent, {f"{host}:{port}": host for port, host in places})
 
@@ -110,8 +110,8 @@ async def _certificate_web(subject: Subject) -> Finding:
 )  # fmt: skip
 async def _certificate_days(subject: Subject) -> Finding:
     declaration, key = subject.declaration, "mail:certificate.warnDays"
-    places = [(port, declaration.mail_host) for port in _ports(subject)]
-    places += [(443, host) for host in declaration.web_hosts]
+    places = [(port, declaration.names.mail_host) for port in _ports(subject)]
+    places += [(443, host) for host in declaration.names.web_hosts]
     shown, silent = await _shown(subject, places)
     if not shown:
         return unseen("; ".join(silent), key=key)
@@ -178,7 +178,7 @@ async def _tls_versions(subject: Subject) -> Finding:
     mend="Nothing to set: Mailcow's own defaults are right. Take local changes out.",
 )  # fmt: skip
 async def _tls_strength(subject: Subject) -> Finding:
-    host = subject.declaration.mail_host
+    host = subject.declaration.names.mail_host
     shown, silent = await _shown(subject, [(port, host) for port in _ports(subject)])
     if not shown:
         return unseen("; ".join(silent))
@@ -204,7 +204,7 @@ async def _starttls(subject: Subject) -> Finding:
     offered = await subject.net.smtp(
         subject.host,
         25,
-        subject.declaration.mail_host,
+        subject.declaration.names.mail_host,
         lambda client: client.has_extn("starttls"),
         tls=False,
     )

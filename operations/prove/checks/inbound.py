@@ -2,7 +2,7 @@
 
 import smtplib
 
-from components.dmarc import DmarcStage
+from declaration.dmarc import DmarcStage
 from operations.prove.findings import failed, passed, skipped, unseen
 from operations.prove.model import Finding, Severity, Station
 from operations.prove.passage import OUTSIDE, Taken, taken
@@ -141,7 +141,7 @@ async def _asked(subject: Subject, recipient: str) -> tuple[int, str]:
         return answer
 
     code, text = await subject.net.smtp(
-        subject.host, 25, subject.declaration.mail_host, act, tls=False
+        subject.host, 25, subject.declaration.names.mail_host, act, tls=False
     )
     return code, text.decode("utf-8", "replace")
 
@@ -189,7 +189,7 @@ async def _people_known(subject: Subject) -> Finding:
         client.rset()
         return answers
 
-    answers = await subject.net.smtp(subject.host, 25, declaration.mail_host, act, tls=False)
+    answers = await subject.net.smtp(subject.host, 25, declaration.names.mail_host, act, tls=False)
     details = tuple(
         f"{name}@: {code} {text.decode('utf-8', 'replace')}"
         for name, (code, text) in answers.items()

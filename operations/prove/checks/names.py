@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from components.records import Record, RecordType
-from components.zone import records
+from declaration.records import Record, RecordType
+from declaration.zone_records import records
 from operations.prove.cloudflare import is_proxy
 from operations.prove.findings import compared, failed, passed, skipped, unseen, warned
 from operations.prove.model import Finding, Severity, Station
@@ -52,7 +52,7 @@ async def published(subject: Subject, wanted: Iterable[Record], key: str) -> Fin
 async def _mx_record(subject: Subject) -> Finding:
     declaration = subject.declaration
     answer = await subject.net.resolve(declaration.domain, "MX")
-    expected = f"{declaration.zone.mx_preference} {declaration.mail_host}"
+    expected = f"{declaration.zone.mx_preference} {declaration.names.mail_host}"
     return compared(
         ", ".join(answer.values), expected, key=f"{_ZONE}.mxLabel", facts={"mx": "wrong"}
     )
@@ -65,7 +65,7 @@ async def _mx_record(subject: Subject) -> Finding:
     mend=_PUBLISH,
 )  # fmt: skip
 async def _mx_address(subject: Subject) -> Finding:
-    name, key = subject.declaration.mail_host, "mail:host.address"
+    name, key = subject.declaration.names.mail_host, "mail:host.address"
     found = await subject.net.addresses(name)
     proxied = [one for one in found if is_proxy(one)]
     if proxied:
@@ -106,11 +106,11 @@ async def _mx_alias(subject: Subject) -> Finding:
 )  # fmt: skip
 async def _mx_ipv6(subject: Subject) -> Finding:
     ipv6 = subject.declaration.ipv6
-    found = (await subject.net.resolve(subject.declaration.mail_host, "AAAA")).values
+    found = (await subject.net.resolve(subject.declaration.names.mail_host, "AAAA")).values
     expected = ipv6.address if ipv6 else "no AAAA record, because IPv6 is not declared"
     if not ipv6 and not found:
         return passed("no AAAA record", expected, key="mail:ipv6")
-    proxied = {"proxied": subject.declaration.mail_host} if any(map(is_proxy, found)) else {}
+    proxied = {"proxied": subject.declaration.names.mail_host} if any(map(is_proxy, found)) else {}
     return compared(", ".join(found), expected, key="mail:ipv6", facts=proxied)
 
 
@@ -121,7 +121,7 @@ async def _mx_ipv6(subject: Subject) -> Finding:
     mend=_PUBLISH,
 )  # fmt: skip
 async def _web_names(subject: Subject) -> Finding:
-    hosts = set(subject.declaration.web_hosts)
+    hosts = set(subject.declaration.names.web_hosts)
     wanted = [
         one
         for one in records(subject.declaration)
@@ -226,7 +226,9 @@ async def _tlsa(subject: Subject) -> Finding:
         return skipped("no TLSA record is declared", key=f"{_ZONE}.tlsa")
     wanted = [one for one in records(declaration) if one.type is RecordType.TLSA]
     finding = await published(subject, wanted, f"{_ZONE}.tlsa")
-    shown = await subject.net.handshake(subject.host, 25, declaration.mail_host, starttls="smtp")
+    shown = await subject.net.handshake(
+        subject.host, 25, declaration.names.mail_host, starttls="smtp"
+    )
     digest = hashes.Hash(hashes.SHA256())
     digest.update(
         shown.certificate.public_key().public_bytes(

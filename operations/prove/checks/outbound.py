@@ -148,8 +148,7 @@ async def _outbound_envelope(subject: Subject) -> Finding:
     message = await _judged(subject)
     if isinstance(message, Finding):
         return message
-    settings = subject.declaration.smarthost
-    expected = f"{settings.envelope_label}.{subject.declaration.domain}"
+    expected = subject.declaration.names.envelope
     seen = str(message.verdict["spf_domain"])
     if seen != expected:
         return failed(seen, expected, key="mail:smarthost.envelopeLabel", facts={"envelope": seen})

@@ -29,7 +29,7 @@ async def _imap_login(subject: Subject) -> Finding:
         client.login(address, password)
         return len(client.list()[1])
 
-    count = await subject.net.imap(subject.host, subject.declaration.mail_host, act)
+    count = await subject.net.imap(subject.host, subject.declaration.names.mail_host, act)
     return passed(f"{writer}@ logs in and sees {count} folders", "a login", key="mail:mailboxes")
 
 
@@ -51,7 +51,7 @@ async def _imap_password(subject: Subject) -> Finding:
             return str(error)
         return ""
 
-    refusal = await subject.net.imap(subject.host, subject.declaration.mail_host, act)
+    refusal = await subject.net.imap(subject.host, subject.declaration.names.mail_host, act)
     if not refusal:
         return failed(f"{address} logs in with a wrong password", "refused")
     return passed(refusal, "refused")
@@ -66,7 +66,7 @@ async def _imap_password(subject: Subject) -> Finding:
 async def _sieve(subject: Subject) -> Finding:
     if 4190 not in subject.declaration.mailcow.raw_ports:
         return skipped("4190 is not declared", key="mail:mailcow.rawPorts")
-    offered = await subject.net.sieve(subject.host, 4190, subject.declaration.mail_host)
+    offered = await subject.net.sieve(subject.host, 4190, subject.declaration.names.mail_host)
     if '"SASL"' not in offered:
         return failed("no login is offered under TLS", "a login under TLS")
     return passed("STARTTLS, then a login is offered", "a login under TLS")

@@ -33,7 +33,7 @@ _REFUSED = ip_network("127.255.255.0/24")
     mend="Set the reverse name (PTR) of the address at the VPS's provider; no zone of ours can.",
 )  # fmt: skip
 async def _reverse_name(subject: Subject) -> Finding:
-    host, key = subject.declaration.mail_host, "mail:host.address"
+    host, key = subject.declaration.names.mail_host, "mail:host.address"
     expected = f"{host}, and back to {subject.host}"
     name = dns.reversename.from_address(subject.host).to_text(omit_final_dot=True)
     found = (await subject.net.resolve(name, "PTR")).values
@@ -54,7 +54,7 @@ async def _reverse_name(subject: Subject) -> Finding:
     mend="`pulumi up` writes MAILCOW_HOSTNAME; then restart Postfix.",
 )  # fmt: skip
 async def _greeting(subject: Subject) -> Finding:
-    host = subject.declaration.mail_host
+    host = subject.declaration.names.mail_host
     said = await subject.net.smtp(
         subject.host, 25, host, lambda client: (client.ehlo_resp or b"").decode(), tls=False
     )

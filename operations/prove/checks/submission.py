@@ -74,7 +74,7 @@ async def _submission_tls(subject: Subject) -> Finding:
         offered = client.has_extn("auth")
         return offered, _try_to_send(sender, f"nobody@{OUTSIDE}")(client)
 
-    host = subject.declaration.mail_host
+    host = subject.declaration.names.mail_host
     offered, answer = await subject.net.smtp(subject.host, 587, host, act, tls=False)
     expected = "no login offered, and nothing taken, before STARTTLS"
     if offered:
@@ -89,7 +89,7 @@ async def _submission_tls(subject: Subject) -> Finding:
     mend=_SMTPD,
 )  # fmt: skip
 async def _submission_login(subject: Subject) -> Finding:
-    host = subject.declaration.mail_host
+    host = subject.declaration.names.mail_host
     sender = subject.address(subject.declaration.mailboxes[0].name)
     attempts = {
         port: await subject.net.smtp(
@@ -118,7 +118,7 @@ async def _submission_password(subject: Subject) -> Finding:
             text = error.smtp_error
             return error.smtp_code, text if isinstance(text, bytes) else text.encode()
 
-    host = subject.declaration.mail_host
+    host = subject.declaration.names.mail_host
     attempts = {
         port: await subject.net.smtp(subject.host, port, host, act) for port in _ports(subject)
     }
@@ -135,7 +135,7 @@ async def _submission_accepted(subject: Subject) -> Finding:
     writer = subject.writer
     if writer is None:
         return no_password()
-    host, done = subject.declaration.mail_host, []
+    host, done = subject.declaration.names.mail_host, []
     for port in _ports(subject):
         await subject.net.smtp(subject.host, port, host, login(subject, writer))
         done.append(str(port))
@@ -152,7 +152,7 @@ async def _submission_sender(subject: Subject) -> Finding:
     writer = subject.writer
     if writer is None:
         return no_password()
-    host = subject.declaration.mail_host
+    host = subject.declaration.names.mail_host
     others = [one.name for one in subject.declaration.mailboxes if one.name != writer]
     foreign = [f"ceo@{OUTSIDE}", *(subject.address(one) for one in others[:1])]
     attempts: dict[int, tuple[int, bytes]] = {}

@@ -4,7 +4,7 @@ import ssl
 from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
-from components.zone import mta_sts_policy
+from declaration.names import AUTOCONFIG, AUTODISCOVER, MTA_STS
 from operations.prove.findings import failed, passed, skipped, unseen
 from operations.prove.model import Finding, Severity, Station
 from operations.prove.net import Reply, UnseenError
@@ -45,7 +45,7 @@ def _problem(reply: Reply, host: str) -> Finding:
 async def _webmail(subject: Subject) -> Finding:
     if subject.declaration.mailcow.skip_sogo:
         return skipped("SOGo is switched off", key="mail:mailcow.skipSogo")
-    host = _name(subject, subject.declaration.web.webmail)
+    host = subject.declaration.names.webmail
     reply = await subject.net.https(host, "/SOGo/")
     if reply.status not in (200, 302):
         return _problem(reply, host)
@@ -61,7 +61,7 @@ async def _webmail(subject: Subject) -> Finding:
     mend=_ROUTES,
 )  # fmt: skip
 async def _administration(subject: Subject) -> Finding:
-    host = _name(subject, subject.declaration.web.admin)
+    host = subject.declaration.names.administration
     reply = await subject.net.https(host, "/")
     if reply.status not in (200, 302):
         return _problem(reply, host)
@@ -75,7 +75,7 @@ async def _administration(subject: Subject) -> Finding:
     mend=_ROUTES,
 )  # fmt: skip
 async def _administration_alone(subject: Subject) -> Finding:
-    hosts = (_name(subject, subject.declaration.web.webmail), subject.declaration.mail_host)
+    hosts = (subject.declaration.names.webmail, subject.declaration.names.mail_host)
     addresses = [(host, path) for host in hosts for path in _DOORS]
     statuses = {
         f"{host}{path}": (await subject.net.https(host, path)).status for host, path in addresses
@@ -95,7 +95,7 @@ async def _administration_alone(subject: Subject) -> Finding:
     mend="Take the key out of wherever it leaked, delete its secret on the host, `pulumi up`.",
 )  # fmt: skip
 async def _api_locked(subject: Subject) -> Finding:
-    host = _name(subject, subject.declaration.web.admin)
+    host = subject.declaration.names.administration
     reply = await subject.net.https(host, "/api/v1/get/mailbox/all")
     empty = reply.text.strip() in ('""', "", "{}", "[]")
     if reply.status == 200 and not empty and '"error"' not in reply.text:
@@ -114,7 +114,7 @@ async def _api_locked(subject: Subject) -> Finding:
 async def _autoconfig(subject: Subject) -> Finding:
     if not subject.declaration.web.autoconfig:
         return skipped("not declared", key="mail:web.autoconfig")
-    host, who = _name(subject, "autoconfig"), subject.address(subject.addressee)
+    host, who = _name(subject, AUTOCONFIG), subject.address(subject.addressee)
     reply = await subject.net.https(host, f"/mail/config-v1.1.xml?emailaddress={who}")
     if reply.status != 200:
         return _problem(reply, host)
@@ -138,7 +138,7 @@ async def _autoconfig(subject: Subject) -> Finding:
 async def _autodiscover(subject: Subject) -> Finding:
     if not subject.declaration.web.autodiscover:
         return skipped("not declared", key="mail:web.autodiscover")
-    host = _name(subject, "autodiscover")
+    host = _name(subject, AUTODISCOVER)
     reply = await _asked(subject, "outlook", "2006a")
     if reply.status != 200:
         return _problem(reply, host)
@@ -162,7 +162,7 @@ async def _asked(subject: Subject, kind: str, version: str) -> Reply:
     """Ask Autodiscover for somebody's settings, as `kind` of program."""
     who = subject.address(subject.addressee)
     return await subject.net.https(
-        _name(subject, "autodiscover"),
+        _name(subject, AUTODISCOVER),
         "/autodiscover/autodiscover.xml",
         method="POST",
         body=_REQUEST.format(kind=kind, version=version, address=who),
@@ -179,7 +179,7 @@ async def _asked(subject: Subject, kind: str, version: str) -> Reply:
     mend=_ROUTES,
 )  # fmt: skip
 async def _handed_out(subject: Subject) -> Finding:
-    web, host = subject.declaration.web, subject.declaration.mail_host
+    web, host = subject.declaration.web, subject.declaration.names.mail_host
     # A profile for Apple's devices and the links of quarantine mails come by other ways.
     addresses = {f"https://{host}/mobileconfig.php", f"https://{host}/qhandler/release/{'0' * 64}"}
     if web.autodiscover:
@@ -187,7 +187,7 @@ async def _handed_out(subject: Subject) -> Finding:
             addresses |= _addresses(await _asked(subject, kind, version))
     if web.autoconfig:
         path = f"/mail/config-v1.1.xml?emailaddress={subject.address(subject.addressee)}"
-        addresses |= _addresses(await subject.net.https(_name(subject, "autoconfig"), path))
+        addresses |= _addresses(await subject.net.https(_name(subject, AUTOCONFIG), path))
     answers = {address: await _answer(subject, address) for address in sorted(addresses)}
     details = tuple(f"{address}: {answer}" for address, answer in answers.items())
     lost = [address for address, answer in answers.items() if answer not in _LEADS_SOMEWHERE]
@@ -246,7 +246,7 @@ def _not_understood(reply: Reply, expected: str, key: str) -> Finding:
 
 
 def _offered(subject: Subject, offered: set[tuple[str, str, str]], key: str) -> Finding:
-    host = subject.declaration.mail_host
+    host = subject.declaration.names.mail_host
     wanted = {("imap", host, "993"), ("smtp", host, "465")}
     shown = ", ".join(sorted(" ".join(one) for one in offered)) or "nothing"
     expected = ", ".join(sorted(" ".join(one) for one in wanted))
@@ -264,7 +264,7 @@ def _offered(subject: Subject, offered: set[tuple[str, str, str]], key: str) -> 
 async def _mta_sts(subject: Subject) -> Finding:
     if subject.declaration.zone.mta_sts is None:
         return skipped("no policy is declared", key="mail:zone.mtaSts")
-    host = _name(subject, "mta-sts")
+    host = _name(subject, MTA_STS)
     reply = await subject.net.https(host, "/.well-known/mta-sts.txt")
     if reply.status != 200:
         return _problem(reply, host)
@@ -272,7 +272,7 @@ async def _mta_sts(subject: Subject) -> Finding:
     def fields(text: str) -> set[str]:
         return {"".join(line.split()) for line in text.splitlines() if line.strip()}
 
-    expected = mta_sts_policy(subject.declaration)
+    expected = subject.declaration.names.mta_sts_policy or ""
     if fields(reply.text) != fields(expected):
         shown = " | ".join(reply.text.split("\n"))
         return failed(shown, " | ".join(expected.split("\n")), key="mail:zone.mtaSts")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from components.declaration import Declaration
+from declaration.model import Declaration
 from operations.prove.model import Proof, Station, Status
 from operations.prove.report import words
 
@@ -38,7 +38,7 @@ class Way:
 
 def ways(declaration: Declaration) -> tuple[Way, ...]:
     """Return the ways that messages of this declaration take."""
-    host = ("Mail host", _short(declaration.mail_host))
+    host = ("Mail host", _short(declaration.names.mail_host))
     smarthost = declaration.smarthost.row.title
     return (
         Way(

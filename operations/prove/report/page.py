@@ -5,7 +5,7 @@ from html import escape
 from math import pi
 from pathlib import Path
 
-from components.declaration import Declaration
+from declaration.model import Declaration
 from operations.prove.diagnosis import unexplained
 from operations.prove.model import Cause, Proof, Result, Status
 from operations.prove.report import words

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 import httpx
 
-from components.mistakes import PREFIX
-from components.remote import SECRETS
+from declaration.mistakes import PREFIX
+from declaration.names import SECRETS
 from operations.rotate.deploying import CLEAN, deploy, deploying
 from operations.rotate.model import Rotation, Step, Work
 from operations.site import SiteError
@@ -96,9 +96,7 @@ class ApiKey(Generated):
     async def works(self, work: Work, secret: str) -> bool:
         """Ask Mailcow for its version."""
         site = work.site
-        web, endpoints = site.declaration.web, site.declaration.endpoints
-        host = f"{web.admin}.{site.declaration.domain}"
-        place = endpoints.web or f"{site.declaration.host.address}:443"
+        host, place = site.declaration.names.administration, site.declaration.names.web
         context = site.net.context(host)
         async with httpx.AsyncClient(verify=context, trust_env=False, timeout=30) as client:
             answer = await client.get(

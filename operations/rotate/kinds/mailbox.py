@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import ClassVar
 
-from components.secrets import PASSWORD
+from declaration.secrets import PASSWORD
 from operations.rotate.accounts import invented
 from operations.rotate.deploying import CLEAN, deploy
 from operations.rotate.model import Options, Rotation, Step, Work
@@ -79,7 +79,7 @@ class MailboxPassword(Rotation):
                 return False
             return True
 
-        return await work.site.net.imap(declaration.host.address, declaration.mail_host, act)
+        return await work.site.net.imap(declaration.host.address, declaration.names.mail_host, act)
 
     async def undo(self, work: Work) -> str:
         """Set the password of before again: the operator has it, nobody else."""

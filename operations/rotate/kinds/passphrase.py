@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import ClassVar
 
-from components.backup import PASSPHRASE
+from declaration.names import BACKUP_PASSPHRASE
 from operations.rotate.accounts import invented
 from operations.rotate.deploying import CLEAN, deploy, deploying
 from operations.rotate.kinds.restic import (
@@ -63,7 +63,7 @@ class BackupPassphrase(Rotation):
         work.notes["snapshots"] = before
         if before is None:
             return "there is no repository yet"
-        work.notes.setdefault("old key", await self._current_key(work, PASSPHRASE))
+        work.notes.setdefault("old key", await self._current_key(work, BACKUP_PASSPHRASE))
         await work.keep()
         place = work.memory.place("new")
         if not (await restic(work.site, "snapshots", passphrase=place)).ok:
@@ -82,7 +82,7 @@ class BackupPassphrase(Rotation):
         return await self._all_there(work, work.memory.place("new"))
 
     async def _prove(self, work: Work) -> str:
-        return await self._all_there(work, PASSPHRASE)
+        return await self._all_there(work, BACKUP_PASSPHRASE)
 
     @staticmethod
     async def _all_there(work: Work, passphrase: str) -> str:
@@ -117,7 +117,7 @@ class BackupPassphrase(Rotation):
             raise SiteError("the old passphrase still opens the repository")
         if not wrong_password(refused):
             raise CommandFailedError("restic snapshots", refused)
-        return f"the old one opens nothing; {await self._all_there(work, PASSPHRASE)}"
+        return f"the old one opens nothing; {await self._all_there(work, BACKUP_PASSPHRASE)}"
 
     async def undo(self, work: Work) -> str:
         """Let the old passphrase be in use again, and remove the new one's key."""

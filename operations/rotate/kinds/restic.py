@@ -4,7 +4,7 @@ import json
 import shlex
 from typing import Any
 
-from components.backup import ENVIRONMENT, PASSPHRASE
+from declaration.names import BACKUP_ENVIRONMENT, BACKUP_PASSPHRASE
 from operations.site import CommandFailedError, Finished, Site, SiteError
 
 _NO_REPOSITORY = 10, "Is there a repository at the following location?"
@@ -26,8 +26,8 @@ def wrong_password(done: Finished) -> bool:
 
 
 async def restic(
-    site: Site, *words: str, passphrase: str = PASSPHRASE, environment: str = ENVIRONMENT,
-    new_passphrase: str = "",
+    site: Site, *words: str, passphrase: str = BACKUP_PASSPHRASE,
+    environment: str = BACKUP_ENVIRONMENT, new_passphrase: str = "",
 ) -> Finished:  # fmt: skip
     """Run restic on the host; neither passphrase nor key is in any list of processes.
 

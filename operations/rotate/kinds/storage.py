@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-from components.backup import ENVIRONMENT
+from declaration.names import BACKUP_ENVIRONMENT
 from operations.rotate.deploying import deploy, deploying
 from operations.rotate.kinds.generated import Generated
 from operations.rotate.kinds.restic import backup_rests, no_repository, restic
@@ -36,7 +36,7 @@ class StorageKey(Generated):
 
     async def current(self, work: Work) -> str:
         """Return the environment of the backup, with both halves of the key."""
-        return (await work.site.host.read(ENVIRONMENT)).decode().strip()
+        return (await work.site.host.read(BACKUP_ENVIRONMENT)).decode().strip()
 
     async def works(self, work: Work, secret: str) -> bool:
         """Look at the snapshots with a key."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from components.declaration import Declaration
+from declaration.model import Declaration
 from operations.adopt.containers import IMAGE, match_containers, other_mailcows
 from operations.adopt.files import FILE, SECRET, OnHost, conf_settings, match_files
 from operations.adopt.model import Wanted

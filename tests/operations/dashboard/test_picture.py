@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from components.dashboard import dashboard_of
-from components.declaration import Declaration
+from declaration.model import Declaration
 from operations.dashboard.picture import draw
 from operations.dashboard.prometheus import Answered, Line, Prometheus, QueryError, seconds
 from operations.dashboard.values import marks, written
@@ -34,7 +34,7 @@ def nothing(_panel: Mapping[str, Any], _period: str) -> Answered:
 
 
 def drawn(qual: Declaration, ask: Any) -> tuple[ET.Element, list[str]]:
-    svg, empty = draw(dashboard_of(qual), ask, NOW)
+    svg, empty = draw(dashboard_of(qual.company, qual.names.mail_host, qual.bounds), ask, NOW)
     return ET.fromstring(svg), empty
 
 
@@ -44,7 +44,7 @@ def texts(picture: ET.Element) -> list[str]:
 
 def test_every_panel_stands_in_the_picture_with_what_it_means(qual: Declaration) -> None:
     picture, empty = drawn(qual, answering(1))
-    board = dashboard_of(qual)
+    board = dashboard_of(qual.company, qual.names.mail_host, qual.bounds)
     assert empty == []
     assert {panel["title"] for panel in board["panels"]} <= set(texts(picture))
     described = {one.text for one in picture.iter(f"{SVG}title")}
@@ -53,13 +53,13 @@ def test_every_panel_stands_in_the_picture_with_what_it_means(qual: Declaration)
 
 def test_a_panel_without_data_says_so_and_is_told(qual: Declaration) -> None:
     picture, empty = drawn(qual, nothing)
-    board = dashboard_of(qual)
+    board = dashboard_of(qual.company, qual.names.mail_host, qual.bounds)
     assert empty == [one["title"] for one in board["panels"] if one["type"] != "row"]
     assert {"never", "not watched", "no data"} <= set(texts(picture))
 
 
 def test_the_picture_needs_nothing_from_elsewhere(qual: Declaration) -> None:
-    svg, _ = draw(dashboard_of(qual), answering(1), NOW)
+    svg, _ = draw(dashboard_of(qual.company, qual.names.mail_host, qual.bounds), answering(1), NOW)
     assert svg.count("http") == 1  # the name of the format itself
     assert "<script" not in svg
 
@@ -99,6 +99,10 @@ def refusing(text: str, status: int = 400) -> Prometheus:
      ("<html>", "does not answer")],
 )  # fmt: skip
 def test_a_prometheus_that_refuses_is_told(qual: Declaration, text: str, told: str) -> None:
-    panel = next(one for one in dashboard_of(qual)["panels"] if one["type"] != "row")
+    panel = next(
+        one
+        for one in dashboard_of(qual.company, qual.names.mail_host, qual.bounds)["panels"]
+        if one["type"] != "row"
+    )
     with pytest.raises(QueryError, match=told):
         refusing(text).panel(panel, "now-24h")

@@ -52,7 +52,7 @@ def write_outside(site: Site) -> None:
     declaration = site.declaration
     program = MailProgram(
         f"info@{declaration.domain}", site.passwords["info"],
-        server=(declaration.mail_host, declaration.host.address), reach=site.world.reach,
+        server=(declaration.names.mail_host, declaration.host.address), reach=site.world.reach,
         authority=site.world.folder / "authority" / "authority.pem",
     )  # fmt: skip
     message = EmailMessage()

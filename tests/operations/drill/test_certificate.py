@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from components.declaration import Declaration
-from components.evidence import read
+from declaration.evidence import read
+from declaration.model import Declaration
 from operations.backup.nightly import BackupFailedError, backup_of
 from operations.drill.certificate import certificate, write
 from operations.drill.holding import DrillFailedError, drill_of, objects_of

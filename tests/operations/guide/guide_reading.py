@@ -3,7 +3,7 @@
 from html.parser import HTMLParser
 from typing import Any
 
-from components.declaration import Declaration
+from declaration.model import Declaration
 from operations.guide.facts import Guide, guides
 from operations.guide.pages import page
 from operations.guide.words import Language, Program

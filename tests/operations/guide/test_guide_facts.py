@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from components.declaration import Declaration, read
-from components.people import AliasSettings
+from declaration.model import Declaration
+from declaration.people import AliasSettings
+from declaration.reading import read
 from operations.guide.facts import GuideError, Security, Server, guides, leading_to
 from tests.operations.guide.guide_reading import of, varied
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from components.declaration import Declaration, read
+from declaration.model import Declaration
+from declaration.reading import read
 from operations.guide import pages
 from operations.guide.pages import page
 from operations.guide.words import WORDS, Language, Program

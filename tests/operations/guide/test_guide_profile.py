@@ -7,7 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from components.declaration import Declaration, read
+from declaration.model import Declaration
+from declaration.reading import read
 from operations.guide.facts import Guide, guides
 from operations.guide.profile import profile
 from operations.guide.words import Language, Program

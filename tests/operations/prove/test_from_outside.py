@@ -8,7 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from components.declaration import DeclarationError
+from declaration.mistakes import DeclarationError
 from operations.prove import __main__ as command
 from operations.prove.declared import live_declaration
 from operations.prove.model import Proof, Status

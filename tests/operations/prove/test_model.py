@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from components.declaration import Declaration
+from declaration.model import Declaration
 from operations.prove.findings import failed
 from operations.prove.model import (
     Check,

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from components.declaration import Declaration, read
-from components.records import RecordType
-from components.zone import records
+from declaration.model import Declaration
+from declaration.reading import read
+from declaration.records import RecordType
+from declaration.zone_records import records
 from operations.prove.checks.names import written
 from operations.prove.model import Finding, Status
 from operations.prove.net import Net, Port

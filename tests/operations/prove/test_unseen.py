@@ -6,7 +6,7 @@ import errno
 import dns.asyncresolver
 import pytest
 
-from components.declaration import Declaration
+from declaration.model import Declaration
 from operations.prove.model import Proof, Status
 from operations.prove.net import Answer, LiveNet, Port, UnseenError
 from operations.prove.run import prove

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from components.mistakes import DeclarationError
+from declaration.mistakes import DeclarationError
 from operations.site import CommandFailedError, Site, SiteError, open_site
 from rehearsal.stage import Stage
 from tests.conftest import PROJECT

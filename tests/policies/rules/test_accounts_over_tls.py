@@ -3,7 +3,7 @@
 Every account is opened over TLS with its certificate checked.
 """
 
-from components.endpoints import Endpoints
+from declaration.endpoints import Endpoints
 from policies.stack import Stack
 from tests.policies.planting import both, changed, declared, messages
 

@@ -3,7 +3,7 @@
 Every address record names the declared host.
 """
 
-from components.host import Ipv6Settings
+from declaration.host import Ipv6Settings
 from policies.stack import Stack
 from tests.policies.planting import both, changed, declared, messages, record
 

@@ -3,7 +3,7 @@
 The archives are encrypted before they leave the host, and travel over TLS.
 """
 
-from components.endpoints import Endpoints
+from declaration.endpoints import Endpoints
 from policies.stack import Stack
 from tests.policies.planting import both, declared, messages, replaced
 

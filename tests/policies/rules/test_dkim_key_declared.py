@@ -3,7 +3,7 @@
 The key that is published is the one that was declared.
 """
 
-from components.records import quote_text
+from declaration.records import quote_text
 from policies.stack import Stack
 from tests.policies.keys import rsa_public_key
 from tests.policies.planting import changed, messages, replaced

@@ -5,7 +5,7 @@ Every DKIM key in the zone is that of somebody who signs.
 
 from datetime import date
 
-from components.smarthost import SecondSelectorSettings, TransactionalSender
+from declaration.smarthost import SecondSelectorSettings, TransactionalSender
 from policies.stack import Stack
 from tests.policies.keys import rsa_public_key
 from tests.policies.planting import both, declared, messages, record

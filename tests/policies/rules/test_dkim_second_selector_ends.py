@@ -7,8 +7,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from components.checks.delivery import SELECTOR_OVERLAP
-from components.smarthost import SecondSelectorSettings
+from declaration.checks.delivery import SELECTOR_OVERLAP
+from declaration.smarthost import SecondSelectorSettings
 from policies.stack import Stack
 from tests.policies.planting import declared, messages
 

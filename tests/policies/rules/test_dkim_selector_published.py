@@ -3,7 +3,7 @@
 Every sender that signs with the domain has its key in the zone.
 """
 
-from components.smarthost import TransactionalSender
+from declaration.smarthost import TransactionalSender
 from policies.stack import Stack
 from tests.policies.planting import both, declared, messages, record, without
 

@@ -5,7 +5,7 @@ The published DMARC policy is the declared stage, and its time has come.
 
 from datetime import date
 
-from components.dmarc import DmarcStage
+from declaration.dmarc import DmarcStage
 from policies.stack import Stack
 from tests.policies.planting import both, declared, messages, replaced
 

@@ -6,7 +6,7 @@ A DMARC stage above none rests on aggregate reports.
 import json
 from datetime import date, timedelta
 
-from components.dmarc import DmarcStage
+from declaration.dmarc import DmarcStage
 from dmarc.evidence import render
 from policies.stack import Stack
 from tests.dmarc.simulated import after

@@ -5,7 +5,7 @@ An exception ends on its day.
 
 from datetime import date
 
-from components.declaration import PolicyException
+from declaration.model import PolicyException
 from policies.stack import Stack
 from tests.policies.planting import declared, messages
 

@@ -3,7 +3,7 @@
 IPv6 is on everywhere or nowhere: AAAA, PTR, Postfix, firewall.
 """
 
-from components.host import Ipv6Settings
+from declaration.host import Ipv6Settings
 from policies.stack import Stack
 from tests.policies.planting import both, declared, messages, record, replaced
 

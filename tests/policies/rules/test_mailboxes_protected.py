@@ -3,7 +3,7 @@
 A mailbox is not deleted because a line was taken out.
 """
 
-from components.endpoints import Endpoints
+from declaration.endpoints import Endpoints
 from policies.stack import Stack
 from tests.policies.planting import both, declared, messages, switched_off, unprotected
 

@@ -3,7 +3,7 @@
 The company's mail and each transactional sender have credentials of their own.
 """
 
-from components.smarthost import TransactionalSender
+from declaration.smarthost import TransactionalSender
 from policies.stack import Stack
 from tests.policies.planting import declared, messages
 

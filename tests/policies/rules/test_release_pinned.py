@@ -3,7 +3,7 @@
 The Mailcow release is the declared one, by tag and by commit.
 """
 
-from components.endpoints import Endpoints, RepositoryEndpoint
+from declaration.endpoints import Endpoints, RepositoryEndpoint
 from policies.stack import Stack
 from tests.policies.planting import both, declared, messages, replaced
 

@@ -1,0 +1,137 @@
+"""Delivery: what receivers need to see before they believe our mail."""
+
+import re
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+from declaration.checks.registry import Finding, check
+from declaration.dmarc import MINIMUM_AGE, DmarcStage, report_address
+from declaration.mistakes import Place, quoted, suggestion
+from declaration.model import Declaration
+from declaration.people import names_of
+from declaration.residency import EU_COUNTRIES
+from readers import dkim
+
+SELECTOR_OVERLAP = timedelta(days=60)
+"""How long a second DKIM selector may be published. A message waits five days at most (RFC 5321
+section 4.5.4.1); the rest is the operator's time."""
+
+_COPY_KEY = "copy the value of the DKIM record from the smarthost's account, from p= on"
+_DOMAIN = re.compile(r"([a-z0-9-]+\.)+[a-z0-9-]+")
+
+
+@check("dmarc", "mailboxes", "aliases", "domain")
+def _reports_arrive(declaration: Declaration, _today: date) -> Iterator[Finding]:
+    dmarc, domain = declaration.dmarc, declaration.domain
+    local, _, place = report_address(dmarc, domain).partition("@")
+    known = names_of(declaration.mailboxes, declaration.aliases)
+    malformed = not local or any(one.isspace() or one in ",!;" for one in dmarc.rua)
+    if malformed or (place != domain and not _DOMAIN.fullmatch(place)):
+        yield ("dmarc", "rua"), f"{quoted(dmarc.rua)} is not an address"
+    elif place != domain and not dmarc.rua_authorised:
+        proof = f'{domain}._report._dmarc.{place} TXT "v=DMARC1"'
+        message = f"{place} must publish {proof}; then say ruaAuthorised: true (RFC 9990)"
+        yield ("dmarc", "rua"), message
+    elif place == domain and local not in known:
+        near = suggestion(local, known) or "; add it, or use postmaster@"
+        yield ("dmarc", "rua"), f"{local}@{domain} is neither a mailbox nor an alias{near}"
+
+
+@check("dmarc")
+def _stage_has_its_time(declaration: Declaration, today: date) -> Iterator[Finding]:
+    dmarc = declaration.dmarc
+    if dmarc.since > today:
+        message = f"{dmarc.since} lies in the future; declare the stage that holds today"
+        yield ("dmarc", "since"), message
+    first, reports = dmarc.first_published, dmarc.reports_since
+    if first is not None and first > dmarc.since:
+        yield ("dmarc", "firstPublished"), f"{first} is later than dmarc.since"
+        return
+    if reports is not None and reports > today:
+        message = f"{reports} lies in the future; leave it out until the record has rua"
+        yield ("dmarc", "reportsSince"), message
+    if reports is not None and first is not None and reports < first:
+        message = f"{reports} is earlier than dmarc.firstPublished; nothing was published then"
+        yield ("dmarc", "reportsSince"), message
+    if dmarc.stage is DmarcStage.NONE:
+        return
+    if reports is None:
+        message = f"is missing; {dmarc.stage} needs the first day that had rua, the clock's start"
+        yield ("dmarc", "reportsSince"), message
+        return
+    earliest = reports + MINIMUM_AGE[dmarc.stage]
+    if dmarc.since < earliest:
+        message = f"{dmarc.stage} may begin on {earliest} at the earliest"
+        yield ("dmarc", "since"), f"{message}; declare a milder stage until then"
+
+
+@check("dmarc")
+def _reject_is_acknowledged(declaration: Declaration, _today: date) -> Iterator[Finding]:
+    dmarc = declaration.dmarc
+    if dmarc.stage is DmarcStage.REJECT and not dmarc.reject_acknowledged:
+        message = "reject makes mailing lists lose mail; quarantine is the usual goal"
+        yield ("dmarc", "stage"), f"{message}, otherwise say rejectAcknowledged: true"
+
+
+@check("smarthost")
+def _smarthost_region(declaration: Declaration, _today: date) -> Iterator[Finding]:
+    settings = declaration.smarthost
+    regions = settings.row.regions
+    inside = ", ".join(sorted(name for name, land in regions.items() if land in EU_COUNTRIES))
+    way_out = f"; use {inside}" if inside else "; take another provider"
+    place, title = ("smarthost", "region"), settings.row.title
+    if settings.region not in regions:
+        yield place, f"{quoted(settings.region)} is no region of {title}{way_out}"
+    elif regions[settings.region] not in EU_COUNTRIES:
+        country = regions[settings.region]
+        yield place, f"{settings.region} lies in {country}, outside the EU{way_out}"
+
+
+@check("smarthost")
+def _smarthost_user(declaration: Declaration, _today: date) -> Iterator[Finding]:
+    settings = declaration.smarthost
+    title, user = settings.row.title, settings.row.user
+    if user is None and settings.user is None:
+        message = f"is missing; {title} gives each account a login name of its own"
+        yield ("smarthost", "user"), message
+    elif user is not None and settings.user is not None:
+        yield ("smarthost", "user"), f"is not needed: at {title} everybody is {user}; take it out"
+
+
+@check("smarthost", "dkim_public_key", "transactional_senders", "domain")
+def _second_selector(declaration: Declaration, today: date) -> Iterator[Finding]:
+    settings = declaration.smarthost
+    second = settings.second_selector
+    if second is None:
+        return
+    place: Place = ("smarthost", "secondSelector")
+    ours = [one for one in declaration.transactional_senders if one.domain == declaration.domain]
+    if second.selector == settings.selector:
+        yield (*place, "selector"), f"{second.selector} is the one that signs; name another"
+    elif second.selector in {one.selector for one in ours}:
+        yield (*place, "selector"), f"{second.selector} is a transactional sender's; name another"
+    if (fault := _dkim_fault(second.public_key)) is not None:
+        yield (*place, "publicKey"), f"{fault}; {_COPY_KEY}"
+    elif dkim.parse(second.public_key).is_same(dkim.parse(declaration.dkim_public_key)):
+        message = "is the key that is in use; a second selector is for another key"
+        yield (*place, "publicKey"), message
+    if second.until > today + SELECTOR_OVERLAP:
+        latest = today + SELECTOR_OVERLAP
+        message = f"{second.until} is too late; two selectors at once end by {latest}"
+        yield (*place, "until"), message
+
+
+@check("dkim_public_key")
+def _dkim_key(declaration: Declaration, _today: date) -> Iterator[Finding]:
+    fault = _dkim_fault(declaration.dkim_public_key)
+    if fault:
+        yield ("dkimPublicKey",), f"{fault}; {_COPY_KEY}"
+
+
+def _dkim_fault(text: str) -> str | None:
+    if "PRIVATE" in text:
+        return "holds a private key, which must never be published"
+    key = dkim.parse(text)
+    if key.kind != "rsa":
+        return "is not the record of an RSA key"
+    return f"is no key for mail: {key.mistakes[0]}" if key.mistakes else None

@@ -1,0 +1,55 @@
+"""People: mailboxes and aliases."""
+
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from declaration.settings import LocalPart, Settings
+
+
+class MailboxSettings(Settings):
+    """A mailbox of a person or of a role."""
+
+    name: LocalPart
+    """Local part of the address."""
+    full_name: str = Field(min_length=1, max_length=100)
+    """Name shown to correspondents."""
+    quota_mib: int = Field(gt=0)
+    """Quota in MiB."""
+    published: bool = False
+    """Whether the address stands on the website, so that it must always exist."""
+
+
+class AliasSettings(Settings):
+    """An address that hands on to others."""
+
+    name: LocalPart
+    """Local part of the address."""
+    to: tuple[str, ...] = Field(min_length=1)
+    """Local parts of mailboxes or aliases of the domain, or whole addresses elsewhere."""
+    published: bool = False
+    """Whether the address stands on the website, so that it must always exist."""
+    outside: bool = False
+    """Must be true when a target lies outside the domain. Danger: the data may leave the EU."""
+    own_people_alone: bool = False
+    """Must be true as well when a target lies outside the domain: what a stranger writes to this
+    address never arrives there, and he gets it back. It would leave through the smarthost under
+    his name, and smarthosts take mail of the account's own domain alone (Resend answers 550, Amazon
+    SES 554). Only what people of the domain write is handed on."""
+
+
+def local_target(target: str, domain: str) -> str | None:
+    """Return the local part of an alias target within the domain, None for one outside."""
+    local, at, place = target.strip().lower().partition("@")
+    return local if not at or place == domain else None
+
+
+def names_of(mailboxes: Sequence[MailboxSettings], aliases: Sequence[AliasSettings]) -> list[str]:
+    """Return the local parts under which mail is accepted, mailboxes first."""
+    return [*(one.name for one in mailboxes), *(one.name for one in aliases)]
+
+
+def goto(alias: AliasSettings, domain: str) -> list[str]:
+    """Return the whole addresses to which an alias hands on, in the order of the declaration."""
+    local = {target: local_target(target, domain) for target in alias.to}
+    return [f"{local[one]}@{domain}" if local[one] else one.lower() for one in alias.to]

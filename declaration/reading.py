@@ -1,0 +1,223 @@
+"""Reading a declaration: what is valid of it, and every mistake at once."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from declaration import secrets, stack_file
+from declaration.checks import cross_part_mistakes
+from declaration.mistakes import (
+    PREFIX,
+    DeclarationError,
+    Mistake,
+    Place,
+    looks_secret,
+    rephrase,
+    spelled,
+)
+from declaration.model import Declaration
+
+_FACTS = {
+    "hostKey": (
+        'mail:hostKey "ssh-ed25519 AAAA..."',
+        "ssh-keyscan -t ed25519 {host}, compared with the console of the host's provider",
+    ),
+    "dkimPublicKey": ('mail:dkimPublicKey "p=MIGf..."', "the smarthost's account, Domains, DKIM"),
+    "exporterDigest": (
+        "mail:exporterDigest sha256:...",
+        "docker buildx imagetools inspect {exporter}",
+    ),
+    "operatorAddresses": (
+        "--path 'mail:operatorAddresses[0]' 203.0.113.7",
+        "the public address from which you deploy",
+    ),
+}
+"""How each account fact is set, and where it is found."""
+
+
+def secret_keys(declaration: Declaration) -> dict[str, str]:
+    """Return the key of every secret that this declaration needs, with where it is found."""
+    return secrets.keys(one.name for one in declaration.mailboxes)
+
+
+def read(values: Mapping[str, object], *, source: str, today: date | None = None) -> Declaration:
+    """Read a declaration and check it as a whole.
+
+    Args:
+        values: Values by key, without the prefix `mail:`. Structured values may be JSON text, as
+            the runtime hands them over.
+        source: Name of the file, for the message.
+        today: The day to judge dates by; today in UTC when absent.
+
+    Raises:
+        DeclarationError: all mistakes at once.
+    """
+    reading = Reading(values, today)
+    if reading.declaration is None:
+        raise DeclarationError(source, reading.mistakes)
+    return reading.declaration
+
+
+def read_file(path: Path, overlay: Mapping[str, object] | None = None) -> Declaration:
+    """Read the declaration of a stack from its file; needs no engine and no secret.
+
+    Args:
+        path: `Pulumi.<stack>.yaml`.
+        overlay: Values by key that take the place of those in the file, or add to them.
+
+    Raises:
+        DeclarationError: all mistakes at once, also when there is no such file.
+    """
+    return read(load_values(path) | dict(overlay or {}), source=path.name)
+
+
+def load_values(path: Path) -> dict[str, object]:
+    """Return the values of a stack's file by key, without the prefix and without secrets.
+
+    Raises:
+        DeclarationError: the file cannot be read as YAML with a `config:` in it.
+    """
+    return stack_file.load(path)
+
+
+class Reading:
+    """One reading of a declaration: what is valid of it, and what is not.
+
+    Attributes:
+        mistakes: All of them, in the order in which the keys stand.
+        declaration: The declaration; None when there are mistakes.
+    """
+
+    def __init__(self, values: Mapping[str, object], today: date | None = None) -> None:
+        self._parts: dict[str, Any] = {}
+        keys = {one.alias or name: name for name, one in Declaration.model_fields.items()}
+        given = {
+            key: _decoded(value)
+            for key, value in values.items()
+            if not (key in keys and _absent(value))
+        }
+        found = [secrets.in_clear(key) for key in given if secrets.names_secret(key)]
+        given = {key: value for key, value in given.items() if not secrets.names_secret(key)}
+        found += _pasted_secrets(given)
+        whole: Declaration | None = None
+        try:
+            whole = Declaration.model_validate(given)
+        except ValidationError as error:
+            details = error.errors(include_url=False)
+            wrong = {keys.get(str(one["loc"][0])) for one in details}
+            self._parts = _valid_parts(given, wrong)
+            found += [self._rephrased(one) for one in details]
+        else:
+            self._parts = {name: getattr(whole, name) for name in Declaration.model_fields}
+        found += cross_part_mistakes(Declaration, self._parts, today or _today())
+        self.mistakes = _in_order(found, [*given, *keys])
+        self.declaration = None if self.mistakes else whole
+
+    def mailbox_names(self) -> list[str] | None:
+        """Return the local parts of the mailboxes; None when they are not valid."""
+        mailboxes = self._parts.get("mailboxes")
+        return None if mailboxes is None else [one.name for one in mailboxes]
+
+    def _rephrased(self, error: ErrorDetails) -> Mistake:
+        key = str(error["loc"][0])
+        if error["type"] != "missing" or len(error["loc"]) > 1 or key not in _FACTS:
+            return rephrase(error, Declaration)
+        command, where = _FACTS[key]
+        host, monitoring = self._parts.get("host"), self._parts.get("monitoring")
+        where = where.format(
+            host=host.address if host else "HOST",
+            exporter=monitoring.exporter_image if monitoring else "IMAGE",
+        )
+        return Mistake(PREFIX + key, where, f"pulumi config set {command}")
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
+
+
+def _absent(value: object) -> bool:
+    # Pulumi.yaml gives the account facts empty defaults, or the engine would ask for them itself.
+    return value is None or value in ("", "[]", [])
+
+
+def _decoded(value: object) -> object:
+    """Return a value of the runtime, which hands structures over as JSON, as what it stands for."""
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _valid_parts(given: Mapping[str, object], wrong: set[str | None]) -> dict[str, Any]:
+    """Return the parts that are valid on their own, so that checks across them can run."""
+    parts: dict[str, Any] = {}
+    for name, one in Declaration.model_fields.items():
+        if name in wrong:
+            continue
+        key = one.alias or name
+        if key in given:
+            kind: Any = one.annotation
+            for constraint in one.metadata:
+                kind = Annotated[kind, constraint]
+            parts[name] = TypeAdapter(kind).validate_python(given[key])
+        else:
+            parts[name] = one.get_default(call_default_factory=True)
+    return parts
+
+
+def _pasted_secrets(given: Mapping[str, object]) -> list[Mistake]:
+    """Return where something that looks like a credential stands in clear."""
+    way_out = "looks like a credential; take it out, make a new one, and set it by one of the keys "
+    names = ", ".join(secrets.CATALOGUE)
+    return [
+        Mistake(spelled(place), f"{way_out}of secrets: {names}")
+        for place, text in _texts(given, ())
+        if looks_secret(text) and (not _public(place) or "PRIVATE" in text)
+    ]
+
+
+def _public(place: Place) -> bool:
+    """Tell whether what stands there is public, though it looks like a credential."""
+    whole = {"hostKey", "dkimPublicKey", "exporterDigest", "endpoints"}
+    return place[0] in whole or place[-1] == "publicKey"
+
+
+def _texts(value: object, place: Place) -> Iterator[tuple[Place, str]]:
+    if isinstance(value, str):
+        yield place, value
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from _texts(one, (*place, str(key)))
+    elif isinstance(value, list | tuple):
+        for index, one in enumerate(value):
+            yield from _texts(one, (*place, index))
+
+
+def sealed_needlessly(key: str) -> Mistake:
+    """Return the mistake of a value that is sealed although it is no secret."""
+    way_out = f"pulumi config rm {PREFIX}{key}, then declare it in plain text"
+    return Mistake(
+        PREFIX + key, f"is sealed, or something in it is, but it is no secret; {way_out}"
+    )
+
+
+def _in_order(found: list[Mistake], keys: list[str]) -> tuple[Mistake, ...]:
+    """Return one mistake for each place, the first found, in the order of the keys."""
+    first: dict[str, Mistake] = {}
+    for one in found:
+        first.setdefault(one.path, one)
+    ranks = {key: rank for rank, key in reversed(list(enumerate(keys)))}
+
+    def rank(one: Mistake) -> int:
+        key = re.split(r"[.\[]", one.path.removeprefix(PREFIX))[0]
+        return ranks.get(key, len(ranks))
+
+    return tuple(sorted(first.values(), key=rank))
