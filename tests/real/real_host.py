@@ -10,6 +10,8 @@ import os
 import re
 import shutil
 import subprocess
+import sysconfig
+import venv
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +27,6 @@ from rehearsal.genuine.cli import Cli, Outcome
 from rehearsal.genuine.programs import lay
 from rehearsal.stage import Stage
 from rehearsal.world.client import WorldClient
-from tests.conftest import PROJECT
 from tests.rehearsal.rehearsed import copy_project
 
 PASSPHRASE = "a passphrase of the test's own"
@@ -42,6 +43,16 @@ LOGIN, SETUP, INIT, LIST, PREVIEW, UP = (
 _SETTING = re.compile(r"pulumi config set (--secret )?(?:--path ')?mail:([\w.]+)")
 
 
+def own_environment(folder: Path) -> None:
+    """Make a virtual environment that has what this one has, and into which `make setup` installs.
+
+    A link to this one would be one: the copy's providers would take the place of this project's.
+    """
+    venv.create(folder, symlinks=True)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    (packages / "borrowed.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+
+
 class RealHost:
     """The project of an operator, and the stack `qual` of it."""
 
@@ -49,7 +60,7 @@ class RealHost:
         """Copy the project and start what stands in for providers and host; nothing is set up."""
         self.folder = folder
         self.project = copy_project(folder / "project")
-        (self.project / ".venv").symlink_to(PROJECT / ".venv")
+        own_environment(self.project / ".venv")
         self.file = self.project / "Pulumi.qual.yaml"
         self._stage = Stage(self.project, "qual", folder / "runs")
         self.world: WorldClient = self._stage.start_world(parent=os.getpid())
