@@ -77,6 +77,21 @@ def read_file(path: Path, overlay: Mapping[str, object] | None = None) -> Declar
     return read(load_values(path) | dict(overlay or {}), source=path.name)
 
 
+def check(values: Mapping[str, object], *, source: str) -> None:
+    """Refuse mistakes; what only the operator's accounts can tell may be missing.
+
+    Args:
+        values: Values by key, without the prefix `mail:`.
+        source: Name of the file, for the message.
+
+    Raises:
+        DeclarationError: all mistakes at once.
+    """
+    wrong = [mistake for mistake in Reading(values).mistakes if not mistake.command]
+    if wrong:
+        raise DeclarationError(source, wrong)
+
+
 def load_values(path: Path) -> dict[str, object]:
     """Return the values of a stack's file by key, without the prefix and without secrets.
 
@@ -92,10 +107,11 @@ class Reading:
     Attributes:
         mistakes: All of them, in the order in which the keys stand.
         declaration: The declaration; None when there are mistakes.
+        parts: What is valid of it, by field, defaults filled in.
     """
 
     def __init__(self, values: Mapping[str, object], today: date | None = None) -> None:
-        self._parts: dict[str, Any] = {}
+        self.parts: dict[str, Any] = {}
         keys = {one.alias or name: name for name, one in Declaration.model_fields.items()}
         given = {
             key: _decoded(value)
@@ -111,17 +127,17 @@ class Reading:
         except ValidationError as error:
             details = error.errors(include_url=False)
             wrong = {keys.get(str(one["loc"][0])) for one in details}
-            self._parts = _valid_parts(given, wrong)
+            self.parts = _valid_parts(given, wrong)
             found += [self._rephrased(one) for one in details]
         else:
-            self._parts = {name: getattr(whole, name) for name in Declaration.model_fields}
-        found += cross_part_mistakes(Declaration, self._parts, today or _today())
+            self.parts = {name: getattr(whole, name) for name in Declaration.model_fields}
+        found += cross_part_mistakes(Declaration, self.parts, today or _today())
         self.mistakes = _in_order(found, [*given, *keys])
         self.declaration = None if self.mistakes else whole
 
     def mailbox_names(self) -> list[str] | None:
         """Return the local parts of the mailboxes; None when they are not valid."""
-        mailboxes = self._parts.get("mailboxes")
+        mailboxes = self.parts.get("mailboxes")
         return None if mailboxes is None else [one.name for one in mailboxes]
 
     def _rephrased(self, error: ErrorDetails) -> Mistake:
@@ -129,7 +145,7 @@ class Reading:
         if error["type"] != "missing" or len(error["loc"]) > 1 or key not in _FACTS:
             return rephrase(error, Declaration)
         command, where = _FACTS[key]
-        host, monitoring = self._parts.get("host"), self._parts.get("monitoring")
+        host, monitoring = self.parts.get("host"), self.parts.get("monitoring")
         where = where.format(
             host=host.address if host else "HOST",
             exporter=monitoring.exporter_image if monitoring else "IMAGE",

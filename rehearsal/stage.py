@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from declaration import reading
-from declaration.mistakes import PREFIX, DeclarationError
+from declaration.mistakes import PREFIX
 from declaration.model import Declaration
+from declaration.resolved import resolve
 from rehearsal.engine.lock import StackLock
 from rehearsal.private_file import write_private
 from rehearsal.world.client import WorldClient, WorldUnreachableError
@@ -106,12 +107,7 @@ class Stage:
             DeclarationError: there are mistakes.
         """
         values = self.values()
-        try:
-            reading.read(values, source=self.file.name)
-        except DeclarationError as error:
-            wrong = [one for one in error.mistakes if not one.command]
-            if wrong:
-                raise DeclarationError(error.source, wrong) from None
+        reading.check(values, source=self.file.name)
         return values
 
     def declaration(self, world: WorldClient) -> Declaration:
@@ -140,7 +136,7 @@ class Stage:
         try:
             return self.world()
         except WorldUnreachableError:
-            order = process.Order(self.check(), self.stack, parent=parent)
+            order = process.Order(resolve(self.check()), self.stack, parent=parent)
             return process.start(self.folder / "world", order)
 
     def stop_world(self) -> bool:

@@ -88,12 +88,12 @@ class Dns(Service):
     async def start(self, world: Surroundings) -> None:
         """Open the declared zone and answer on one free port of loopback, UDP and TCP."""
         config = world.config
-        settings = config.get("zone") or {}
+        settings = config["zone"]
         self.store = ZoneStore(
             zone_file.zones_in(world.folder),
-            quota=int(settings.get("recordQuota") or 200),
+            quota=int(settings["recordQuota"]),
         )
-        self.store.open_zone(str(settings.get("name") or config["domain"]))
+        self.store.open_zone(str(settings["name"] or config["domain"]))
         self._fill_outside(config)
         loop = asyncio.get_running_loop()
         self._streams = await asyncio.start_server(self._stream, LOOPBACK, 0)
@@ -125,10 +125,7 @@ class Dns(Service):
         )
 
     def _fill_outside(self, config: dict[str, Any]) -> None:
-        domain = str(config["domain"])
-        zone = config.get("zone") or {}
-        region = (config.get("smarthost") or {}).get("region") or "eu-west-1"
-        host = f"{zone.get('mxLabel') or 'mx'}.{domain}"
+        region, host = config["smarthost"]["region"], config["names"]["mail_host"]
 
         def known(name: str, kind: str, value: str) -> None:
             self._defaults.setdefault((name, kind), []).append(value)
@@ -137,7 +134,7 @@ class Dns(Service):
             known(self.reverse_name(address), "PTR", name + ".")
 
         reverse(str(config["host"]["address"]), host)
-        if config.get("ipv6"):
+        if config["ipv6"]:
             reverse(str(config["ipv6"]["address"]), host)
         known("smtp.resend.com", "A", SMARTHOST_ADDRESS)
         reverse(SMARTHOST_ADDRESS, "smtp.resend.com")

@@ -25,7 +25,6 @@ from rehearsal.world.socket_folder import leave, socket_folder
 API_VERSION = "1.47"
 """Version of the Engine API that is spoken; older ones are accepted."""
 
-_EXPORTER_IMAGE = "ghcr.io/mailcow/prometheus-exporter:2"
 _PUBLIC = re.compile(
     r"^(docker\.io/|library/)*(ghcr\.io/mailcow/[a-z-]+|mariadb|redis|memcached|mcuadros/ofelia)$"
 )
@@ -65,8 +64,7 @@ class DockerEngine(Service):
         self._world = world
         self.store = ContainerStore(world.folder / "docker", world.root)
         self._insides = Insides(world.root)
-        monitoring = world.config.get("monitoring") or {}
-        self._exporter = split_reference(monitoring.get("exporterImage", _EXPORTER_IMAGE))[0]
+        self._exporter = split_reference(world.config["monitoring"]["exporterImage"])[0]
         application = web.Application(middlewares=[self._guard], client_max_size=2**26)
         application.add_routes(self._routes())
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
@@ -189,14 +187,14 @@ class DockerEngine(Service):
         )  # fmt: skip
 
     async def _info(self, _request: web.Request) -> web.Response:
-        host = self._world.config.get("host") or {}
+        host = self._world.config["host"]
         running = sum(one["State"]["Running"] for one in self.store.containers.values())
         return web.json_response(
             {
                 "ID": "rehearsed", "Name": "rehearsed", "ServerVersion": self._release,
                 "OSType": "linux", "Architecture": "x86_64", "OperatingSystem": "Rehearsed Linux",
                 "Driver": "overlay2", "CgroupVersion": "2", "CgroupDriver": "systemd",
-                "NCPU": host.get("cpus", 4), "MemTotal": host.get("memoryMib", 8192) * 2**20,
+                "NCPU": host["cpus"], "MemTotal": host["memoryMib"] * 2**20,
                 "Containers": len(self.store.containers), "ContainersRunning": running,
                 "ContainersPaused": 0, "ContainersStopped": len(self.store.containers) - running,
                 "Images": len(self.store.images), "MemoryLimit": True, "SwapLimit": True,
@@ -275,7 +273,7 @@ class DockerEngine(Service):
     async def _create(self, request: web.Request) -> web.Response:
         name = request.query.get("name", "").removeprefix("/")
         body = await request.json()
-        cpus = (self._world.config.get("host") or {}).get("cpus", 4)
+        cpus = self._world.config["host"]["cpus"]
         if (body.get("HostConfig") or {}).get("NanoCpus", 0) > cpus * 10**9:
             message = f"range of CPUs is from 0.01 to {cpus}.00, as there are only {cpus} available"
             raise EngineRefusalError(400, message)

@@ -64,8 +64,7 @@ class GitAddress(Service):
 
     async def start(self, world: Surroundings) -> None:
         """Make the repository afresh and listen."""
-        declared = (world.config.get("mailcow") or {}).get("release") or {}
-        self.tag = declared.get("tag", "2026-07a")
+        self.tag = str(world.config["mailcow"]["release"]["tag"])
         self._folder = world.folder / "git/mailcow-dockerized.git"
         await asyncio.to_thread(self._make, self._folder)
         application = web.Application(client_max_size=2**26)

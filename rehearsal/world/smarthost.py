@@ -119,11 +119,10 @@ class Smarthost(Service):
         """Listen, and publish the addresses under the names that the genuine ones have."""
         self._world = world
         self._domain = str(world.config["domain"])
-        settings = dict(world.config.get("smarthost", {}))
-        self._region = str(settings.get("region", "eu-west-1"))
-        self._user = str(settings.get("user") or "")
-        self._envelope_domain = f"{settings.get('envelopeLabel', 'send')}.{self._domain}"
-        self._open_account(str(settings.get("selector", "resend")))
+        settings = world.config["smarthost"]
+        self._region, self._user = str(settings["region"]), str(settings["user"] or "")
+        self._envelope_domain = str(world.config["names"]["account"]["envelope"])
+        self._open_account(str(settings["selector"]))
         names = cast("Dns", world.services["dns"])
         for region in {self._region, *HOUSES[1].regions}:
             names.add_outside(f"feedback-smtp.{region}.amazonses.com", "A", ADDRESS)

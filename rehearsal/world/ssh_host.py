@@ -64,9 +64,9 @@ class SshHost(Service):
     async def start(self, world: Surroundings) -> None:
         """Lay the host's tools and listen."""
         self._world = world
-        host = world.config.get("host") or {}
-        self.user = (host.get("ssh") or {}).get("user", "root")
-        self._public = (host.get("address", LOOPBACK), (host.get("ssh") or {}).get("port", 22))
+        host = world.config["host"]
+        self.user = str(host["ssh"]["user"])
+        self._public = (str(host["address"]), int(host["ssh"]["port"]))
         self._folder = world.folder / "ssh"
         self._folder.mkdir(parents=True, exist_ok=True)
         self._log = self._folder / "commands.jsonl"

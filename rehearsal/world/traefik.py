@@ -73,19 +73,18 @@ class Traefik(Service):
     async def start(self, world: Surroundings) -> None:
         """Listen as port 443 of the host, and watch the dynamic directory."""
         self._world = world
-        settings = dict(world.config.get("traefik") or {})
-        resolver = str(settings.get("certificateResolver") or "cloudflare")
-        self._static = Static(str(settings.get("entryPoint") or "websecure"), resolver)
-        dynamic = str(settings.get("dynamicDirectory") or "/opt/po-shared/traefik/dynamic")
-        storage = str(settings.get("acmeStorage") or "/opt/po-shared/traefik/acme.json")
-        self._directory = world.root / dynamic.lstrip("/")
+        settings = world.config["traefik"]
+        resolver = str(settings["certificateResolver"])
+        self._static = Static(str(settings["entryPoint"]), resolver)
+        storage = str(settings["acmeStorage"])
+        self._directory = world.root / str(settings["dynamicDirectory"]).lstrip("/")
         self._certificates = Certificates(
             world.root / storage.lstrip("/"),
             resolver,
             world.authority,
             cast("Dns", world.services["dns"]),
         )
-        network = ip_network(str(settings.get("network") or "172.20.0.0/16"))
+        network = ip_network(str(settings["network"]))
         self._own_address = str(network[2])
         app = web.Application(client_max_size=_BODY_LIMIT)
         app.router.add_route("*", "/{path:.*}", self._serve)

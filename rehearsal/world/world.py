@@ -81,7 +81,7 @@ def invent_secrets(file: Path, config: Mapping[str, Any]) -> dict[str, str]:
         "storageSecretKey": lambda: _letters(40),
         "backupPassphrase": lambda: _letters(40),
     }
-    for mailbox in config.get("mailboxes") or ():
+    for mailbox in config["mailboxes"]:
         makers[f"password.{mailbox['name']}"] = _password
     missing = [name for name in makers if name not in kept]
     for name in missing:

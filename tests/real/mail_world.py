@@ -47,6 +47,7 @@ from rehearsal.world.smtp_listener import Listener
 from tests.real import dovecot_instance, postfix_instance
 from tests.real.enclosure import Enclosure
 from tests.real.ways import PolicySocket, Ways
+from tests.world.declared import declared
 
 PASSWORD = "correct horse"
 SECRET = "re_" + "q7Zk" * 8
@@ -560,13 +561,13 @@ async def mail_host(
         root=folder / "root",
         authority=CertificateAuthority(folder / "authority"),
         addresses=AddressBook(),
-        config={
-            "domain": declaration.domain,
-            "host": {"address": declaration.host.address},
-            "smarthost": {"selector": declaration.smarthost.selector},
+        config=declared(
+            domain=declaration.domain,
+            host={"address": declaration.host.address},
+            smarthost={"selector": declaration.smarthost.selector},
             # The zone of another domain: the declared records are published beside it.
-            "zone": {"name": "other.example"},
-        },
+            zone={"name": "other.example"},
+        ),
         secrets={"smarthostPassword": SECRET},
     )
     around: list[Service] = [Dns(), People(declaration), Smarthost(), Receiver()]

@@ -9,15 +9,12 @@ from typing import Any, TypeVar
 
 from rehearsal.world.authority import CertificateAuthority
 from rehearsal.world.service import AddressBook, Service, Surroundings
+from tests.world.declared import declared
 
 HOST = "198.51.100.7"
-CONFIG: dict[str, Any] = {
-    "domain": "example.org",
-    "host": {"address": HOST, "cpus": 4, "memoryMib": 8192, "ssh": {"user": "root", "port": 22}},
-    "mailcow": {"release": {"tag": "2026-07a"}, "project": "po-mail"},
-    "monitoring": {"exporterImage": "ghcr.io/mailcow/prometheus-exporter:2"},
-    "backup": {"server": "storage.example.org:443", "region": "eu-west-1"},
-}
+CONFIG = declared(
+    domain="example.org", host={"address": HOST}, backup={"server": "storage.example.org:443"}
+)
 T = TypeVar("T")
 
 

@@ -12,8 +12,9 @@ import pytest
 from rehearsal.world import cloudflare as stand_in
 from rehearsal.world.cloudflare import Cloudflare
 from rehearsal.world.world import World
+from tests.world.declared import declared
 
-CONFIG: dict[str, Any] = {"domain": "example.com", "host": {"address": "192.0.2.7"}}
+CONFIG = declared()
 
 
 class Account:

@@ -15,13 +15,9 @@ import pytest
 from rehearsal.world.dns import Dns
 from rehearsal.world.world import World
 from rehearsal.world.zone_store import Zone
+from tests.world.declared import declared
 
-CONFIG: dict[str, Any] = {
-    "domain": "example.com",
-    "host": {"address": "192.0.2.7"},
-    "zone": {"mxLabel": "mx"},
-    "smarthost": {"region": "eu-west-1"},
-}
+CONFIG = declared()
 Scenario = Callable[[Dns, Zone], Awaitable[None]]
 
 

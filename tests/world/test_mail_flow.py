@@ -22,6 +22,7 @@ from rehearsal.world.mail.server import MailServer
 from rehearsal.world.receiver import Receiver
 from rehearsal.world.service import AddressBook, Service, Surroundings
 from rehearsal.world.smarthost import Smarthost
+from tests.world.declared import declared
 
 DOMAIN = "company.example"
 HOST = "192.0.2.7"
@@ -157,12 +158,12 @@ async def rehearsed(folder: Path, smarthost: dict[str, Any] | None = None) -> As
         authority=CertificateAuthority(folder / "authority"),
         addresses=AddressBook(),
         # The zone of another domain, so that the test can publish this one record by record.
-        config={
-            "domain": DOMAIN,
-            "host": {"address": HOST},
-            "smarthost": smarthost or {},
-            "zone": {"name": "other.example"},
-        },
+        config=declared(
+            domain=DOMAIN,
+            host={"address": HOST},
+            smarthost=smarthost or {},
+            zone={"name": "other.example"},
+        ),
         secrets={"smarthostPassword": "re_rehearsal"},
     )
     services: tuple[Service, ...] = (Dns(), People(), Smarthost(), Receiver(), MailServer())

@@ -13,18 +13,11 @@ from pulumi_mailcow.testing import access
 from rehearsal.world.mailcow_api import MailcowApi
 from rehearsal.world.service import Service, Surroundings
 from rehearsal.world.world import World
+from tests.world.declared import declared
 
 KEY = "0123456789-abcdef"
 MIB = 1048576
-CONFIG: dict[str, Any] = {
-    "domain": "example.com",
-    "host": {"address": "192.0.2.7"},
-    "mailcow": {
-        "project": "po-mail",
-        "release": {"tag": "2026-07a"},
-        "services": {"nginx-mailcow": "web", "mysql-mailcow": "database"},
-    },
-}
+CONFIG = declared(mailcow={"services": {"nginx-mailcow": "web", "mysql-mailcow": "database"}})
 
 
 class Containers(Service):

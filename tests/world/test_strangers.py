@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from declaration.reading import load_values
+from declaration.resolved import resolve
 from rehearsal.world import process
 from rehearsal.world.client import WorldClient
 from tests.conftest import PROJECT
@@ -43,10 +44,8 @@ CONVERSATIONS = {
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorldClient]:
     folder = tmp_path_factory.mktemp("strangers") / "world"
-    stack = yaml.safe_load((PROJECT / "Pulumi.qual.yaml").read_text())
-    config = {name.removeprefix("mail:"): value for name, value in stack["config"].items()}
-    order = process.Order(json.loads(json.dumps(config, default=str)), stack="qual")
-    yield process.start(folder, order)
+    values = load_values(PROJECT / "Pulumi.qual.yaml")
+    yield process.start(folder, process.Order(resolve(values), stack="qual"))
     process.stop(folder)
 
 

@@ -21,15 +21,16 @@ from readers.traefik.rules import Asked, RuleError, read_rule
 from rehearsal.world.authority import self_signed
 from rehearsal.world.traefik import Traefik
 from rehearsal.world.world import World
+from tests.world.declared import declared
 from tests.world.test_mailcow_api import KEY, configure
 
 ADMIN = "mail-admin.example.com"
-CONFIG: dict[str, Any] = {
-    "domain": "example.com",
-    "host": {"address": "192.0.2.7"},
-    "traefik": {"backendAddress": "172.20.0.1", "certificateResolver": "cloudflare"},
-    "mailcow": {"project": "po-mail", "httpsPort": 9443},
-}
+CONFIG = declared(
+    traefik={
+        "dynamicDirectory": "/opt/po-shared/traefik/dynamic",
+        "acmeStorage": "/opt/po-shared/traefik/acme.json",
+    }
+)
 
 
 def dynamic(**changes: Any) -> dict[str, Any]:

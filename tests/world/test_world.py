@@ -14,20 +14,21 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-import yaml
 from cryptography.hazmat.primitives.serialization import load_ssh_private_key
 
+from declaration.reading import load_values
+from declaration.resolved import resolve
 from rehearsal.world import process
 from rehearsal.world.client import WorldClient, WorldUnreachableError
 from rehearsal.world.service import Service, Surroundings
 from rehearsal.world.world import HOUSE, World, WorldError
+from tests.conftest import PROJECT
+from tests.world.declared import declared
 
-CONFIG: dict[str, Any] = {
-    "domain": "example.com",
-    "host": {"address": "192.0.2.7"},
-    "zone": {"mxLabel": "mx"},
-    "mailboxes": [{"name": "info"}, {"name": "postmaster"}],
-}
+CONFIG = declared(
+    mailboxes=[{"name": name, "fullName": name, "quotaMib": 100} for name in ("info", "postmaster")]
+)
+
 NAMES = ("dns", "cloudflare")
 
 
@@ -319,16 +320,17 @@ def test_a_world_ends_with_its_parent(tmp_path: Path) -> None:
 
 
 def test_a_world_that_cannot_start_says_why(tmp_path: Path) -> None:
-    order = process.Order({"domain": "example.com"}, stack="test", services=("dns",))
+    order = process.Order({"mailboxes": []}, stack="test", services=("dns",))
     with pytest.raises(WorldError, match="`dns` did not start"):
         process.start(tmp_path, order)
     assert process.members(tmp_path) == set()
 
 
 def test_the_whole_house_stands_for_the_real_declaration(tmp_path: Path) -> None:
-    stack = yaml.safe_load((Path(__file__).parents[2] / "Pulumi.qual.yaml").read_text())
-    config = {name.removeprefix("mail:"): value for name, value in stack["config"].items()}
-    plain = json.loads(json.dumps(config, default=str))  # a date is text for the command line too
+    values: dict[str, Any] = load_values(PROJECT / "Pulumi.qual.yaml")
+    # A mail host of another name: the world takes every name from the declaration.
+    values["zone"] = {**values["zone"], "mxLabel": "post"}
+    plain = resolve(values)
     first = process.start(tmp_path, process.Order(plain, stack="qual"))
     assert [one.name for one in first.services] == list(HOUSE)
     assert {"hostKey", "dkimPublicKey", "exporterDigest", "operatorAddresses"} <= set(first.overlay)

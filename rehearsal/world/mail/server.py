@@ -55,13 +55,10 @@ class MailServer(Service):
     async def start(self, world: Surroundings) -> None:
         """Listen for each raw port, and publish it under the host's public address."""
         self._world = world
-        config = world.config
-        mailcow = config.get("mailcow", {})
-        self._project = str(mailcow.get("project", "po-mail"))
-        self._directory = world.root / str(mailcow.get("directory", "/opt/po-mail/mailcow")).lstrip(
-            "/"
-        )
-        self._address = str(config["host"]["address"])
+        mailcow = world.config["mailcow"]
+        self._project = str(mailcow["project"])
+        self._directory = world.root / str(mailcow["directory"]).lstrip("/")
+        self._address = str(world.config["host"]["address"])
         self._names = Names(cast("Dns", world.services["dns"]).port)
         self._people: Any = world.services["mailcow"]
         volume = f"var/lib/docker/volumes/{self._project}_vmail-vol-1/_data"
@@ -84,7 +81,7 @@ class MailServer(Service):
         await self._listen()
 
     async def _listen(self) -> None:
-        hostname = f"mx.{self._world.config['domain']}"
+        hostname = str(self._world.config["names"]["mail_host"])
         listeners: dict[int, Listener | ImapListener | SieveListener] = {
             25: Listener(
                 _Inbound(self), hostname=hostname, tls=self._tls, admit=self._admit_postfix

@@ -70,10 +70,9 @@ class MailcowApi(Service):
     async def start(self, world: Surroundings) -> None:
         """Listen on free ports, published as the ports of nginx on the bridge to Traefik."""
         self._world = world
-        self._settings = dict(world.config.get("mailcow") or {})
-        self._project = str(self._settings.get("project") or "po-mail")
-        directory = str(self._settings.get("directory") or "/opt/po-mail/mailcow")
-        self._directory = world.root / directory.lstrip("/")
+        self._settings = world.config["mailcow"]
+        self._project = str(self._settings["project"])
+        self._directory = world.root / str(self._settings["directory"]).lstrip("/")
         store = Store(world.folder / "mailcow" / "mailcow.sqlite")
         self._people = People(store)
         self.api = Api(store, self._installation())
@@ -95,11 +94,9 @@ class MailcowApi(Service):
         self.port, plain = world.port("mailcow"), world.port("mailcow-plain")
         await web.TCPSite(self._runner, LOOPBACK, self.port, ssl_context=self._tls()).start()
         await web.TCPSite(self._runner, LOOPBACK, plain).start()
-        traefik = dict(world.config.get("traefik") or {})
-        bridge = str(traefik.get("backendAddress") or "172.20.0.1")
-        https = int(self._settings.get("httpsPort") or 9443)
-        world.addresses.publish(bridge, https, self.port)
-        world.addresses.publish(bridge, int(self._settings.get("httpPort") or 9080), plain)
+        bridge = str(world.config["traefik"]["backendAddress"])
+        world.addresses.publish(bridge, int(self._settings["httpsPort"]), self.port)
+        world.addresses.publish(bridge, int(self._settings["httpPort"]), plain)
 
     async def stop(self) -> None:
         """Close the ports and the tables."""
@@ -269,8 +266,8 @@ class MailcowApi(Service):
             self._applied = mark
 
     def _installation(self, configuration: dict[str, str] | None = None) -> Installation:
-        names = list(self._settings.get("services") or ())
-        release = dict(self._settings.get("release") or {})
+        names = list(self._settings["services"])
+        release = self._settings["release"]
 
         def lookup(name: str, kind: str) -> list[str]:
             dns = self._world.services.get("dns")

@@ -48,8 +48,7 @@ class ObjectStorage(Service):
         """Listen, or start the genuine server."""
         folder = world.folder / "storage"
         folder.mkdir(parents=True, exist_ok=True)
-        backup = world.config.get("backup") or {}
-        region = backup.get("region", "us-east-1")
+        region = str(world.config["backup"]["region"])
         owner = (world.secrets["storageAccessKey"], world.secrets["storageSecretKey"])
         program = await asyncio.to_thread(genuine.find) if self._prefer_genuine else None
         if program is not None:
@@ -64,11 +63,10 @@ class ObjectStorage(Service):
                 region,
                 port=world.port("storage"),
             )
-        host, _, port = str(backup.get("server", "")).partition(":")
-        self._public = (host, int(port or 443)) if host else None
+        host, _, port = str(world.config["backup"]["server"]).partition(":")
+        self._public = (host, int(port or 443))
         self._world = world
-        if self._public:
-            world.addresses.publish(*self._public, self.port)
+        world.addresses.publish(*self._public, self.port)
 
     async def _listen(
         self, store: Store, identities: Identities, region: str, *, port: int

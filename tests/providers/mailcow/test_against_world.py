@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,12 +12,9 @@ from rehearsal.world.mailcow_api import MailcowApi
 from rehearsal.world.world import World
 from tests.providers.mailcow.samples import SAMPLES, Need, Sample
 from tests.providers.mailcow.stack import Stack, click, in_loop, program_of
+from tests.world.declared import declared
 
-CONFIG: dict[str, Any] = {
-    "domain": "example.com",
-    "host": {"address": "192.0.2.7"},
-    "mailcow": {"release": {"tag": "2026-07a"}, "services": {"nginx-mailcow": "web"}},
-}
+CONFIG = declared(mailcow={"services": {"nginx-mailcow": "web"}})
 EVERY = pytest.mark.parametrize("sample", SAMPLES, ids=str)
 
 
