@@ -2,15 +2,18 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pulumi
 from pulumi.runtime import config as runtime_config
 
 from declaration import secrets
+from declaration.lines import located
 from declaration.mistakes import PREFIX, DeclarationError
 from declaration.model import Declaration
 from declaration.reading import Reading, sealed_needlessly
 from declaration.secrets import PASSWORD
+from declaration.stack_file import ENGINE
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def from_config() -> tuple[Declaration, Secrets]:
     given = {
         key.removeprefix(PREFIX): value
         for key, value in everything.items()
-        if key.startswith(PREFIX)
+        if not key.startswith(ENGINE)
     }
     sealed = {key for key in given if runtime_config.is_config_secret(PREFIX + key)}
     hidden = {key: given[key] for key in given if key in sealed and secrets.names_secret(key)}
@@ -82,5 +85,5 @@ def from_config() -> tuple[Declaration, Secrets]:
         *secrets.mistakes(hidden, names),
     ]
     if reading.declaration is None or names is None or mistakes:
-        raise pulumi.RunError(str(DeclarationError(source, mistakes)))
+        raise pulumi.RunError(str(DeclarationError(source, located(mistakes, Path(source)))))
     return reading.declaration, from_configuration(pulumi.Config("mail"), names)

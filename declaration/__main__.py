@@ -28,7 +28,7 @@ def main(
     file = Path(f"Pulumi.{stack}.yaml")
     try:
         values = load_values(file)
-        check(values, source=file.name)
+        check(values, file)
     except DeclarationError as error:
         if as_json:
             typer.echo(json.dumps({"mistakes": [vars(mistake) for mistake in error.mistakes]}))

@@ -37,11 +37,13 @@ class Mistake:
         path: The key as it stands in the YAML file, such as `mail:dmarc.rua`.
         message: What is wrong, and the way out.
         command: The command that sets the value, when all that is wrong is that it is missing.
+        line: Line of the file, or that of the nearest key above; 0 where it is not known.
     """
 
     path: str
     message: str
     command: str = ""
+    line: int = 0
 
 
 class DeclarationError(Exception):
@@ -66,11 +68,15 @@ class DeclarationError(Exception):
         if missing:
             counts.append(f"{len(missing)} value{'s' if len(missing) > 1 else ''} not set")
         lines = [f"{self.source}: {', '.join(counts)}, nothing was touched"]
-        lines += _aligned((one.path, one.message) for one in wrong)
+        lines += _aligned((_place(mistake), mistake.message) for mistake in wrong)
         if missing:
             lines.append("To set what is missing, type in the folder of the program:")
             lines += _aligned((one.command, f"# {one.message}") for one in missing)
         return "\n".join(lines)
+
+
+def _place(mistake: Mistake) -> str:
+    return f"line {mistake.line}: {mistake.path}" if mistake.line else mistake.path
 
 
 def _aligned(pairs: Iterable[tuple[str, str]]) -> list[str]:

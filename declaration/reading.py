@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from declaration import secrets, stack_file
 from declaration.checks import cross_part_mistakes
+from declaration.lines import located
 from declaration.mistakes import (
     PREFIX,
     DeclarationError,
@@ -20,6 +21,7 @@ from declaration.mistakes import (
     looks_secret,
     rephrase,
     spelled,
+    suggestion,
 )
 from declaration.model import Declaration
 
@@ -46,7 +48,13 @@ def secret_keys(declaration: Declaration) -> dict[str, str]:
     return secrets.keys(one.name for one in declaration.mailboxes)
 
 
-def read(values: Mapping[str, object], *, source: str, today: date | None = None) -> Declaration:
+def read(
+    values: Mapping[str, object],
+    *,
+    source: str,
+    today: date | None = None,
+    file: Path | None = None,
+) -> Declaration:
     """Read a declaration and check it as a whole.
 
     Args:
@@ -54,13 +62,15 @@ def read(values: Mapping[str, object], *, source: str, today: date | None = None
             the runtime hands them over.
         source: Name of the file, for the message.
         today: The day to judge dates by; today in UTC when absent.
+        file: The file, to tell the line of each mistake.
 
     Raises:
         DeclarationError: all mistakes at once.
     """
     reading = Reading(values, today)
     if reading.declaration is None:
-        raise DeclarationError(source, reading.mistakes)
+        mistakes = located(reading.mistakes, file) if file else reading.mistakes
+        raise DeclarationError(source, mistakes)
     return reading.declaration
 
 
@@ -74,22 +84,22 @@ def read_file(path: Path, overlay: Mapping[str, object] | None = None) -> Declar
     Raises:
         DeclarationError: all mistakes at once, also when there is no such file.
     """
-    return read(load_values(path) | dict(overlay or {}), source=path.name)
+    return read(load_values(path) | dict(overlay or {}), source=path.name, file=path)
 
 
-def check(values: Mapping[str, object], *, source: str) -> None:
+def check(values: Mapping[str, object], file: Path) -> None:
     """Refuse mistakes; what only the operator's accounts can tell may be missing.
 
     Args:
         values: Values by key, without the prefix `mail:`.
-        source: Name of the file, for the message.
+        file: The file, to tell the line of each mistake.
 
     Raises:
         DeclarationError: all mistakes at once.
     """
     wrong = [mistake for mistake in Reading(values).mistakes if not mistake.command]
     if wrong:
-        raise DeclarationError(source, wrong)
+        raise DeclarationError(file.name, located(wrong, file))
 
 
 def load_values(path: Path) -> dict[str, object]:
@@ -120,6 +130,8 @@ class Reading:
         }
         found = [secrets.in_clear(key) for key in given if secrets.names_secret(key)]
         given = {key: value for key, value in given.items() if not secrets.names_secret(key)}
+        found += [_foreign(key, keys) for key in given if _is_foreign(key)]
+        given = {key: value for key, value in given.items() if not _is_foreign(key)}
         found += _pasted_secrets(given)
         whole: Declaration | None = None
         try:
@@ -187,6 +199,17 @@ def _valid_parts(given: Mapping[str, object], wrong: set[str | None]) -> dict[st
         else:
             parts[name] = one.get_default(call_default_factory=True)
     return parts
+
+
+def _is_foreign(key: str) -> bool:
+    return bool(re.search(r"[:.]", key))
+
+
+def _foreign(key: str, known: Iterable[str]) -> Mistake:
+    """Return the mistake of a key that this program does not read, though it stands in its file."""
+    shown = "this key" if looks_secret(key) else key
+    near = suggestion(re.split(r"[:.]", key)[-1], known).replace("mean ", f"mean {PREFIX}")
+    return Mistake(shown, f"is read by nobody: the keys of this program begin with {PREFIX}{near}")
 
 
 def _pasted_secrets(given: Mapping[str, object]) -> list[Mistake]:

@@ -18,9 +18,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from declaration.lines import Lines
 from declaration.mistakes import DeclarationError
 from policies.judging import judge
-from policies.locate import Lines
 from policies.model import Judgement, Resource
 from policies.program import Prepared, prepare
 from policies.recording import ProgramError, record

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from declaration.lines import Lines
 from declaration.mistakes import Mistake
-from policies.locate import Lines
 from policies.model import Deferred, Judgement, Note, Rule, Severity, Violation
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"

@@ -107,13 +107,13 @@ class Stage:
             DeclarationError: there are mistakes.
         """
         values = self.values()
-        reading.check(values, source=self.file.name)
+        reading.check(values, self.file)
         return values
 
     def declaration(self, world: WorldClient) -> Declaration:
         """Return the declaration as the program reads it in `world`."""
         merged = _merged(self.values(), world.overlay)
-        return reading.read(merged, source=self.file.name)
+        return reading.read(merged, source=self.file.name, file=self.file)
 
     # The world
 

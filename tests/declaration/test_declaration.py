@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -670,13 +671,72 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         read_file(tmp_path / "Pulumi.nowhere.yaml")
 
 
-def test_secrets_and_other_namespaces_are_left_out_of_the_values(tmp_path: Path) -> None:
+def test_secrets_and_what_is_the_engines_are_left_out_of_the_values(tmp_path: Path) -> None:
     file = tmp_path / "Pulumi.x.yaml"
     file.write_text(
-        "config:\n  aws:region: x\n  mail:domain: a.pt\n  mail:smarthostPassword: {secure: v1:x}\n"
+        "config:\n  pulumi:tags: {a: b}\n  mail:domain: a.pt\n"
+        "  mail:smarthostPassword: {secure: v1:x}\n"
     )
 
     assert load_values(file) == {"domain": "a.pt"}
+
+
+@pytest.mark.parametrize(
+    ("key", "near"),
+    [("mails:backup", "mail:backup"), ("mail.backup", "mail:backup"), ("aws:regoin", "")],
+)
+def test_a_key_under_a_wrong_namespace_is_refused(tmp_path: Path, key: str, near: str) -> None:
+    file = tmp_path / "Pulumi.x.yaml"
+    file.write_text(f"config:\n  mail:domain: a.pt\n  {key}: {{}}\n")
+
+    with pytest.raises(DeclarationError) as caught:
+        read_file(file)
+
+    (mistake,) = (one for one in caught.value.mistakes if one.path == key)
+    assert mistake.line == 3
+    assert "keys of this program begin with mail:" in mistake.message
+    assert near in mistake.message
+
+
+HOSTILE = {
+    "aliases": "a: &a [x,x,x,x,x,x,x,x,x]\n"
+    + "".join(
+        f"{new}: &{new} [{','.join([f'*{old}'] * 9)}]\n"
+        for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+    )
+    + "config: {}\n",
+    "a circle": "config: &c\n  mail:domain: *c\n",
+    "deep": "config: " + "[" * 400 + "]" * 400,
+    "deeper": "config: " + "[" * 30 + "]" * 30,
+    "large": "config: {}\n" + "#" * 300_000,
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_file_is_one_line_at_once(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "Pulumi.x.yaml"
+    file.write_text(text)
+    began = time.process_time()
+
+    with pytest.raises(DeclarationError) as caught:
+        load_values(file)
+
+    (mistake,) = caught.value.mistakes
+    assert re.search(r"aliases written out|leads back|nested deeper|larger than", mistake.message)
+    assert time.process_time() - began < 2
+
+
+def test_a_file_in_another_encoding_is_told_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.x.yaml"
+    file.write_bytes("config:\n  mail:company: Caf\u00e9\n".encode("latin-1"))
+
+    with pytest.raises(DeclarationError, match=r"line 2 +is not UTF-8"):
+        load_values(file)
+
+
+def test_a_folder_in_the_place_of_the_file_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(DeclarationError, match="Is a directory"):
+        load_values(tmp_path)
 
 
 def test_an_overlay_takes_the_place_of_what_the_file_says() -> None:

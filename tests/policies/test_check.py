@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from declaration.lines import Lines
 from declaration.reading import load_values
 from policies import judge_stack
 from policies.check import EXIT_REFUSED, EXIT_UNREADABLE, Checked, main, read_state, said
-from policies.locate import Lines
 from policies.program import prepare
 from policies.recording import Configuration, ProgramError, record
 from policies.registry import rules
