@@ -5,7 +5,7 @@ from datetime import date, datetime
 
 from pydantic import Field, PositiveInt
 
-from declaration.settings import Settings
+from declaration.settings import AccountName, Day, Settings
 
 
 class RetentionSettings(Settings):
@@ -42,6 +42,18 @@ def kept_days(moments: Sequence[datetime], keep: RetentionSettings) -> list[date
     return sorted(kept)
 
 
+class OnTheHostSettings(Settings):
+    """That the backup lies on the host whose mail it is, knowingly and for a time.
+
+    Danger: what takes the host takes the backup along: a broken disk, an intruder, a bill.
+    """
+
+    reason: str = Field(min_length=10)
+    """Why, in a sentence."""
+    until: Day
+    """Last day on which it may lie there; afterwards it is a mistake."""
+
+
 class BackupSettings(Settings):
     """What runs every night, and where it goes."""
 
@@ -51,12 +63,14 @@ class BackupSettings(Settings):
     """Bucket, private and versioned."""
     region: str = "eu-west-1"
     """Region of the bucket as MinIO reports it; within the EU."""
-    user: str = "po-mail-backup"
+    user: AccountName = "po-mail-backup"
     """MinIO user of the backup, confined to the bucket."""
     schedule: str = "*-*-* 03:00:00 UTC"
     """When it runs, as a systemd calendar expression."""
     retention: RetentionSettings = RetentionSettings()
     """What is kept."""
+    on_the_host: OnTheHostSettings | None = None
+    """Must be declared when `server` is the host itself; none if null."""
     noncurrent_days: int = Field(30, ge=7)
     """Days that an overwritten or deleted object can still be brought back."""
     drill_every_days: int = Field(90, ge=1)

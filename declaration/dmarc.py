@@ -3,8 +3,9 @@
 from datetime import timedelta
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from declaration.settings import Day, Settings
 
@@ -75,6 +76,10 @@ class AcknowledgedSource(Settings):
     """Why it may be refused, in a sentence: a forger, or a service that was given up."""
 
 
+def _addresses(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+
+
 class DmarcSettings(Settings):
     """What `_dmarc` says. The stage is tightened by evidence only, never by the calendar alone."""
 
@@ -88,9 +93,12 @@ class DmarcSettings(Settings):
     """The first day on which the published record had `rua`; absent while it never had. It starts
     the clock: quarantine at the earliest 30 days later, reject 60 days later, and only when the
     reports are clean."""
-    rua: str = "postmaster"
-    """Where aggregate reports go: a mailbox or alias of the domain (local part alone or whole
-    address), or an outside address whose domain has authorised it (RFC 9990 section 4)."""
+    rua: Annotated[tuple[str, ...], BeforeValidator(_addresses), Field(min_length=1)] = (
+        "postmaster",
+    )
+    """Where aggregate reports go, one address or several: a mailbox or alias of the domain (local
+    part alone or whole address, a tag after + may follow), or an outside address whose domain has
+    authorised it (RFC 9990 section 4)."""
     rua_authorised: bool = False
     """Must be true when `rua` lies outside the domain: the destination then publishes
     `<domain>._report._dmarc.<destination>` with `v=DMARC1`, or receivers send it nothing."""
@@ -108,10 +116,10 @@ class DmarcSettings(Settings):
         return DmarcStage.REJECT if self.reject_acknowledged else DmarcStage.QUARANTINE
 
 
-def report_address(settings: DmarcSettings, domain: str) -> str:
-    """Return the whole address to which aggregate reports go."""
-    local, _, outside = settings.rua.removesuffix("@").partition("@")
-    return f"{local}@{outside or domain}".lower()
+def report_addresses(settings: DmarcSettings, domain: str) -> tuple[str, ...]:
+    """Return the whole addresses to which aggregate reports go."""
+    parts = [address.removesuffix("@").partition("@") for address in settings.rua]
+    return tuple(f"{local}@{outside or domain}".lower() for local, _, outside in parts)
 
 
 def record_text(settings: DmarcSettings, domain: str) -> str:
@@ -123,7 +131,7 @@ def record_text(settings: DmarcSettings, domain: str) -> str:
     tags = {
         "v": "DMARC1",
         "p": settings.stage.value,
-        "rua": f"mailto:{report_address(settings, domain)}",
+        "rua": ",".join(f"mailto:{address}" for address in report_addresses(settings, domain)),
         "adkim": "r",
         "aspf": "r",
     }

@@ -2,13 +2,13 @@
 
 from pydantic import Field, PositiveInt
 
-from declaration.settings import IPv4, IPv6, Settings
+from declaration.settings import AccountName, IPv4, IPv6, Settings
 
 
 class SshSettings(Settings):
     """How the host is reached for administration."""
 
-    user: str = "root"
+    user: AccountName = "root"
     """The account that deploys. It must be able to run Docker and to write under the directories
     that the declaration names."""
     port: int = Field(22, ge=1, le=65535)

@@ -90,6 +90,9 @@ class MailcowSettings(Settings):
     """Host port of nginx with TLS: the backend of Traefik."""
     raw_ports: tuple[int, ...] = (25, 465, 587, 993, 4190)
     """Ports bound on the host and open to anyone."""
+    clear_ports: bool = False
+    """Must be true when a raw port begins without TLS (110, 143). Danger: a mail program that does
+    not insist on STARTTLS sends the password in clear; 993 and 995 do not have that choice."""
     ipv4_network: str = Field("172.22.1", pattern=r"^\d{1,3}\.\d{1,3}\.\d{1,3}$")
     """First three octets of the compose network. Unsafe to change after the first start."""
     skip_clamd: bool = False

@@ -15,17 +15,16 @@ from declaration.host import HostSettings, Ipv6Settings
 from declaration.mailcow import MailcowSettings
 from declaration.monitoring import Bounds, MonitoringSettings
 from declaration.names import (
-    AUTOCONFIG,
-    AUTODISCOVER,
     HTTPS_PORT,
-    MTA_STS,
     Names,
     Source,
     Ssh,
     Storage,
+    mail_host,
+    web_hosts,
 )
 from declaration.people import AliasSettings, MailboxSettings
-from declaration.settings import Day, DomainName, Network, Settings
+from declaration.settings import Day, DomainName, Network, Settings, ShownName
 from declaration.smarthost import Account, Nexthop, SmarthostSettings, TransactionalSender
 from declaration.traefik import TraefikSettings
 from declaration.zone import WebSettings, ZoneSettings, policy_text
@@ -47,7 +46,7 @@ class PolicyException(Settings):
 class Declaration(Settings):
     """Everything under `mail:` in `Pulumi.<stack>.yaml`, without the secrets."""
 
-    company: str = Field(min_length=1, max_length=100)
+    company: ShownName = Field(min_length=1, max_length=100)
     """Name of the company, as people read it."""
     domain: DomainName
     """The mail domain."""
@@ -75,6 +74,8 @@ class Declaration(Settings):
     """Mailboxes."""
     aliases: tuple[AliasSettings, ...] = ()
     """Aliases."""
+    publishes_addresses: bool = True
+    """Whether the company shows any address on its website; false for one that shows none."""
     protect_mailboxes: bool = True
     """Whether a mailbox that holds mail is protected from deletion: taking it out of the
     declaration is then refused until `pulumi state unprotect`. Danger: deleting a mailbox deletes
@@ -126,16 +127,15 @@ def _names_of(declaration: Declaration) -> Names:
     domain, endpoints = declaration.domain, declaration.endpoints
     host, traefik = declaration.host, declaration.traefik
     release, elsewhere = declaration.mailcow.release, endpoints.repository
-    mail_host = f"{declaration.zone.mx_label}.{domain}"
     account = _account(domain, declaration.smarthost, declaration.dkim_public_key)
     row = declaration.smarthost.row
     reached, ssh = endpoints.ssh or host.ssh, host.ssh
     return Names(
         domain=domain,
-        mail_host=mail_host,
+        mail_host=mail_host(domain, declaration.zone),
         administration=f"{declaration.web.admin}.{domain}",
         webmail=f"{declaration.web.webmail}.{domain}",
-        web_hosts=_web_hosts(domain, declaration.web, declaration.zone),
+        web_hosts=web_hosts(domain, declaration.web, declaration.zone),
         backend=f"https://{traefik.backend_address}:{declaration.mailcow.https_port}",
         backend_address=traefik.backend_address,
         proxy_network=traefik.network,
@@ -169,19 +169,8 @@ def _names_of(declaration: Declaration) -> Names:
             (*declaration.operator_addresses, host.address, traefik.backend_address)
         ),
         ipv6=declaration.ipv6 is not None,
-        mta_sts_policy=policy_text(declaration.zone.mta_sts, mail_host),
+        mta_sts_policy=policy_text(declaration.zone.mta_sts, mail_host(domain, declaration.zone)),
     )
-
-
-def _web_hosts(domain: str, web: WebSettings, zone: ZoneSettings) -> tuple[str, ...]:
-    labels = [web.admin, web.webmail]
-    if web.autoconfig:
-        labels.append(AUTOCONFIG)
-    if web.autodiscover:
-        labels.append(AUTODISCOVER)
-    if zone.mta_sts is not None:
-        labels.append(MTA_STS)
-    return tuple(f"{label}.{domain}" for label in labels)
 
 
 def _account(domain: str, settings: SmarthostSettings, dkim: str) -> Account:

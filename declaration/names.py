@@ -7,6 +7,7 @@ together again. Where a rehearsal declares endpoints, they stand for the public 
 from dataclasses import dataclass
 
 from declaration.smarthost import Account, Nexthop
+from declaration.zone import WebSettings, ZoneSettings
 
 PROJECT = "po-mail"
 """What everything of this program is called where others name their own things too: the compose
@@ -46,6 +47,23 @@ HTTPS_PORT = 443
 """Where Traefik answers to the world."""
 POSTMASTER = "postmaster"
 """The local part that every mail domain has (RFC 5321 section 4.5.1)."""
+
+
+def mail_host(domain: str, zone: ZoneSettings) -> str:
+    """Return the name of the mail host."""
+    return f"{zone.mx_label}.{domain}"
+
+
+def web_hosts(domain: str, web: WebSettings, zone: ZoneSettings) -> tuple[str, ...]:
+    """Return the web hosts, in the order in which they are published."""
+    labels = [web.admin, web.webmail]
+    if web.autoconfig:
+        labels.append(AUTOCONFIG)
+    if web.autodiscover:
+        labels.append(AUTODISCOVER)
+    if zone.mta_sts is not None:
+        labels.append(MTA_STS)
+    return tuple(f"{label}.{domain}" for label in labels)
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,15 @@
 """People: mailboxes and aliases."""
 
+import re
 from collections.abc import Sequence
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from declaration.settings import LocalPart, Settings
+from declaration.mistakes import quoted
+from declaration.settings import LocalPart, Settings, ShownName
+
+NAME_BYTES = 255
+"""What Mailcow's column for a name takes."""
 
 
 class MailboxSettings(Settings):
@@ -12,12 +17,23 @@ class MailboxSettings(Settings):
 
     name: LocalPart
     """Local part of the address."""
-    full_name: str = Field(min_length=1, max_length=100)
+    full_name: ShownName = Field(min_length=1, max_length=100)
     """Name shown to correspondents."""
     quota_mib: int = Field(gt=0)
     """Quota in MiB."""
     published: bool = False
     """Whether the address stands on the website, so that it must always exist."""
+
+    @field_validator("full_name")
+    @classmethod
+    def _as_mailcow_keeps_it(cls, value: str) -> str:
+        if re.search("[<>]", value):
+            msg = f"{quoted(value)} has < or >, which Mailcow refuses; the name alone, no address"
+            raise ValueError(msg)
+        if len(value.encode()) > NAME_BYTES:
+            msg = f"has more than {NAME_BYTES} bytes, which Mailcow does not keep; shorten it"
+            raise ValueError(msg)
+        return value
 
 
 class AliasSettings(Settings):
@@ -42,6 +58,11 @@ def local_target(target: str, domain: str) -> str | None:
     """Return the local part of an alias target within the domain, None for one outside."""
     local, at, place = target.strip().lower().partition("@")
     return local if not at or place == domain else None
+
+
+def untagged(local: str) -> str:
+    """Return a local part without the tag that Postfix leaves to the reader (`+reports`)."""
+    return local.partition("+")[0] or local
 
 
 def names_of(mailboxes: Sequence[MailboxSettings], aliases: Sequence[AliasSettings]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+import unicodedata
 from datetime import date
 from typing import Annotated
 
@@ -28,9 +29,22 @@ class Settings(BaseModel):
     )
 
 
+def _ascii(value: str) -> str:
+    """Return the way out for a name with letters beyond ASCII (RFC 5891): how DNS spells it."""
+    if value.isascii():
+        return ""
+    try:
+        import idna  # noqa: PLC0415 - its tables load slowly, and few names need them
+
+        return f"; in DNS it is spelled {idna.encode(value, uts46=True).decode()}"
+    except (UnicodeError, ValueError):
+        return "; take letters of ASCII"
+
+
 def _label(value: str) -> str:
     if not _LABEL.fullmatch(value):
-        msg = f'"{value}" is not a host label: lower-case letters, digits and inner hyphens'
+        rule = "lower-case letters, digits and inner hyphens"
+        msg = f'"{value}" is not a host label: {rule}{_ascii(value)}'
         raise ValueError(msg)
     return value
 
@@ -41,7 +55,7 @@ def _domain(value: str) -> str:
         raise ValueError(msg)
     labels = value.split(".")
     if len(labels) < 2 or len(value) > 253 or not all(_LABEL.fullmatch(one) for one in labels):
-        msg = f'"{value}" is not a domain name in lower case, such as example.com'
+        msg = f'"{value}" is not a domain name in lower case, such as example.com{_ascii(value)}'
         raise ValueError(msg)
     return value
 
@@ -52,6 +66,20 @@ def _local_part(value: str) -> str:
             f'"{value}" is not a local part: what stands before the @, in lower case, '
             "letters, digits, dots, hyphens and underscores"
         )
+        raise ValueError(msg)
+    return value
+
+
+def _shown(value: str) -> str:
+    if any(unicodedata.category(character).startswith("C") for character in value):
+        msg = "has a control character; take it out"
+        raise ValueError(msg)
+    return value
+
+
+def _account(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}", value):
+        msg = f'"{value}" is no name of an account: letters, digits, and inner dots and hyphens'
         raise ValueError(msg)
     return value
 
@@ -97,6 +125,10 @@ DomainName = Annotated[str, AfterValidator(_domain)]
 LocalPart = Annotated[str, AfterValidator(_local_part)]
 """The part of an address before the `@`. Mailcow keeps it in lower case."""
 
+ShownName = Annotated[str, AfterValidator(_shown)]
+"""A name as people read it, on one line."""
+AccountName = Annotated[str, AfterValidator(_account)]
+"""A name of an account that stands in command lines."""
 IPv4 = Annotated[str, AfterValidator(_ipv4)]
 """An IPv4 address in dotted decimal."""
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar, cast
 import yaml
 
 from declaration.model import Declaration
+from declaration.people import untagged
 from declaration.records import Record
 from declaration.zone_records import records
 from policies.model import UNKNOWN, Resource, Secret, opened
@@ -300,7 +301,8 @@ class Stack:
 
     def reaches_mailbox(self, address: str) -> bool:
         """Tell whether mail to an address ends in a mailbox of this stack."""
-        waiting, seen = [address.lower()], set[str]()
+        local, _, domain = address.lower().partition("@")
+        waiting, seen = [f"{untagged(local)}@{domain}"], set[str]()
         while waiting:
             one = waiting.pop()
             found = self.served.get(one)

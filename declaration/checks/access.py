@@ -1,5 +1,6 @@
 """Access: who reaches the host, by which address, and that it is the right host."""
 
+import re
 from collections.abc import Iterator
 from datetime import date
 from ipaddress import IPv4Address, IPv6Address, ip_network
@@ -10,14 +11,20 @@ from declaration.mistakes import Place
 from declaration.model import Declaration
 from declaration.residency import EU_COUNTRIES
 
+_DOCUMENTATION = {
+    4: [ip_network(text) for text in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")],
+    6: [ip_network(text) for text in ("2001:db8::/32", "3fff::/20")],
+}
+"""Addresses for examples (RFC 5737, RFC 3849, RFC 9637)."""
 _LEAST_PREFIX = {4: 24, 6: 48}
-_PRIVATE = tuple(ip_network(one) for one in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
+_RESERVED = re.compile(r"(^|\.)(example|invalid|localhost|test)$|(^|\.)example\.(com|net|org)$")
+"""Domains that are nobody's (RFC 6761), which may have an address that is nobody's."""
 
 
-@check("host")
+@check("host", "domain")
 def _public_address(declaration: Declaration, _today: date) -> Iterator[Finding]:
     address = IPv4Address(declaration.host.address)
-    if _special(address) or any(address in network for network in _PRIVATE):
+    if _special(address, declaration.domain):
         message = f"{address} is not a public address; the world must find the mail host there"
         yield ("host", "address"), message
 
@@ -29,12 +36,12 @@ def _country(declaration: Declaration, _today: date) -> Iterator[Finding]:
         yield ("host", "country"), f"{country} is not in the EU, where the data must stay"
 
 
-@check("ipv6")
+@check("ipv6", "domain")
 def _ipv6_is_complete(declaration: Declaration, _today: date) -> Iterator[Finding]:
     if declaration.ipv6 is None:
         return
     address = IPv6Address(declaration.ipv6.address)
-    if _special(address) or address.is_site_local or address in ip_network("fc00::/7"):
+    if _special(address, declaration.domain):
         yield ("ipv6", "address"), f"{address} is not a public address"
     if not declaration.ipv6.reverse_is_set:
         message = "IPv6 without a PTR record is refused by Gmail and others"
@@ -42,13 +49,11 @@ def _ipv6_is_complete(declaration: Declaration, _today: date) -> Iterator[Findin
         yield ("ipv6", "reverseIsSet"), f"{message}; {way_out}"
 
 
-def _special(address: IPv4Address | IPv6Address) -> bool:
-    return (
-        address.is_loopback
-        or address.is_link_local
-        or address.is_multicast
-        or address.is_unspecified
-    )
+def _special(address: IPv4Address | IPv6Address, domain: str) -> bool:
+    """Return whether nobody in the world finds a host there (IANA's special-purpose registries)."""
+    if any(address in network for network in _DOCUMENTATION[address.version]):
+        return not _RESERVED.search(domain)
+    return address.is_multicast or not address.is_global
 
 
 @check("host_key")

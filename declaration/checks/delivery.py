@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 
 from declaration.checks.registry import Finding, check
-from declaration.dmarc import MINIMUM_AGE, DmarcStage, report_address
+from declaration.dmarc import MINIMUM_AGE, DmarcStage, report_addresses
 from declaration.mistakes import Place, quoted, suggestion
 from declaration.model import Declaration
-from declaration.people import names_of
+from declaration.names import POSTMASTER
+from declaration.people import names_of, untagged
 from declaration.residency import EU_COUNTRIES
 from readers import dkim
 
@@ -23,18 +24,20 @@ _DOMAIN = re.compile(r"([a-z0-9-]+\.)+[a-z0-9-]+")
 @check("dmarc", "mailboxes", "aliases", "domain")
 def _reports_arrive(declaration: Declaration, _today: date) -> Iterator[Finding]:
     dmarc, domain = declaration.dmarc, declaration.domain
-    local, _, place = report_address(dmarc, domain).partition("@")
     known = names_of(declaration.mailboxes, declaration.aliases)
-    malformed = not local or any(one.isspace() or one in ",!;" for one in dmarc.rua)
-    if malformed or (place != domain and not _DOMAIN.fullmatch(place)):
-        yield ("dmarc", "rua"), f"{quoted(dmarc.rua)} is not an address"
-    elif place != domain and not dmarc.rua_authorised:
-        proof = f'{domain}._report._dmarc.{place} TXT "v=DMARC1"'
-        message = f"{place} must publish {proof}; then say ruaAuthorised: true (RFC 9990)"
-        yield ("dmarc", "rua"), message
-    elif place == domain and local not in known:
-        near = suggestion(local, known) or "; add it, or use postmaster@"
-        yield ("dmarc", "rua"), f"{local}@{domain} is neither a mailbox nor an alias{near}"
+    for index, address in enumerate(report_addresses(dmarc, domain)):
+        place: Place = ("dmarc", "rua", index) if len(dmarc.rua) > 1 else ("dmarc", "rua")
+        local, _, where = address.partition("@")
+        malformed = not local or re.search(r"[\s,!;]", address)
+        if malformed or (where != domain and not _DOMAIN.fullmatch(where)):
+            yield place, f"{quoted(dmarc.rua[index])} is not an address"
+        elif where != domain and not dmarc.rua_authorised:
+            proof = f'{domain}._report._dmarc.{where} TXT "v=DMARC1"'
+            message = f"{where} must publish {proof}; then say ruaAuthorised: true (RFC 9990)"
+            yield place, message
+        elif where == domain and untagged(local) not in known:
+            near = suggestion(local, known) or f"; add it, or use {POSTMASTER}@"
+            yield place, f"{local}@{domain} is neither a mailbox nor an alias{near}"
 
 
 @check("dmarc")

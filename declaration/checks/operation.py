@@ -6,6 +6,7 @@ from datetime import date
 
 from declaration.checks.registry import Finding, check
 from declaration.model import Declaration
+from declaration.names import mail_host, web_hosts
 from declaration.residency import region_fault
 
 LEAST_RETENTION = {"daily": 7, "weekly": 4, "monthly": 6}
@@ -29,6 +30,28 @@ def _schedule(declaration: Declaration, _today: date) -> Iterator[Finding]:
     if not _DAILY.fullmatch(schedule):
         message = f'"{schedule}" is not once a day at a time in UTC'
         yield ("backup", "schedule"), f'{message}; write "*-*-* 03:00:00 UTC"'
+
+
+@check("backup", "host", "domain", "zone", "web")
+def _off_the_host(declaration: Declaration, today: date) -> Iterator[Finding]:
+    backup, domain = declaration.backup, declaration.domain
+    server = backup.server.partition(":")[0]
+    hosts = (
+        mail_host(domain, declaration.zone),
+        *web_hosts(domain, declaration.web, declaration.zone),
+    )
+    here = server in (declaration.host.address, *hosts) or server == "localhost"
+    here = here or server.startswith("127.")
+    knowingly = backup.on_the_host
+    if knowingly is None and here:
+        message = f"{server} is the host itself: what takes the host takes the backup along"
+        way_out = "name a server elsewhere, or declare backup.onTheHost with a reason and an end"
+        yield ("backup", "server"), f"{message}; {way_out}"
+    elif knowingly is not None and not here:
+        yield ("backup", "onTheHost"), f"{server} is not the host; take it out"
+    elif knowingly is not None and knowingly.until < today:
+        message = f"{knowingly.until} is over; move the backup to another server"
+        yield ("backup", "onTheHost", "until"), message
 
 
 @check("backup")

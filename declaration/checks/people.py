@@ -131,6 +131,19 @@ def _reaches(
     return False
 
 
+@check("mailboxes", "aliases", "publishes_addresses")
+def _what_the_website_shows(declaration: Declaration, _today: date) -> Iterator[Finding]:
+    people: list[MailboxSettings | AliasSettings] = [
+        *declaration.mailboxes, *declaration.aliases
+    ]  # fmt: skip
+    published = [person.name for person in people if person.published]
+    if declaration.publishes_addresses and not published:
+        message = "none is published: mark those on the website with published: true"
+        yield ("mailboxes",), f"{message}, or say mail:publishesAddresses: false"
+    elif published and not declaration.publishes_addresses:
+        yield ("publishesAddresses",), f"{published[0]} is published; say true"
+
+
 @check("mailboxes", "host")
 def _quotas_fit_the_disk(declaration: Declaration, _today: date) -> Iterator[Finding]:
     quotas = sum(one.quota_mib for one in declaration.mailboxes)

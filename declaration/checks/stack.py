@@ -4,11 +4,21 @@ import zoneinfo
 from collections.abc import Iterator
 from datetime import date
 from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
+from pathlib import PurePosixPath
 
 from declaration.checks.registry import Finding, check
 from declaration.mistakes import Place, suggestion
 from declaration.model import Declaration
+from declaration.names import BASE, PROGRAMS, SECRETS, STATE
 
+_CLEAR_PORTS = {110: "POP3", 143: "IMAP"}
+_SYSTEM = frozenset(
+    (
+        "bin", "boot", "dev", "etc", "home", "lib", "lib64", "proc", "root", "run", "sbin", "sys",
+        "tmp", "usr",
+    )
+)  # fmt: skip
+"""Directories of the system, in which no release belongs."""
 _NEEDED_PORTS = {25: "SMTP", 465: "SMTPS", 587: "submission", 993: "IMAPS"}
 _HOST_RESERVED = {
     80: "Traefik",
@@ -83,6 +93,10 @@ def _mail_ports(declaration: Declaration, _today: date) -> Iterator[Finding]:
     for index, port in enumerate(ports):
         if port in ports[:index]:
             yield ("mailcow", "rawPorts", index), f"{port} stands twice; take one out"
+        if port in _CLEAR_PORTS and not declaration.mailcow.clear_ports:
+            message = f"{port} is {_CLEAR_PORTS[port]} that begins without TLS"
+            way_out = "people read mail on 993; say mailcow.clearPorts: true to open it knowingly"
+            yield ("mailcow", "rawPorts", index), f"{message}; {way_out}"
     missing = [f"{port} ({name})" for port, name in _NEEDED_PORTS.items() if port not in ports]
     if missing:
         yield ("mailcow", "rawPorts"), f"lacks {', '.join(missing)}; mail needs them"
@@ -111,6 +125,26 @@ def _way_back_leads_back(declaration: Declaration, _today: date) -> Iterator[Fin
     if release.back_from is not None and release.back_from <= release.tag:
         message = f"{release.back_from} is not newer than {release.tag}; take it out"
         yield ("mailcow", "release", "backFrom"), message
+
+
+@check("mailcow", "traefik")
+def _directory_is_its_own(declaration: Declaration, _today: date) -> Iterator[Finding]:
+    directory, traefik = PurePosixPath(declaration.mailcow.directory), declaration.traefik
+    place = ("mailcow", "directory")
+    taken = {
+        PurePosixPath(SECRETS): "the secrets",
+        PurePosixPath(STATE): "what the programs remember",
+        PurePosixPath(PROGRAMS): "the programs",
+        PurePosixPath(traefik.dynamic_directory): "Traefik's files",
+        PurePosixPath(traefik.acme_storage).parent: "Traefik's certificates",
+    }
+    if len(directory.parts) < 3 or directory.parts[1] in _SYSTEM:
+        yield place, f"{directory} belongs to the system; take one such as {BASE}/mailcow"
+        return
+    for folder, owner in taken.items():
+        if directory.is_relative_to(folder) or folder.is_relative_to(directory):
+            yield place, f"{directory} and {folder} hold each other, where {owner} lie"
+            return
 
 
 @check("mailcow", "host")

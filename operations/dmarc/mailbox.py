@@ -15,8 +15,9 @@ from email.utils import parseaddr
 from itertools import chain, zip_longest
 from pathlib import Path
 
-from declaration.dmarc import report_address
+from declaration.dmarc import report_addresses
 from declaration.model import Declaration
+from declaration.people import untagged
 from dmarc.collecting import Collecting
 from dmarc.evidence import WINDOW_DAYS
 from dmarc.left_out import LeftOutError
@@ -49,11 +50,13 @@ def mailbox_of(declaration: Declaration) -> str:
     Raises:
         SiteError: they go elsewhere.
     """
-    local, _, domain = report_address(declaration.dmarc, declaration.domain).partition("@")
+    addresses = report_addresses(declaration.dmarc, declaration.domain)
+    ours = [address for address in addresses if address.endswith(f"@{declaration.domain}")]
     boxes = {mailbox.name for mailbox in declaration.mailboxes}
     aliases = {alias.name: alias.to for alias in declaration.aliases}
-    waiting, seen = [local], set[str]()
-    while waiting and domain == declaration.domain:
+    # Every address gets every report.
+    waiting, seen = [untagged(address.partition("@")[0]) for address in ours], set[str]()
+    while waiting:
         name = waiting.pop(0)
         if name in boxes:
             return name
@@ -61,7 +64,7 @@ def mailbox_of(declaration: Declaration) -> str:
             seen.add(name)
             waiting += [target.partition("@")[0] for target in aliases.get(name, ())]
     raise SiteError(
-        f"reports go to {local}@{domain}, which is no mailbox here (mail:dmarc.rua);"
+        f"reports go to {', '.join(addresses)}, which is no mailbox here (mail:dmarc.rua);"
         " save them into a folder and give it by --reports"
     )
 

@@ -183,9 +183,6 @@ def _published(stack: Stack) -> Iterator[Finding]:
         if one.published and address not in stack.served:
             message = f"{address} is published and not served"
             yield Finding(message, key_of(stack, address), seen=address, absent=True)
-    if not any(one.published for one in people):
-        message = "no address is published; mark those on the website with published: true"
-        yield Finding(message, "mail:mailboxes")
 
 
 @rule(

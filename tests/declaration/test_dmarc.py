@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from declaration.dmarc import DmarcSettings, DmarcStage, record_text, report_address
+from declaration.dmarc import DmarcSettings, DmarcStage, record_text, report_addresses
 from declaration.mail_domain import mail_domain
 from declaration.model import Declaration
 from dmarc.advice import earliest
@@ -38,7 +38,17 @@ def test_spf_aligns_relaxed_because_the_envelope_is_a_subdomain() -> None:
     ],
 )
 def test_reports_go_to_a_whole_address(rua: str, address: str) -> None:
-    assert report_address(DmarcSettings(since=SINCE, rua=rua), "example.pt") == address
+    settings = DmarcSettings.model_validate({"since": SINCE, "rua": rua})
+    assert report_addresses(settings, "example.pt") == (address,)
+
+
+@pytest.mark.parametrize(
+    "rua", ["postmaster+dmarc, a@b.example", ["postmaster+dmarc", "a@b.example"]]
+)
+def test_reports_go_to_several_addresses(rua: object) -> None:
+    settings = DmarcSettings.model_validate({"since": SINCE, "rua": rua})
+    text = record_text(settings, "example.pt")
+    assert "rua=mailto:postmaster+dmarc@example.pt,mailto:a@b.example;" in text
 
 
 def test_the_clock_starts_with_the_first_day_that_has_rua(qual: Declaration) -> None:

@@ -1,12 +1,14 @@
 """Authentication: the records by which receivers tell our mail from a forgery."""
 
+from collections.abc import Sequence
 from functools import partial
 
-from declaration.dmarc import DmarcStage, report_address
+from declaration.dmarc import DmarcStage, report_addresses
+from declaration.people import untagged
 from declaration.records import RecordType
 from declaration.zone_records import records
 from operations.prove.findings import failed, passed, skipped, unseen, warned
-from operations.prove.model import Finding, Severity, Station
+from operations.prove.model import Finding, Severity, Station, Status
 from operations.prove.registry import at
 from operations.prove.subject import Subject
 from readers import dkim, dmarc
@@ -188,16 +190,24 @@ async def _dmarc_stage(subject: Subject) -> Finding:
     mend="Let the other domain publish the record, or use an address of this domain.",
 )  # fmt: skip
 async def _dmarc_reports(subject: Subject) -> Finding:
-    declaration, key = subject.declaration, "mail:dmarc.rua"
-    address = report_address(declaration.dmarc, declaration.domain)
-    local, _, domain = address.partition("@")
+    declaration = subject.declaration
     published = (await subject.net.resolve(declaration.names.dmarc, "TXT")).values
+    addresses = report_addresses(declaration.dmarc, declaration.domain)
+    findings = [await _reported(subject, address, published) for address in addresses]
+    wrong = [finding for finding in findings if finding.status is not Status.PASS]
+    return (wrong or findings)[0]
+
+
+async def _reported(subject: Subject, address: str, published: Sequence[str]) -> Finding:
+    """Look whether reports to an address reach somebody."""
+    declaration, key = subject.declaration, "mail:dmarc.rua"
+    local, _, domain = address.partition("@")
     if not any(f"mailto:{address}" in record.lower() for record in published):
         return failed(f"nobody is asked to report to {address}", f"rua=mailto:{address}", key=key)
     if domain == declaration.domain:
         known = {one.name for one in declaration.mailboxes}
         known |= {one.name for one in declaration.aliases}
-        if local not in known:
+        if untagged(local) not in known:
             return failed(f"{address} is nobody", "a mailbox or an alias", key=key)
         return passed(f"{address} is ours", key=key)
     name = f"{declaration.domain}._report._dmarc.{domain}"

@@ -4,7 +4,7 @@ Every address that stands on the website is served.
 """
 
 from policies.stack import Stack
-from tests.policies.planting import both, messages, switched_off, switched_on, without
+from tests.policies.planting import messages, switched_on, without
 
 RULE = "published-addresses-exist"
 
@@ -17,16 +17,6 @@ def test_a_published_mailbox_that_is_missing_is_refused(good: Stack) -> None:
     stack = without("mailbox-bookings")(good)
 
     assert "bookings@" in " ".join(messages(RULE, stack))
-
-
-def test_a_website_without_any_address_is_refused(good: Stack) -> None:
-    stack = both(
-        switched_off("mailboxes.1.published"),
-        switched_off("mailboxes.2.published"),
-        switched_off("mailboxes.3.published"),
-    )(good)
-
-    assert "no address is published" in " ".join(messages(RULE, stack))
 
 
 def test_an_alias_may_be_the_published_address(good: Stack) -> None:
