@@ -23,11 +23,9 @@ from components.units import Service, render_service, render_timer, run_program
 from declaration.certificate import CertificateSettings
 from declaration.commands import at, program
 from declaration.mailcow import MailcowSettings
-from declaration.names import BASE, PROJECT, STATE, UNITS, Names
+from declaration.names import BASE, CERTIFICATE_UNIT, STATE, UNITS, Names
 from declaration.traefik import TraefikSettings
 
-UNIT = f"{PROJECT}-certificate"
-"""Name of the systemd service and of its timer."""
 PROGRAM = "certificate_delivery.py"
 """The program that delivers the certificate."""
 CA_BUNDLE = f"{BASE}/authorities.pem"
@@ -168,7 +166,7 @@ class CertificateComponent(pulumi.ComponentResource):
         units = [
             pulumi_host.File(
                 f"certificate-{kind}",
-                path=f"{UNITS}/{UNIT}.{kind}",
+                path=f"{UNITS}/{CERTIFICATE_UNIT}.{kind}",
                 content=content,
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[shipped]),
             )
@@ -176,12 +174,12 @@ class CertificateComponent(pulumi.ComponentResource):
         ]
         on_host(
             "certificate-schedule",
-            f"systemctl daemon-reload && systemctl enable --now {UNIT}.timer"
-            f" && systemctl restart {UNIT}.timer",
+            f"systemctl daemon-reload && systemctl enable --now {CERTIFICATE_UNIT}.timer"
+            f" && systemctl restart {CERTIFICATE_UNIT}.timer",
             connection=args.connection,
             reads=[unit.revision for unit in units],
             # A metric that nobody renews would raise alerts for ever.
-            delete=f"systemctl disable --now {UNIT}.timer || true\n"
+            delete=f"systemctl disable --now {CERTIFICATE_UNIT}.timer || true\n"
             f"rm -f {at(f'{delivery.textfile_directory}/{METRICS}')}",
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*units, self.delivery]),
         )

@@ -20,10 +20,18 @@ from components.remote import on_host, program_file
 from components.units import Service, render_service
 from declaration.commands import at
 from declaration.mailcow import MailcowSettings
-from declaration.names import BASE, CONFIGURATION, PROGRAMS, PROJECT, SECRETS, STATE, UNITS, Names
+from declaration.names import (
+    BASE,
+    CONFIGURATION,
+    FIREWALL_RULES,
+    PROGRAMS,
+    PROJECT,
+    SECRETS,
+    STATE,
+    UNITS,
+    Names,
+)
 
-RULES = f"{CONFIGURATION}/nftables.nft"
-"""The firewall's file on the host."""
 FIREWALL_UNIT = f"{PROJECT}-firewall.service"
 """The unit that loads it."""
 
@@ -141,16 +149,16 @@ def render_firewall_unit() -> str:
         Service(
             "Firewall of the mail ports",
             [
-                f"ExecStartPre=/usr/sbin/nft -c -f {RULES}",
+                f"ExecStartPre=/usr/sbin/nft -c -f {FIREWALL_RULES}",
                 # No ExecStop: a restart replaces the table in one transaction, with no moment
                 # without it.
-                f"ExecStart=/usr/sbin/nft -f {RULES}",
+                f"ExecStart=/usr/sbin/nft -f {FIREWALL_RULES}",
             ],
             capabilities=["CAP_NET_ADMIN"],
             families=["AF_NETLINK"],
             writes=[],
             unit=[
-                ("Documentation", f"file:{RULES}"),
+                ("Documentation", f"file:{FIREWALL_RULES}"),
                 ("DefaultDependencies", "no"),
                 ("Wants", "network-pre.target"),
                 ("Before", "network-pre.target shutdown.target"),
@@ -250,7 +258,7 @@ def _prepare(*, ipv6: bool) -> str:
 def _load() -> str:
     """Return the command that checks the rules and loads them now and at every boot."""
     return (
-        f"nft -c -f {at(RULES)} && systemctl daemon-reload"
+        f"nft -c -f {at(FIREWALL_RULES)} && systemctl daemon-reload"
         f" && systemctl enable --now {FIREWALL_UNIT} && systemctl restart {FIREWALL_UNIT}"
     )
 
@@ -310,7 +318,7 @@ class HostComponent(pulumi.ComponentResource):
         self.library = program_file("machine.py", after)
         rules = pulumi_host.File(
             "firewall-rules",
-            path=RULES,
+            path=FIREWALL_RULES,
             content=render_rules(args.firewall),
             opts=after,
         )

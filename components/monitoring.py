@@ -23,7 +23,7 @@ from components.remote import on_host, program_file
 from components.units import Service, render_service, render_timer, run_program
 from declaration.mailcow import MailcowSettings
 from declaration.monitoring import Bounds, MonitoringSettings
-from declaration.names import PROJECT, SECRETS, STATE, UNITS, Names
+from declaration.names import EXPORTER, PROJECT, SECRETS, STATE, UNITS, Names
 
 EXPORTER_MEMORY_MIB = 64
 """Limit of the exporter's memory in MiB."""
@@ -242,7 +242,7 @@ class MonitoringComponent(pulumi.ComponentResource):
         environment = secrets.apply(lambda pair: exporter_environment(admin, pair[0], pair[1]))
         return docker.Container(
             "exporter",
-            name=f"{PROJECT}-exporter",
+            name=EXPORTER,
             image=image.image_id,
             envs=environment,
             # The certificate is checked by name; a fresh record may not have spread yet.

@@ -5,6 +5,7 @@ from datetime import date, datetime
 
 from pydantic import Field, PositiveInt
 
+from declaration.names import BACKUP_UNIT, PROJECT
 from declaration.settings import AccountName, Day, Settings
 
 
@@ -59,11 +60,11 @@ class BackupSettings(Settings):
 
     server: str = Field(pattern=r"^[a-z0-9.-]+(:\d+)?$")
     """MinIO server as host:port, spoken to over TLS."""
-    bucket: str = Field("po-mail-backups", pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
+    bucket: str = Field(f"{PROJECT}-backups", pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
     """Bucket, private and versioned."""
     region: str = "eu-west-1"
     """Region of the bucket as MinIO reports it; within the EU."""
-    user: AccountName = "po-mail-backup"
+    user: AccountName = BACKUP_UNIT
     """MinIO user of the backup, confined to the bucket."""
     schedule: str = "*-*-* 03:00:00 UTC"
     """When it runs, as a systemd calendar expression."""

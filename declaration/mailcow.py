@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from pydantic import Field, PositiveInt, field_validator
 
+from declaration.names import BASE, PROJECT
 from declaration.settings import Settings
 
 PORT_VARIABLES: Mapping[str, int] = {
@@ -78,9 +79,9 @@ class MailcowSettings(Settings):
 
     release: ReleaseSettings
     """The pinned release."""
-    project: str = Field("po-mail", pattern=r"^[a-z0-9][a-z0-9-]*$")
+    project: str = Field(PROJECT, pattern=r"^[a-z0-9][a-z0-9-]*$")
     """Compose project. Danger: it prefixes the volumes; a change starts on empty ones."""
-    directory: str = Field("/opt/po-mail/mailcow", pattern=r"^/[\w./-]+$")
+    directory: str = Field(f"{BASE}/mailcow", pattern=r"^/[\w./-]+$")
     """Directory of the release on the host."""
     time_zone: str = "Europe/Lisbon"
     """Time zone of the containers (tz database)."""

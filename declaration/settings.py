@@ -26,6 +26,8 @@ class Settings(BaseModel):
         populate_by_name=True,
         use_attribute_docstrings=True,
         str_strip_whitespace=True,
+        # Each part would be compiled twice: by itself, and within the declaration.
+        defer_build=True,
     )
 
 

@@ -4,10 +4,6 @@ import base64
 import binascii
 from dataclasses import dataclass
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import load_der_public_key
-
 from readers.mistake import Mistake
 from readers.tags import parse_tags
 
@@ -73,6 +69,11 @@ def _key(kind: str, encoded: str, there: bool) -> tuple[bytes, int, Mistake | No
         return b"", 0, Mistake("p", reason)
     if kind not in ("rsa", "ed25519"):
         return b"", 0, Mistake("k", f"{kind} is no type of key that verifiers know")
+    # It loads as slowly as all that reads a declaration, which need not hold a key yet.
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import load_der_public_key  # noqa: PLC0415
+
     try:
         data = base64.b64decode(encoded, validate=True)
         if kind == "ed25519":

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from declaration.commands import at
-from declaration.names import BASE
+from declaration.names import BASE, PROJECT
 from operations.adopt.comparing import compared
 from operations.adopt.model import (
     Area,
@@ -36,7 +36,7 @@ IN_CONF = {
 """Where a Mailcow that runs already keeps each of the secrets, by the file's name here."""
 _READABLE_BY_ALL = 0o004
 _OWNER_ALONE = 0o600
-_UNIT = re.compile(r"po-mail-[\w-]+\.(?:service|timer)")
+_UNIT = re.compile(rf"{PROJECT}-[\w-]+\.(?:service|timer)")
 
 
 @dataclass(frozen=True)

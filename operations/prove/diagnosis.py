@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from declaration.names import CERTIFICATE_UNIT
 from operations.prove.model import Cause, Finding, Result, Severity, Station, Status
 
 if TYPE_CHECKING:
@@ -144,8 +145,8 @@ def _certificate(case: _Case) -> Cause | None:
         else "The certificate is one that nobody trusts"
     )
     mend = (
-        "On the host: `systemctl start po-mail-certificate` delivers what Traefik holds; "
-        "`journalctl -u po-mail-certificate` and Traefik's log say why it did not happen."
+        f"On the host: `systemctl start {CERTIFICATE_UNIT}` delivers what Traefik holds; "
+        f"`journalctl -u {CERTIFICATE_UNIT}` and Traefik's log say why it did not happen."
         if mail
         else "Traefik did not renew it: its log names the reason, often an ended DNS token."
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from declaration.names import BACKUP_UNIT, SECRETS
 from policies.model import Area, Finding, Resource, Severity
 from policies.registry import in_area
 from policies.stack import Stack
@@ -72,7 +73,7 @@ def _there(stack: Stack) -> Iterator[Finding]:
         yield Finding("nothing tells the backup what to store", key, absent=True)
     if not _timer(stack):
         yield Finding("there is no timer for the backup", "mail:backup.schedule", absent=True)
-    elif not any("enable --now po-mail-backup.timer" in text for _, text in stack.commands()):
+    elif not any(f"enable --now {BACKUP_UNIT}.timer" in text for _, text in stack.commands()):
         yield Finding("the timer of the backup is not switched on", key, absent=True)
 
 
@@ -279,7 +280,7 @@ def _retention(stack: Stack) -> Iterator[Finding]:
 
 
 def _timer(stack: Stack) -> list[tuple[Resource, str]]:
-    files = (stack.file(path) for path in stack.files if path.endswith("/po-mail-backup.timer"))
+    files = (stack.file(path) for path in stack.files if path.endswith(f"/{BACKUP_UNIT}.timer"))
     return [
         (file.resource, calendar)
         for file in files
@@ -328,7 +329,7 @@ def _complete(stack: Stack) -> Iterator[Finding]:
             yield Finding(message, "mail:backup", resource, volume)
     directory = stack.declaration.mailcow.directory
     paths = [str(one).rstrip("/") for one in (settings.get("paths") or {}).values()]
-    for path in (*(f"{directory}/{one}" for one in _PATHS), "/opt/po-mail/secrets"):
+    for path in (*(f"{directory}/{one}" for one in _PATHS), SECRETS):
         if not any(f"{path}/".startswith(f"{one}/") for one in paths):
             yield Finding(f"{path} is not stored", "mail:backup", resource, path)
 

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from declaration.names import FIREWALL_RULES
 from policies.model import Area, Finding, Resource, Severity
 from policies.registry import in_area
 from policies.rules.names import routes_resource
@@ -19,7 +20,6 @@ rule = in_area(Area.HOST)
 
 _CONTAINER = "docker:index/container:Container"
 _IMAGE = "docker:index/remoteImage:RemoteImage"
-_FIREWALL = "/etc/po-mail/nftables.nft"
 _MAIL_PORTS = (
     "SMTP_PORT", "SMTPS_PORT", "SUBMISSION_PORT", "IMAP_PORT", "IMAPS_PORT", "POP_PORT",
     "POPS_PORT", "SIEVE_PORT",
@@ -68,7 +68,7 @@ def _files(stack: Stack) -> Iterator[Finding]:
         f"{directory}/data/conf/postfix/extra.cf": "mail:smarthost",
         f"{directory}/data/conf/postfix/smarthost_passwd": "mail:smarthost",
         f"{directory}/data/conf/postfix/smarthost_tls_policy": "mail:smarthost",
-        _FIREWALL: "mail:mailcow.rawPorts",
+        FIREWALL_RULES: "mail:mailcow.rawPorts",
     }
     for path, key in wanted.items():
         if path not in stack.files:
@@ -317,7 +317,7 @@ def _container_ports(stack: Stack) -> Iterator[Finding]:
     remedy="render the rules from mailcow.rawPorts, httpPort, httpsPort and traefik.network",
 )
 def _firewall(stack: Stack) -> Iterator[Finding]:
-    file = stack.file(_FIREWALL)
+    file = stack.file(FIREWALL_RULES)
     if file is None or file.text is None:
         return
     key = "mail:mailcow.rawPorts"

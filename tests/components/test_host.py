@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from components.host import (
-    RULES,
     Firewall,
     HostComponent,
     firewall_of,
@@ -17,6 +16,7 @@ from components.host import (
 )
 from components.remote import readings
 from declaration.model import Declaration
+from declaration.names import FIREWALL_RULES
 from declaration.reading import read
 from tests.components import arguments
 from tests.components.registrations import CONNECTION, Registration, registered, waits_for
@@ -145,7 +145,7 @@ def test_the_kernel_lets_traefik_through_and_nobody_else(tmp_path: Path) -> None
 
 def test_the_unit_names_a_document_that_every_host_has() -> None:
     """A manual page need not be installed where nft is; systemd complains of one that is not."""
-    assert f"Documentation=file:{RULES}\n" in render_firewall_unit()
+    assert f"Documentation=file:{FIREWALL_RULES}\n" in render_firewall_unit()
 
 
 def test_what_the_programs_share_is_there_once_the_directories_are(qual: Declaration) -> None:

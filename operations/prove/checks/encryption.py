@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from declaration.names import CERTIFICATE_UNIT
 from operations.prove.findings import failed, passed, unseen, warned
 from operations.prove.model import Finding, Severity, Station
 from operations.prove.net import Handshake, Port, UnseenError
@@ -80,8 +81,8 @@ def _judge(shown: dict[str, Handshake], silent: list[str], names: dict[str, str]
     "certificate-mail", Severity.CRITICAL, "Mail programs and senders trust the certificate",
     why="Mail programs refuse to connect, or teach people to click warnings away.",
     source="RFC 8314 section 4.3; RFC 9525",
-    mend="On the host: `systemctl start po-mail-certificate`, then `journalctl -u "
-    "po-mail-certificate`; Traefik renews, the unit delivers.",
+    mend=f"On the host: `systemctl start {CERTIFICATE_UNIT}`, then `journalctl -u "
+    f"{CERTIFICATE_UNIT}`; Traefik renews, the unit delivers.",
 )  # fmt: skip
 async def _certificate_mail(subject: Subject) -> Finding:
     host = subject.declaration.names.mail_host
@@ -106,7 +107,7 @@ async def _certificate_web(subject: Subject) -> Finding:
     "certificate-days", Severity.HIGH, "The certificate is renewed in time",
     why="Traefik renews thirty days before the end; one that is nearer was not renewed.",
     source="docs/declaration.md, mail:certificate.warnDays",
-    mend="Look at Traefik's log, and at `systemctl status po-mail-certificate`.",
+    mend=f"Look at Traefik's log, and at `systemctl status {CERTIFICATE_UNIT}`.",
 )  # fmt: skip
 async def _certificate_days(subject: Subject) -> Finding:
     declaration, key = subject.declaration, "mail:certificate.warnDays"

@@ -7,7 +7,7 @@ from typing import ClassVar
 import httpx
 
 from declaration.mistakes import PREFIX
-from declaration.names import SECRETS
+from declaration.names import EXPORTER, PROJECT, SECRETS
 from operations.rotate.deploying import CLEAN, deploy, deploying
 from operations.rotate.model import Rotation, Step, Work
 from operations.site import SiteError
@@ -136,8 +136,8 @@ class ExporterToken(Generated):
     async def works(self, work: Work, secret: str) -> bool:
         """See that container and scrape configuration have the token, and no other."""
         folder = work.site.declaration.monitoring.prometheus_directory
-        scrape = (await work.site.host.read(f"{folder}/scrape/po-mail.yml")).decode()
+        scrape = (await work.site.host.read(f"{folder}/scrape/{PROJECT}.yml")).decode()
         inspected = await work.site.host.run(
-            "docker inspect po-mail-exporter", what="look at the exporter"
+            f"docker inspect {EXPORTER}", what="look at the exporter"
         )
         return secret in scrape and secret in inspected.stdout

@@ -4,7 +4,7 @@ import json
 import shlex
 from typing import Any
 
-from declaration.names import BACKUP_ENVIRONMENT, BACKUP_PASSPHRASE
+from declaration.names import BACKUP_ENVIRONMENT, BACKUP_PASSPHRASE, BACKUP_UNIT
 from operations.site import CommandFailedError, Finished, Site, SiteError
 
 _NO_REPOSITORY = 10, "Is there a repository at the following location?"
@@ -78,6 +78,6 @@ async def backup_rests(site: Site) -> None:
     Raises:
         SiteError: one runs.
     """
-    state = await site.host.run("systemctl is-active po-mail-backup", check=False)
+    state = await site.host.run(f"systemctl is-active {BACKUP_UNIT}", check=False)
     if state.stdout.strip() in {"active", "activating"}:
         raise SiteError("a backup runs; try again when it has ended")
