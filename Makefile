@@ -36,7 +36,7 @@ rehearse: setup ## Check, plan and deploy STACK on loopback, and see mail flow
 	@$(PY) -m rehearsal run --stack $(STACK) --engine $(ENGINE)
 
 guide: setup ## Write the set-up guide of each person of STACK
-	@$(PY) -m operations.guide --stack $(STACK)
+	@$(PY) -m operations guide --stack $(STACK)
 
 policy: setup ## Judge STACK by every policy, without engine or network
 	@$(PY) -m policies.check --stack $(STACK) $(OPTIONS)
@@ -71,28 +71,28 @@ up: setup ## Deploy STACK at the real host, with the genuine CLI and the policie
 	@pulumi up --stack $(STACK) --policy-pack policies
 
 prove: setup ## Prove the mail of STACK
-	@$(PY) -m operations.prove --stack $(STACK) $(OPTIONS)
+	@$(PY) -m operations prove --stack $(STACK) $(OPTIONS)
 
 backup: setup ## Back STACK up now, as it does every night
-	@$(PY) -m operations.backup --stack $(STACK) $(OPTIONS)
+	@$(PY) -m operations backup --stack $(STACK) $(OPTIONS)
 
 drill: setup ## Restore the last backup into an empty place, and compare everything
-	@$(PY) -m operations.drill --stack $(STACK) $(OPTIONS)
+	@$(PY) -m operations drill --stack $(STACK) $(OPTIONS)
 
 mail-update: setup ## Upgrade Mailcow: what changes, a backup, the upgrade, the proof, the way back
-	@$(PY) -m operations.update --stack $(STACK) $(OPTIONS)
+	@$(PY) -m operations update --stack $(STACK) $(OPTIONS)
 
 dmarc: setup ## Collect DMARC reports, and say which stage they carry
-	@$(PY) -m operations.dmarc --stack $(STACK) $(OPTIONS)
+	@$(PY) -m operations dmarc --stack $(STACK) $(OPTIONS)
 
 adopt: setup ## Compare what already runs with the declaration, and write the import file
-	@$(PY) -m operations.adopt --stack $(STACK) $(OPTIONS)
+	@$(PY) -m operations adopt --stack $(STACK) $(OPTIONS)
 
 rotate: setup ## Change a credential without losing a message: WHAT=smarthost, ...
-	@$(PY) -m operations.rotate $(WHAT) --stack $(STACK) $(OPTIONS)
+	@$(PY) -m operations rotate $(WHAT) --stack $(STACK) $(OPTIONS)
 
 dashboard: setup ## Draw the Grafana dashboard of STACK, with sample data or from a Prometheus
-	@$(PY) -m operations.dashboard --stack $(STACK) $(OPTIONS)
+	@$(PY) -m operations dashboard --stack $(STACK) $(OPTIONS)
 
 changes: setup ## Rehearse the documented changes, and write their plans into docs/changes
 	@$(PY) -m operations.changes

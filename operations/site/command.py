@@ -1,9 +1,8 @@
 """What the command lines of all operations share: options, exit codes, and how errors are said."""
 
 import asyncio
-import sys
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -107,8 +106,17 @@ def finish(report: Report, work: Coroutine[Any, Any, int]) -> int:
     return code or ended
 
 
-def run(app: typer.Typer) -> None:
-    """Run a command line; a pipe that was closed early is no error worth a traceback."""
-    with suppress(BrokenPipeError):
-        app()
-    sys.stdout.flush()
+@contextmanager
+def told(codes: Mapping[type[Exception], int]) -> Iterator[None]:
+    """Say what a person can mend in one message, and end with its exit code.
+
+    Args:
+        codes: Exit code of each kind of error.
+    """
+    try:
+        yield
+    except tuple(codes) as error:
+        place = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+        typer.echo(place, err=True)
+        code = next(code for kind, code in codes.items() if isinstance(error, kind))
+        raise typer.Exit(code) from None

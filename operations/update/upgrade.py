@@ -107,7 +107,7 @@ def way_back(journal: Journal, *, live: bool) -> list[str]:
         live: Whether it is the real stack.
     """
     where = " --live" if live else ""
-    command = f"python -m operations.update return --stack {journal.stack}{where}"
+    command = f"python -m operations update return --stack {journal.stack}{where}"
     if not journal.changed_something:
         return ["nothing was changed; there is nothing to return from"]
     pin = f"mailcow.release.tag: {journal.before.tag}, mailcow.release.commit: "

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from components.dashboard import dashboard_of
 from declaration.model import Declaration
 from declaration.reading import load_values, read
-from operations.dashboard.__main__ import app
+from operations.dashboard.command_line import app
 from operations.dashboard.prometheus import Prometheus
 from operations.dashboard.sample import NOW, openmetrics, prometheus_with
 from tests.conftest import FACTS, PROJECT
@@ -56,5 +56,5 @@ def test_the_command_draws_the_picture_that_the_documents_show(tmp_path: Path) -
     assert done.exit_code == 0, done.output
     shown = PROJECT / "docs/dashboard.svg"
     assert file.read_text() == shown.read_text(), (
-        "python -m operations.dashboard --out docs/dashboard.svg draws it anew"
+        "python -m operations dashboard --out docs/dashboard.svg draws it anew"
     )

@@ -11,7 +11,7 @@ from unittest import mock
 
 import pytest
 
-from operations.adopt import __main__ as command
+from operations.adopt import command_line as command
 from operations.adopt.adoption import COMMAND, Adoption, adopt
 from operations.site import PROJECT, Site, SiteError, open_site
 from rehearsal.engine import Op, Outcome

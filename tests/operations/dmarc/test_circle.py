@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from operations.dmarc.__main__ import app
+from operations.dmarc.command_line import app
 from operations.dmarc.work import Order, carry_out, gather, judge, load, save
 from operations.site import Plan, Site, open_site
 from rehearsal.mail_program import MailProgram

@@ -13,10 +13,10 @@ from typer import Typer
 from typer.testing import CliRunner, Result
 
 from operations.backup import nightly
-from operations.backup.__main__ import app as backup_app
+from operations.backup.command_line import app as backup_app
 from operations.drill import holding
-from operations.drill.__main__ import app as drill_app
-from operations.drill.__main__ import hold
+from operations.drill.command_line import app as drill_app
+from operations.drill.command_line import hold
 from operations.site import Site
 from pulumi_mailcow.client import Client
 from rehearsal.report import Report

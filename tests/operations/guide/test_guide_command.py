@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from operations.guide import __main__ as command
+from operations.guide import command_line as command
 from operations.guide.folder import LIST, write
 
 STACK = Path(command.PROJECT) / "Pulumi.qual.yaml"
@@ -16,7 +16,7 @@ NAMES = ["accounts", "bookings", "cristina", "info", "partners", "postmaster", "
 def _run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     monkeypatch.setattr("sys.argv", ["guide", *words])
     with pytest.raises(SystemExit) as ended:
-        command.main()
+        command.app()
     return int(ended.value.code or 0)
 
 

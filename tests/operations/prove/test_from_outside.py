@@ -9,7 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 from declaration.mistakes import DeclarationError
-from operations.prove import __main__ as command
+from operations.prove import command_line as command
 from operations.prove.declared import live_declaration
 from operations.prove.model import Proof, Status
 from operations.prove.net import LiveNet, WorldNet
@@ -87,7 +87,7 @@ def test_a_mistake_in_the_declaration_is_exit_code_2(
     monkeypatch.setattr(command, "PROJECT", tmp_path)
     monkeypatch.setattr("sys.argv", ["prove", "--live"])
     with pytest.raises(SystemExit) as ended:
-        command.run()
+        command.app()
     assert ended.value.code == 2
 
 

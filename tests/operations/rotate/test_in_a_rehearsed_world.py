@@ -247,7 +247,7 @@ def _command(world: World, *words: str, new: str = "") -> subprocess.CompletedPr
     left_out = ("PYTEST", "REHEARSAL", "PULUMI", "COVERAGE")
     environment = {key: one for key, one in os.environ.items() if not key.startswith(left_out)}
     return subprocess.run(
-        [sys.executable, "-m", "operations.rotate", *words, "--runs", str(world.runs)],
+        [sys.executable, "-m", "operations", "rotate", *words, "--runs", str(world.runs)],
         cwd=PROJECT, env=environment, input=new, capture_output=True, text=True, timeout=300,
         check=False,
     )  # fmt: skip

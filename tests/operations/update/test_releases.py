@@ -110,7 +110,7 @@ def test_a_journal_is_read_as_it_was_written() -> None:
 
 def test_the_way_back_names_the_command_and_every_step_by_hand() -> None:
     text = "\n".join(way_back(JOURNAL, live=True))
-    assert "python -m operations.update return --stack qual --live" in text
+    assert "python -m operations update return --stack qual --live" in text
     assert "a" * 40 in text
     assert "mailcow.services.new-mailcow: removed" in text
     assert f"database.sql of snapshot {'5' * 64}" in text

@@ -187,7 +187,7 @@ async def test_deletions_and_edits_run_four_at_a_time() -> None:
         for number in range(12):
             box = {**BOX.inputs, "localPart": f"m{number}"}
             await stack._create("Mailbox", f"m{number}", await stack.check("Mailbox", "it", box))
-        mailcow.api.faults.set(Fault(Kind.SLOW, "*", times=None, seconds=0.02))
+        mailcow.api.faults.set(Fault(Kind.SLOW, "*", times=None, seconds=0.3))
         await asyncio.gather(*(stack._delete(f"m{n}", stack.states[f"m{n}"]) for n in range(12)))
         assert not kept(mailcow, "mailbox")
         assert mailcow.api.count.most_writing == 4

@@ -1,4 +1,4 @@
-"""`python -m operations.backup`: back the mail up now, list what there is."""
+"""`python -m operations backup`: back the mail up now, list what there is."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -16,7 +16,6 @@ from operations.site.command import (
     RunsOption,
     StackOption,
     on_site,
-    run,
 )
 from rehearsal.report import Report
 
@@ -97,7 +96,3 @@ async def back_up(site: Site, report: Report) -> int:
     number = f"{len(kept)} snapshot{'s' * (len(kept) != 1)}"
     report.line("kept", f"{number}, the oldest of {kept[0]['time'][:10]}")
     return EXIT_DONE
-
-
-if __name__ == "__main__":
-    run(app)

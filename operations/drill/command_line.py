@@ -1,4 +1,4 @@
-"""`python -m operations.drill`: restore the last backup into an empty place, and compare all."""
+"""`python -m operations drill`: restore the last backup into an empty place, and compare all."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -19,7 +19,6 @@ from operations.site.command import (
     RunsOption,
     StackOption,
     on_site,
-    run,
 )
 from rehearsal.report import Report
 
@@ -119,7 +118,3 @@ def show(drill: Drill, report: Report) -> None:
         report.line(_LABELS.get(one.id, one.id), one.text, "pass" if one.ok else "failed")
     report.put("checks", [vars(one) for one in drill.checks])
     report.put("snapshot", drill.snapshot)
-
-
-if __name__ == "__main__":
-    run(app)

@@ -1,7 +1,6 @@
-"""`python -m operations.dashboard`: draw the dashboard of a stack as one picture."""
+"""`python -m operations dashboard`: draw the dashboard of a stack as one picture."""
 
 import json
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from declaration.model import Declaration
 from operations.dashboard.picture import draw
 from operations.dashboard.prometheus import PATIENCE, Prometheus, QueryError
 from operations.dashboard.sample import NOW, openmetrics, prometheus_with
+from operations.site.command import told
 from policies.program import prepare
 from rehearsal.parts import PartMissingError
 
@@ -40,6 +40,16 @@ def _source(declaration: Declaration, address: str | None) -> Iterator[Prometheu
 
 
 @app.command()
+@told(
+    {
+        DeclarationError: EXIT_DECLARATION,
+        QueryError: EXIT_FAILED,
+        PartMissingError: EXIT_FAILED,
+        RuntimeError: EXIT_FAILED,
+        OSError: EXIT_FAILED,
+        httpx.InvalidURL: EXIT_FAILED,
+    }
+)
 def dashboard(
     *,
     stack: Annotated[str, typer.Option("--stack", "-s", help="Stack to look at.")] = "qual",
@@ -82,19 +92,3 @@ def dashboard(
             typer.echo(f"  {title:<40} nothing to show")
     if empty:
         raise typer.Exit(EXIT_EMPTY)
-
-
-def main() -> None:
-    """Run the command line; what a person can mend is one message, never a traceback."""
-    try:
-        app()
-    except DeclarationError as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(EXIT_DECLARATION)
-    except (QueryError, PartMissingError, RuntimeError, OSError, httpx.InvalidURL) as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(EXIT_FAILED)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""`python -m operations.rotate WHAT`: another credential in place of the one in use."""
+"""`python -m operations rotate WHAT`: another credential in place of the one in use."""
 
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -22,7 +22,6 @@ from operations.site.command import (
     RunsOption,
     StackOption,
     on_site,
-    run,
 )
 from rehearsal.report import Report
 
@@ -152,7 +151,3 @@ async def _rotate(rotation: Rotation, work: Work, report: Report) -> int:
 def today() -> date:
     """Return the day in UTC."""
     return datetime.now(UTC).date()
-
-
-if __name__ == "__main__":
-    run(app)

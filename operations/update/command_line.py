@@ -1,4 +1,4 @@
-"""`python -m operations.update`: upgrade Mailcow from one pinned release to the next, or back."""
+"""`python -m operations update`: upgrade Mailcow from one pinned release to the next, or back."""
 
 from typing import Annotated
 
@@ -13,7 +13,6 @@ from operations.site.command import (
     RunsOption,
     StackOption,
     on_site,
-    run,
 )
 from operations.update.action import Action, Order, carry_out, read_tiers
 from rehearsal.report import Report
@@ -86,7 +85,3 @@ def main(
         return await carry_out(site, report, order)
 
     raise typer.Exit(on_site(report, act, stack=stack, live=live, runs=runs, label="world"))
-
-
-if __name__ == "__main__":
-    run(app)

@@ -1,8 +1,7 @@
-"""`python -m operations.guide`: write the set-up guides of a stack's people."""
+"""`python -m operations guide`: write the set-up guides of a stack's people."""
 
 import base64
 import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +17,7 @@ from operations.guide.folder import write
 from operations.guide.pages import page, page_name, profile_name
 from operations.guide.profile import profile
 from operations.guide.words import Language, Program
+from operations.site.command import told
 
 PROJECT = Path(__file__).resolve().parents[2]
 EXIT_FAILED = 1
@@ -27,6 +27,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.command()
+@told({DeclarationError: EXIT_DECLARATION, GuideError: EXIT_DECLARATION, OSError: EXIT_FAILED})
 def guide(
     *,
     stack: Annotated[
@@ -106,19 +107,3 @@ def _stand_ins() -> dict[str, Any]:
         "exporterDigest": f"sha256:{'0' * 64}",
         "operatorAddresses": ["192.0.2.1"],  # TEST-NET-1 (RFC 5737)
     }
-
-
-def main() -> None:
-    """Run the command line; what a person can mend is one message, never a traceback."""
-    try:
-        app()
-    except (DeclarationError, GuideError) as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(EXIT_DECLARATION)
-    except OSError as error:
-        sys.stderr.write(f"{error.filename}: {error.strerror}\n")
-        sys.exit(EXIT_FAILED)
-
-
-if __name__ == "__main__":
-    main()

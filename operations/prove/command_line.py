@@ -1,4 +1,4 @@
-"""`python -m operations.prove`: prove the mail of a stack, rehearsed or live."""
+"""`python -m operations prove`: prove the mail of a stack, rehearsed or live."""
 
 import asyncio
 import getpass
@@ -20,7 +20,7 @@ from operations.prove.report import junit, page, terminal
 from operations.prove.run import prove
 from operations.prove.subject import Subject
 from operations.site import PROJECT, SiteError, open_site
-from operations.site.command import RunsOption
+from operations.site.command import RunsOption, told
 from rehearsal.stage import StageError
 from rehearsal.world.client import WorldUnreachableError
 from rehearsal.world.world import WorldError
@@ -32,6 +32,15 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.command()
+@told(
+    {
+        DeclarationError: EXIT_DECLARATION,
+        SiteError: EXIT_UNJUDGED,
+        StageError: EXIT_UNJUDGED,
+        WorldUnreachableError: EXIT_UNJUDGED,
+        WorldError: EXIT_UNJUDGED,
+    }
+)
 def main(
     stack: Annotated[str, typer.Option("--stack", "-s", help="Pulumi.<stack>.yaml.")] = "qual",
     live: Annotated[
@@ -96,19 +105,3 @@ def _write(path: Path | None, text: str) -> None:
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
-
-
-def run() -> None:
-    """Run the command line; what a person can mend is one message, never a traceback."""
-    try:
-        app()
-    except DeclarationError as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(EXIT_DECLARATION)
-    except (SiteError, StageError, WorldUnreachableError, WorldError) as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(EXIT_UNJUDGED)
-
-
-if __name__ == "__main__":
-    run()

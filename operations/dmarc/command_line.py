@@ -1,4 +1,4 @@
-"""`python -m operations.dmarc`: the DMARC stage by what receivers report."""
+"""`python -m operations dmarc`: the DMARC stage by what receivers report."""
 
 import sys
 from collections.abc import Callable
@@ -19,7 +19,6 @@ from operations.site.command import (
     RunsOption,
     StackOption,
     on_site,
-    run,
 )
 from rehearsal.report import Report
 
@@ -109,7 +108,3 @@ def _question(yes: bool, as_json: bool) -> Callable[[str], bool]:  # noqa: FBT00
     if as_json or not sys.stdin.isatty():
         return lambda _: False
     return typer.confirm
-
-
-if __name__ == "__main__":
-    run(app)

@@ -1,4 +1,4 @@
-"""`python -m operations.adopt`: what runs already, and the file that imports it."""
+"""`python -m operations adopt`: what runs already, and the file that imports it."""
 
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +18,6 @@ from operations.site.command import (
     RunsOption,
     StackOption,
     on_site,
-    run,
 )
 from rehearsal.engine.importing import write_import_file
 from rehearsal.report import Report
@@ -100,7 +99,3 @@ def _command(site: Site, file: Path) -> str:
     if site.live:
         return f"pulumi import --stack {site.stack} --generate-code=false --file {file}"
     return f"python -m rehearsal import {file} --stack {site.stack}"
-
-
-if __name__ == "__main__":
-    run(app)
