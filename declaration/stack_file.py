@@ -24,6 +24,9 @@ _CORE_SCHEMA = {
 """PyYAML reads YAML 1.1, where `NO` is false, `12:30` a number and a date no text."""
 
 
+LONGEST_NUMBER = 40
+"""Digits of a number."""
+_TEXT = "tag:yaml.org,2002:str"
 LARGEST, DEEPEST, MOST = 256 * 1024, 20, 20_000
 """Bounds of a file: bytes, levels, and values once every alias is written out. The largest
 declaration that people write has a thousand mailboxes, which are 90 KiB and 7,000 values."""
@@ -37,6 +40,8 @@ class _CoreLoader(yaml.CSafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
         seen: set[Hashable] = set()
         for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise _refused("a list or a set of keys is no key", key_node)
             key = self.construct_object(key_node, deep=True)
             if key in seen:
                 raise yaml.constructor.ConstructorError(
@@ -44,6 +49,11 @@ class _CoreLoader(yaml.CSafeLoader):
                 )
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
+        if len(str(node.value)) > LONGEST_NUMBER and node.tag != _TEXT:
+            raise _refused(f"is a number of more than {LONGEST_NUMBER} digits", node)
+        return super().construct_scalar(node)
 
 
 for _tag, (_pattern, _first) in _CORE_SCHEMA.items():

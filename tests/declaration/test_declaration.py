@@ -5,14 +5,18 @@ import json
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
 import pulumi
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from components.configuration import from_config
 from declaration.checks import CHECKS
@@ -806,6 +810,10 @@ def test_a_key_under_a_wrong_namespace_is_refused(tmp_path: Path, key: str, near
 
 
 HOSTILE = {
+    "a list as a key": "config: {[1, 2]: 3}\n",
+    "a long number": "config: {mail:host: " + "9" * 6000 + "}\n",
+    "NUL": "config: {mail:domain: 'a\0b'}\n",
+    "a tag of Python": "config: !!python/object/apply:os.system [id]\n",
     "aliases": "a: &a [x,x,x,x,x,x,x,x,x]\n"
     + "".join(
         f"{new}: &{new} [{','.join([f'*{old}'] * 9)}]\n"
@@ -829,7 +837,10 @@ def test_a_hostile_file_is_one_line_at_once(tmp_path: Path, text: str) -> None:
         load_values(file)
 
     (mistake,) = caught.value.mistakes
-    assert re.search(r"aliases written out|leads back|nested deeper|larger than", mistake.message)
+    assert re.search(
+        r"aliases written out|leads back|nested deeper|larger than|is no key|digits|allow|constructor",
+        mistake.message,
+    )
     assert time.process_time() - began < 2
 
 
@@ -967,3 +978,15 @@ def test_an_spf_record_may_be_written_as_the_rfc_allows(
     qual_values["zone"] = {"apexSpf": text}
 
     assert read(qual_values, source="test").zone.apex_spf == text
+
+
+@given(st.integers(0, 10_000), st.binary(min_size=1, max_size=12), st.integers(0, 40))
+@settings(max_examples=300, deadline=None)
+def test_no_damage_to_a_file_ends_in_a_traceback(place: int, junk: bytes, cut: int) -> None:
+    text = (PROJECT / "Pulumi.qual.yaml").read_bytes()
+    place %= len(text)
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "Pulumi.x.yaml"
+        file.write_bytes(text[:place] + junk + text[place + cut :])
+        with suppress(DeclarationError):
+            read_file(file)
