@@ -254,7 +254,7 @@ def dmarc_share(by: str = "", which: str = "") -> str:
     """
     grouped = f"sum by ({by})" if by else "sum"
     every = f"{grouped} ({DMARC_METRIC}{{{which}}})"
-    matchers = ",".join(one for one in (which, 'aligned="yes"') if one)
+    matchers = ",".join(matcher for matcher in (which, 'aligned="yes"') if matcher)
     # A sender of which nothing is aligned may have no series of aligned messages.
     aligned = f"({grouped} ({DMARC_METRIC}{{{matchers}}}) or 0 * {every})"
     return f"100 * {aligned} / ({every} > 0)"

@@ -81,7 +81,11 @@ def from_config() -> tuple[Declaration, Secrets]:
     names = reading.mailbox_names()
     mistakes = [
         *(sealed_needlessly(key) for key in plain if key in sealed),
-        *(one for one in reading.mistakes if one.path.removeprefix(PREFIX) not in sealed),
+        *(
+            mistake
+            for mistake in reading.mistakes
+            if mistake.path.removeprefix(PREFIX) not in sealed
+        ),
         *secrets.mistakes(hidden, names),
     ]
     if reading.declaration is None or names is None or mistakes:

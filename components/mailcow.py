@@ -140,7 +140,7 @@ def _settings_in(inputs: Mapping[str, Any] | None) -> Mapping[str, Any]:
     # Not in `update`: a preview does not know it while a file that is read is to be written.
     text = (inputs or {}).get("delete")
     found = readings(text) if isinstance(text, str) else []
-    return next((one for one in found if isinstance(one, Mapping)), {})
+    return next((reading for reading in found if isinstance(reading, Mapping)), {})
 
 
 def refuse_older_release(args: pulumi.ResourceHookArgs, back_from: str | None) -> None:

@@ -96,7 +96,7 @@ class PeopleComponent(pulumi.ComponentResource):
         )
 
     def _alias(self, settings: AliasSettings, domain: str) -> mailcow.Alias:
-        targets = [local_target(one, domain) for one in settings.to]
+        targets = [local_target(target, domain) for target in settings.to]
         return mailcow.Alias(
             f"alias-{settings.name}",
             address=f"{settings.name}@{domain}",
@@ -105,7 +105,7 @@ class PeopleComponent(pulumi.ComponentResource):
                 parent=self,
                 depends_on=[
                     self.domain,
-                    *(self.mailboxes[one] for one in targets if one in self.mailboxes),
+                    *(self.mailboxes[target] for target in targets if target in self.mailboxes),
                 ],
             ),
         )

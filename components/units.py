@@ -83,7 +83,7 @@ def _network(service: Service) -> list[str]:
     lines = [f"RestrictAddressFamilies={' '.join(service.families)}"]
     if service.addresses is None:
         return lines
-    lines += ["IPAddressDeny=any", *(f"IPAddressAllow={one}" for one in service.addresses)]
+    lines += ["IPAddressDeny=any", *(f"IPAddressAllow={address}" for address in service.addresses)]
     # Docker's socket is a file: whoever speaks to nothing else needs no network.
     return [*lines, "PrivateNetwork=yes"] if tuple(service.families) == ("AF_UNIX",) else lines
 

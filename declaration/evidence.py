@@ -29,7 +29,7 @@ def read(stack: str, subject: str, folder: Path = FOLDER) -> dict[str, Any]:
 
 def read_all(stack: str, folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
     """Return everything that is known of a stack, by subject."""
-    subjects = sorted(one.stem for one in (folder / stack).glob("*.json"))
+    subjects = sorted(file.stem for file in (folder / stack).glob("*.json"))
     return {subject: read(stack, subject, folder) for subject in subjects}
 
 

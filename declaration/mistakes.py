@@ -60,8 +60,8 @@ class DeclarationError(Exception):
         super().__init__(self._text())
 
     def _text(self) -> str:
-        wrong = [one for one in self.mistakes if not one.command]
-        missing = [one for one in self.mistakes if one.command]
+        wrong = [mistake for mistake in self.mistakes if not mistake.command]
+        missing = [mistake for mistake in self.mistakes if mistake.command]
         counts = []
         if wrong:
             counts.append(f"{len(wrong)} mistake{'s' if len(wrong) > 1 else ''}")
@@ -71,7 +71,7 @@ class DeclarationError(Exception):
         lines += _aligned((_place(mistake), mistake.message) for mistake in wrong)
         if missing:
             lines.append("To set what is missing, type in the folder of the program:")
-            lines += _aligned((one.command, f"# {one.message}") for one in missing)
+            lines += _aligned((mistake.command, f"# {mistake.message}") for mistake in missing)
         return "\n".join(lines)
 
 
@@ -222,7 +222,7 @@ def _field_at(model: type[BaseModel], place: Place) -> tuple[FieldInfo | None, l
             field = fields.get(str(step))
             here = _settled(field.annotation) if field else None
         else:  # an index of a list or a key of a mapping: what the entries are
-            entries = [one for one in get_args(here) if one is not Ellipsis]
+            entries = [entry for entry in get_args(here) if entry is not Ellipsis]
             here = _settled(entries[-1]) if entries else None
             # The meaning of the list is the meaning of a plain entry too.
             keys = []
@@ -233,5 +233,5 @@ def _settled(annotation: Any) -> Any:
     """Return what an optional annotation is when it is not None."""
     arguments = get_args(annotation)
     if type(None) in arguments:
-        return next(one for one in arguments if one is not type(None))
+        return next(argument for argument in arguments if argument is not type(None))
     return annotation

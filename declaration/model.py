@@ -189,5 +189,8 @@ def _account(domain: str, settings: SmarthostSettings, dkim: str) -> Account:
 def _shortest(networks: Iterable[str]) -> tuple[str, ...]:
     """Return networks in CIDR notation and addresses without, each once."""
     parsed = [ipaddress.ip_network(network) for network in networks]
-    texts = [str(one.network_address) if one.num_addresses == 1 else str(one) for one in parsed]
+    texts = [
+        str(network.network_address) if network.num_addresses == 1 else str(network)
+        for network in parsed
+    ]
     return tuple(dict.fromkeys(texts))

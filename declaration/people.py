@@ -67,10 +67,10 @@ def untagged(local: str) -> str:
 
 def names_of(mailboxes: Sequence[MailboxSettings], aliases: Sequence[AliasSettings]) -> list[str]:
     """Return the local parts under which mail is accepted, mailboxes first."""
-    return [*(one.name for one in mailboxes), *(one.name for one in aliases)]
+    return [*(person.name for person in mailboxes), *(person.name for person in aliases)]
 
 
 def goto(alias: AliasSettings, domain: str) -> list[str]:
     """Return the whole addresses to which an alias hands on, in the order of the declaration."""
     local = {target: local_target(target, domain) for target in alias.to}
-    return [f"{local[one]}@{domain}" if local[one] else one.lower() for one in alias.to]
+    return [f"{local[target]}@{domain}" if local[target] else target.lower() for target in alias.to]

@@ -45,7 +45,7 @@ _FACTS = {
 
 def secret_keys(declaration: Declaration) -> dict[str, str]:
     """Return the key of every secret that this declaration needs, with where it is found."""
-    return secrets.keys(one.name for one in declaration.mailboxes)
+    return secrets.keys(mailbox.name for mailbox in declaration.mailboxes)
 
 
 def read(
@@ -138,9 +138,9 @@ class Reading:
             whole = Declaration.model_validate(given)
         except ValidationError as error:
             details = error.errors(include_url=False)
-            wrong = {keys.get(str(one["loc"][0])) for one in details}
+            wrong = {keys.get(str(detail["loc"][0])) for detail in details}
             self.parts = _valid_parts(given, wrong)
-            found += [self._rephrased(one) for one in details]
+            found += [self._rephrased(detail) for detail in details]
         else:
             self.parts = {name: getattr(whole, name) for name in Declaration.model_fields}
         found += cross_part_mistakes(Declaration, self.parts, today or _today())
@@ -150,7 +150,7 @@ class Reading:
     def mailbox_names(self) -> list[str] | None:
         """Return the local parts of the mailboxes; None when they are not valid."""
         mailboxes = self.parts.get("mailboxes")
-        return None if mailboxes is None else [one.name for one in mailboxes]
+        return None if mailboxes is None else [mailbox.name for mailbox in mailboxes]
 
     def _rephrased(self, error: ErrorDetails) -> Mistake:
         key = str(error["loc"][0])
@@ -251,12 +251,12 @@ def sealed_needlessly(key: str) -> Mistake:
 def _in_order(found: list[Mistake], keys: list[str]) -> tuple[Mistake, ...]:
     """Return one mistake for each place, the first found, in the order of the keys."""
     first: dict[str, Mistake] = {}
-    for one in found:
-        first.setdefault(one.path, one)
+    for mistake in found:
+        first.setdefault(mistake.path, mistake)
     ranks = {key: rank for rank, key in reversed(list(enumerate(keys)))}
 
-    def rank(one: Mistake) -> int:
-        key = re.split(r"[.\[]", one.path.removeprefix(PREFIX))[0]
+    def rank(mistake: Mistake) -> int:
+        key = re.split(r"[.\[]", mistake.path.removeprefix(PREFIX))[0]
         return ranks.get(key, len(ranks))
 
     return tuple(sorted(first.values(), key=rank))

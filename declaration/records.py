@@ -108,5 +108,5 @@ def text_strings(text: str) -> tuple[str, ...]:
 
 def quote_text(text: str) -> str:
     """Return a text as a zone file and Cloudflare write it: quoted strings, split at 255 bytes."""
-    escaped = (one.replace("\\", "\\\\").replace('"', '\\"') for one in text_strings(text))
-    return " ".join(f'"{one}"' for one in escaped)
+    escaped = (string.replace("\\", "\\\\").replace('"', '\\"') for string in text_strings(text))
+    return " ".join(f'"{string}"' for string in escaped)

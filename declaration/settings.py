@@ -56,7 +56,7 @@ def _domain(value: str) -> str:
         msg = f'"{value}" ends in a dot; write the name without it'
         raise ValueError(msg)
     labels = value.split(".")
-    if len(labels) < 2 or len(value) > 253 or not all(_LABEL.fullmatch(one) for one in labels):
+    if len(labels) < 2 or len(value) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
         msg = f'"{value}" is not a domain name in lower case, such as example.com{_ascii(value)}'
         raise ValueError(msg)
     return value

@@ -108,10 +108,14 @@ def _second_selector(declaration: Declaration, today: date) -> Iterator[Finding]
     if second is None:
         return
     place: Place = ("smarthost", "secondSelector")
-    ours = [one for one in declaration.transactional_senders if one.domain == declaration.domain]
+    ours = [
+        sender
+        for sender in declaration.transactional_senders
+        if sender.domain == declaration.domain
+    ]
     if second.selector == settings.selector:
         yield (*place, "selector"), f"{second.selector} is the one that signs; name another"
-    elif second.selector in {one.selector for one in ours}:
+    elif second.selector in {sender.selector for sender in ours}:
         yield (*place, "selector"), f"{second.selector} is a transactional sender's; name another"
     if (fault := _dkim_fault(second.public_key)) is not None:
         yield (*place, "publicKey"), f"{fault}; {_COPY_KEY}"

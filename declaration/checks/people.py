@@ -60,7 +60,11 @@ def _outside_target(
     place: tuple[str | int, ...], alias: AliasSettings, target: str, own: str
 ) -> Iterator[Finding]:
     domain = target.rpartition("@")[2]
-    if target.count("@") != 1 or "." not in domain or any(one.isspace() for one in target):
+    if (
+        target.count("@") != 1
+        or "." not in domain
+        or any(character.isspace() for character in target)
+    ):
         yield place, f"{quoted(target)} is not an address"
     elif not alias.outside:
         message = f"{target} lies outside the domain; say outside: true if it is meant to"
@@ -106,7 +110,7 @@ def _loop(start: str, aliases: dict[str, AliasSettings], domain: str) -> list[st
 @check("mailboxes", "aliases", "domain")
 def _required_addresses(declaration: Declaration, _today: date) -> Iterator[Finding]:
     aliases = {alias.name: alias for alias in declaration.aliases}
-    mailboxes = {one.name for one in declaration.mailboxes}
+    mailboxes = {mailbox.name for mailbox in declaration.mailboxes}
     places = {alias.name: index for index, alias in enumerate(declaration.aliases)}
     for name in REQUIRED:
         if name in mailboxes:
@@ -146,7 +150,7 @@ def _what_the_website_shows(declaration: Declaration, _today: date) -> Iterator[
 
 @check("mailboxes", "host")
 def _quotas_fit_the_disk(declaration: Declaration, _today: date) -> Iterator[Finding]:
-    quotas = sum(one.quota_mib for one in declaration.mailboxes)
+    quotas = sum(mailbox.quota_mib for mailbox in declaration.mailboxes)
     disk = declaration.host.disk_gib * 1024
     if quotas > disk:
         message = f"the quotas come to {quotas} MiB, more than the {disk} MiB of host.diskGib"

@@ -52,11 +52,11 @@ def cross_part_mistakes(
         today: The day to judge dates by.
     """
     found = []
-    for one in CHECKS:
-        if all(part in parts for part in one.parts):
+    for entry in CHECKS:
+        if all(part in parts for part in entry.parts):
             found += [
                 Mistake(spelled(place), message)
-                for place, message in one.function(_view(model, one.parts, parts), today)
+                for place, message in entry.function(_view(model, entry.parts, parts), today)
             ]
     return found
 

@@ -837,10 +837,11 @@ def test_a_hostile_file_is_one_line_at_once(tmp_path: Path, text: str) -> None:
         load_values(file)
 
     (mistake,) = caught.value.mistakes
-    assert re.search(
-        r"aliases written out|leads back|nested deeper|larger than|is no key|digits|allow|constructor",
-        mistake.message,
-    )
+    reasons = (
+        "aliases written out", "leads back", "nested deeper", "larger than", "is no key", "digits",
+        "allow", "constructor",
+    )  # fmt: skip
+    assert any(reason in mistake.message for reason in reasons)
     assert time.process_time() - began < 2
 
 
