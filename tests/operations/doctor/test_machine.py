@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import time
-
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,7 +29,6 @@ class Space(NamedTuple):
     total: int
     used: int
     free: int
-
 
 
 class Told:
