@@ -42,6 +42,10 @@ class Interview:
         Raises:
             DeclarationError: answers are wrong or missing, all of them at once.
         """
+        for question in questions:
+            # What has a proposal begins with it, and not with the example's.
+            if (proposal := question.default(self.draft)) is not None:
+                self.draft.put(question.values(self.draft, [proposal]))
         for number, question in enumerate(questions):
             still_open = [one.path for one in questions[number + 1 :]]
             if question.needed(self.draft):

@@ -1,5 +1,6 @@
 """What the DNS knows already of a company that begins with a declaration. Nothing is guessed."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -38,6 +39,9 @@ class Sight:
     unseen: list[str] = field(default_factory=list)
 
 
+Step = Callable[[Net, str, Sight], Awaitable[None]]
+
+
 async def look(net: Net, domain: str) -> Sight:
     """Ask the DNS for everything that a declaration can take from it.
 
@@ -45,15 +49,22 @@ async def look(net: Net, domain: str) -> Sight:
         net: Where to ask.
         domain: The mail domain.
     """
+    steps: tuple[Step, ...] = (_zone, _mail_host, _smarthost, _dmarc)
+    whole = Sight()
+    parts = [_take(step, words, net, domain) for step, words in zip(steps, LOOKED_FOR, strict=True)]
+    for part in await asyncio.gather(*parts):
+        whole.values |= part.values
+        whole.notes += part.notes
+        whole.unseen += part.unseen
+    return whole
+
+
+async def _take(step: Step, words: str, net: Net, domain: str) -> Sight:
     sight = Sight()
-    steps: tuple[Callable[[Net, str, Sight], Awaitable[None]], ...] = (
-        _zone, _mail_host, _smarthost, _dmarc,
-    )  # fmt: skip
-    for step, words in zip(steps, LOOKED_FOR, strict=True):
-        try:
-            await step(net, domain, sight)
-        except UnseenError as error:
-            sight.unseen.append(f"{words}: {error}")
+    try:
+        await step(net, domain, sight)
+    except UnseenError as error:
+        sight.unseen.append(f"{words}: {error}")
     return sight
 
 

@@ -124,7 +124,7 @@ def resend(qual: Declaration, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
             return httpx.Response(answered, json=body)
 
         client = partial(httpx.AsyncClient, transport=httpx.MockTransport(answer))
-        monkeypatch.setattr(smarthost.httpx, "AsyncClient", client)
+        monkeypatch.setattr("operations.doctor.smarthost.httpx.AsyncClient", client)
         return see(named(look), FakeSite(qual))
 
     return ask
@@ -295,7 +295,8 @@ class Bucket:
 
     def get_bucket_versioning(self, _: str) -> None:
         if self.code:
-            raise S3Error(None, self.code, "message", "/", "request", "host")
+            response: Any = None
+            raise S3Error(response, self.code, "message", "/", "request", "host")
 
 
 def stored(declaration: Declaration, code: str) -> Finding:
