@@ -16,14 +16,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
-from operations.doctor.bare import least_python
+from operations.doctor.bare import EXIT_MISSING, least_python
 from rehearsal.parts.catalogue import CATALOGUE, Debian, Part
 from rehearsal.parts.finder import cache, find
 from rehearsal.parts.inventory import held
 
 PROJECT = Path(__file__).resolve().parents[2]
 """Folder of the Makefile."""
-EXIT_MISSING = 3
 EXIT_UNSEEN = 4
 LIVE = "OPTIONS=--live"
 """How a command is told to work on the real stack."""

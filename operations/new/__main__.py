@@ -12,7 +12,7 @@ from declaration.mistakes import DeclarationError, Mistake, quoted, suggestion
 from operations.new.draft import ASSUMED, Draft, taken
 from operations.new.interview import Interview
 from operations.new.looking import LOOKED_FOR, Sight, look
-from operations.new.questions import QUOTA, questions
+from operations.new.questions import QUOTA, named, questions
 from operations.prove.net import LiveNet
 from operations.site import PROJECT, SiteError
 from operations.site.command import (
@@ -90,6 +90,8 @@ def main(
     code = EXIT_DECLARATION
     try:
         file = _free(stack)
+        if mailbox:
+            _all_are_mailboxes(named(mailbox), published or [], file)
         draft = Draft(EXAMPLE)
         interview = Interview(
             draft,
@@ -100,7 +102,8 @@ def main(
             source=file.name,
         )
         interview.hold(questions(quota, published or []))
-        _all_are_mailboxes(draft, published or [], file)
+        names = [one["name"] for one in draft.value("mailboxes")]
+        _all_are_mailboxes(names, published or [], file)
         code = _end(draft, interview.sight, stack, report, dry_run=dry_run)
     except (DeclarationError, SiteError, StageError) as error:
         report.fail(str(error))
@@ -123,8 +126,7 @@ def _free(stack: str) -> Path:
     return file
 
 
-def _all_are_mailboxes(draft: Draft, published: Sequence[str], file: Path) -> None:
-    names = [one["name"] for one in draft.value("mailboxes")]
+def _all_are_mailboxes(names: Sequence[str], published: Sequence[str], file: Path) -> None:
     unknown = [
         Mistake("--published", f"{quoted(name)} is no mailbox{suggestion(name, names)}")
         for name in published
@@ -157,6 +159,8 @@ def _end(draft: Draft, sight: Sight, stack: str, report: Report, *, dry_run: boo
             "left open", f"{words} (with --look the DNS is asked)" if words in LOOKED_FOR else words
         )
     report.line("as example", f"{', '.join(ASSUMED)}: compare them with your host")
+    on_website = [one["name"] for one in draft.value("mailboxes") if one.get("published")]
+    report.line("on the website", f" {', '.join(on_website)}; otherwise name them: --published")
     commands = [f"pulumi stack init {stack}"]
     report.line("next", commands[0])
     for mistake in mistakes:
@@ -168,6 +172,7 @@ def _end(draft: Draft, sight: Sight, stack: str, report: Report, *, dry_run: boo
     report.put("from_dns", sight.values)
     report.put("notes", sight.notes)
     report.put("left_open", sight.unseen)
+    report.put("published", on_website)
     report.put("assumed", [f"mail:{path}" for path in ASSUMED])
     report.put("missing", [
         {"key": mistake.path, "where": mistake.message, "command": command}

@@ -72,6 +72,12 @@ def _has_own_user(draft: Draft) -> bool:
     return row is not None and row.user is None
 
 
+def named(answers: Sequence[str]) -> list[str]:
+    """Return the names of the mailboxes; postmaster is always one."""
+    names = [answer.partition("=")[0].strip() for answer in answers]
+    return names if POSTMASTER in names else [POSTMASTER, *names]
+
+
 def mailboxes(quota: int, published: Sequence[str]) -> Answer:
     """Return how `name=Full name` becomes mailboxes; postmaster is always one.
 
@@ -81,11 +87,10 @@ def mailboxes(quota: int, published: Sequence[str]) -> Answer:
     """
 
     def values(_: Draft, answers: Sequence[str]) -> Mapping[str, Any]:
-        pairs = [(name.strip(), full.strip()) for name, _, full in
-                 (answer.partition("=") for answer in answers)]  # fmt: skip
-        shown = set(published) or {pairs[0][0]}
-        if POSTMASTER not in [name for name, _ in pairs]:
-            pairs.insert(0, (POSTMASTER, ""))
+        full_names = {answer.partition("=")[0].strip(): answer.partition("=")[2].strip()
+                      for answer in answers}  # fmt: skip
+        pairs = [(name, full_names.get(name, "")) for name in named(answers)]
+        shown = set(published) or set(list(full_names)[:1])
         return {
             "mailboxes": [
                 mailbox(name, full or name.capitalize(), quota, published=name in shown)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from operations.doctor import machine
-from operations.doctor.bare import least_python, too_old
+from operations.doctor.bare import EXIT_MISSING, least_python, too_old
 from operations.doctor.machine import COMMANDS, NEEDS, PARTS, Seen, Standing, chosen, examine
 from rehearsal.parts.catalogue import CATALOGUE
 from rehearsal.parts.inventory import Held
@@ -221,7 +221,7 @@ def test_each_command_is_told_what_it_lacks(tools: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(machine, "COMMANDS", {"a": ("git",), "b": ("ssh", "git"), "c": ()})
     put(tools, "ssh", "")
     told = Told()
-    assert examine(told, chosen(())) == machine.EXIT_MISSING
+    assert examine(told, chosen(())) == EXIT_MISSING
     assert ("ready", "c", "") in told.lines
     assert ("not ready", "a, b: git", "") in told.lines
     assert told.document["commands"] == {"a": ["git"], "b": ["git"], "c": []}
@@ -252,7 +252,7 @@ def test_it_runs_without_any_package() -> None:
     assert not done.stderr
     document = json.loads(done.stdout)
     assert {one["name"] for one in document["needs"]} == set(COMMANDS["test-real"])
-    assert done.returncode in {0, machine.EXIT_MISSING, machine.EXIT_UNSEEN}
+    assert done.returncode in {0, EXIT_MISSING, machine.EXIT_UNSEEN}
     assert bare("stop").stdout.startswith("  packages")
 
 

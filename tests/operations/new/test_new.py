@@ -134,7 +134,7 @@ def test_a_file_that_would_say_something_else_is_taken_back(
     assert not (project / "Pulumi.haus.yaml").exists()
 
 
-@pytest.mark.parametrize("text", ["No", "1e3", "2026-11-28", "0755", "Müller: & Söhne #1", "a\tb"])
+@pytest.mark.parametrize("text", ["No", "1e3", "2026-11-28", "0755", "Müller: & Söhne #1"])
 def test_a_name_that_yaml_could_mistake_stays_what_it_is(project: Path, text: str) -> None:
     assert new(company=text).exit_code == 0
     assert load_values(project / "Pulumi.haus.yaml")["company"] == text
