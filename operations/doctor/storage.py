@@ -8,7 +8,7 @@ from urllib3.exceptions import HTTPError
 
 from declaration.residency import region_fault
 from operations.doctor.looking import Look, only_real
-from operations.prove.findings import failed, passed, unseen
+from operations.prove.findings import failed, passed, unseen, warned
 from operations.prove.model import Finding
 from operations.prove.net import TIMEOUT, UnseenError
 from operations.prove.subject import Subject
@@ -29,10 +29,13 @@ async def _off_the_host(site: Site, subject: Subject) -> Finding:
         answers = [await subject.net.resolve(name, kind) for kind in ("A", "AAAA")]
         found = [address for one in answers for address in one.values]
     if not found:
-        if subject.rehearsed:
-            return only_real(subject) or unseen("")
-        return failed(f"{name} has no address", expected, key=_SERVER)
+        nowhere = failed(f"{name} has no address", expected, key=_SERVER)
+        return only_real(subject) or nowhere
     shared = sorted(own & set(found))
+    knowingly = site.declaration.backup.on_the_host
+    if shared and knowingly is not None:
+        mend = f"move the backup elsewhere by {knowingly.until}"
+        return warned(f"{name} is the host itself, knowingly", expected, key=_SERVER, mend=mend)
     if shared:
         return failed(f"{name} is the host itself ({shared[0]})", expected, key=_SERVER)
     return passed(f"{name} is at {', '.join(sorted(found))}", expected, key=_SERVER)

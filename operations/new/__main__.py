@@ -59,6 +59,9 @@ def main(
     published: Annotated[
         list[str] | None, _answer("A mailbox on the website; the first one if none is said.")
     ] = None,
+    none_published: Annotated[
+        bool, typer.Option("--none-published", help="No address stands on the website.")
+    ] = False,
     quota: Annotated[int, typer.Option(min=1, help="Quota of each mailbox in MiB.")] = QUOTA,
     backup_server: Annotated[Text, _answer("Object storage for the backup, as name:port.")] = None,
     backup_region: Annotated[Text, _answer("Region of that storage.")] = None,
@@ -101,7 +104,9 @@ def main(
             look=(lambda name: asyncio.run(look(LiveNet(resolver), name))) if look_up else None,
             source=file.name,
         )
-        interview.hold(questions(quota, published or []))
+        if none_published:
+            draft.put({"publishesAddresses": False})
+        interview.hold(questions(quota, None if none_published else published or []))
         names = [one["name"] for one in draft.value("mailboxes")]
         _all_are_mailboxes(names, published or [], file)
         code = _end(draft, interview.sight, stack, report, dry_run=dry_run)
@@ -160,7 +165,8 @@ def _end(draft: Draft, sight: Sight, stack: str, report: Report, *, dry_run: boo
         )
     report.line("as example", f"{', '.join(ASSUMED)}: compare them with your host")
     on_website = [one["name"] for one in draft.value("mailboxes") if one.get("published")]
-    report.line("on the website", f" {', '.join(on_website)}; otherwise name them: --published")
+    shown = f"{', '.join(on_website) or 'no address'}; --published names others"
+    report.line("on the website", f" {shown}")
     commands = [f"pulumi stack init {stack}"]
     report.line("next", commands[0])
     for mistake in mistakes:

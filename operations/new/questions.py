@@ -78,19 +78,19 @@ def named(answers: Sequence[str]) -> list[str]:
     return names if POSTMASTER in names else [POSTMASTER, *names]
 
 
-def mailboxes(quota: int, published: Sequence[str]) -> Answer:
+def mailboxes(quota: int, published: Sequence[str] | None) -> Answer:
     """Return how `name=Full name` becomes mailboxes; postmaster is always one.
 
     Args:
         quota: Quota of each in MiB.
-        published: Names that stand on the website; the first mailbox if empty.
+        published: Names that stand on the website, the first mailbox if empty; None for nobody.
     """
 
     def values(_: Draft, answers: Sequence[str]) -> Mapping[str, Any]:
         full_names = {answer.partition("=")[0].strip(): answer.partition("=")[2].strip()
                       for answer in answers}  # fmt: skip
         pairs = [(name, full_names.get(name, "")) for name in named(answers)]
-        shown = set(published) or set(list(full_names)[:1])
+        shown = set() if published is None else set(published) or set(list(full_names)[:1])
         return {
             "mailboxes": [
                 mailbox(name, full or name.capitalize(), quota, published=name in shown)
@@ -101,7 +101,7 @@ def mailboxes(quota: int, published: Sequence[str]) -> Answer:
     return values
 
 
-def questions(quota: int, published: Sequence[str]) -> tuple[Question, ...]:
+def questions(quota: int, published: Sequence[str] | None) -> tuple[Question, ...]:
     """Return the questions in their order; the domain comes early, to ask the DNS with it.
 
     Args:

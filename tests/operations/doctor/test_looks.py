@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Callable
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from minio.error import S3Error
 
 from components.host import MUST, SHOULD, TOOLS, Condition, passes_senders_on
+from declaration.backup import OnTheHostSettings
 from declaration.host import Ipv6Settings
 from declaration.model import Declaration
 from operations.doctor import cloudflare, delivery, host, smarthost, storage
@@ -279,6 +281,14 @@ def test_the_storage_is_off_the_host(
     qual: Declaration, records: dict[str, list[str]], status: Status
 ) -> None:
     assert see(named("storage-place"), FakeSite(qual), Net(records)).status is status
+
+
+def test_a_storage_that_is_the_host_knowingly_is_told(qual: Declaration) -> None:
+    knowingly = OnTheHostSettings(reason="until the new server comes", until=date(2027, 1, 31))
+    backup = qual.backup.model_copy(update={"server": f"{HOST}:9000", "on_the_host": knowingly})
+    found = see(named("storage-place"), FakeSite(qual.model_copy(update={"backup": backup})))
+    assert found.status is WARN
+    assert "2027-01-31" in found.mend
 
 
 def test_a_storage_that_is_declared_by_its_address_is_compared(qual: Declaration) -> None:

@@ -190,6 +190,14 @@ def test_a_published_address_must_be_a_mailbox(project: Path) -> None:
     assert written["mailboxes"][0]["published"] is True
 
 
+def test_a_company_may_publish_no_address(project: Path) -> None:
+    assert new("--none-published").exit_code == 0
+    file = project / "Pulumi.haus.yaml"
+    declaration = read(load_values(file) | FACTS, source=file.name)
+    assert not declaration.publishes_addresses
+    assert not [one for one in declaration.mailboxes if one.published]
+
+
 def test_quotas_must_fit_the_disk(project: Path) -> None:
     done = new("--quota", "99999")
     assert done.exit_code == 2
