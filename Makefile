@@ -36,7 +36,7 @@ doctor: ## Say what is missing on this machine; OPTIONS=--live looks at the real
 	$$python -m operations.doctor --stack $(STACK) $(OPTIONS)
 
 new: setup ## Write the declaration of a new STACK: asks, or takes OPTIONS="--domain ..."; --look asks the DNS
-	@$(PY) -m operations.new --stack $(STACK) $(OPTIONS)
+	@$(PY) -m operations new --stack $(STACK) $(OPTIONS)
 
 lock: setup ## Pin anew: resolve requirements.in into requirements.txt
 	$(VENV)/bin/uv pip compile --quiet --no-header --no-annotate --python-version 3.11 requirements.in -o requirements.txt

@@ -1,4 +1,4 @@
-"""`python -m operations.doctor`: what is missing here, or in the real accounts. Any Python 3."""
+"""`python -m operations.doctor`: `operations doctor`, on any Python 3."""
 
 import sys
 from os.path import abspath, dirname, join
@@ -15,13 +15,12 @@ def main() -> int:
         sys.stderr.write("  python        {}\n".format(words))  # noqa: UP032 - as above
         return EXIT_MISSING
     try:
-        from operations.doctor.command import app  # noqa: PLC0415 - it needs the packages
-        from operations.site.command import run  # noqa: PLC0415 - as above
+        from operations.doctor.command_line import app  # noqa: PLC0415 - it needs the packages
     except ModuleNotFoundError:
         from operations.doctor import plain  # noqa: PLC0415 - an old Python cannot read it
 
         return plain.main(sys.argv[1:])
-    run(app)
+    app()
     return 0
 
 

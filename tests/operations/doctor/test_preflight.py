@@ -12,7 +12,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from operations.doctor.command import app
+from operations.doctor.command_line import app
 from operations.doctor.preflight import LOOKS, exit_code, preflight, tell
 from operations.prove.model import Proof, Status
 from operations.site.rehearsed import RehearsedSite

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from declaration.mistakes import DeclarationError
 from declaration.reading import check, load_values, read
-from operations.new import __main__ as command
+from operations.new import command_line as command
 from operations.new.draft import ASSUMED, Draft
 from operations.new.interview import Interview
 from operations.new.looking import Sight
@@ -291,7 +291,7 @@ def test_it_asks_on_a_terminal(tmp_path: Path) -> None:
     own, theirs = pty.openpty()
     os.write(own, "".join(f"{line}\n" for line in [*TYPED[:6], "US", *TYPED[6:]]).encode())
     process = subprocess.run(
-        [sys.executable, "-m", "operations.new", "--stack", "of-no-one", "--dry-run"],
+        [sys.executable, "-m", "operations", "new", "--stack", "of-no-one", "--dry-run"],
         cwd=PROJECT, stdin=theirs, capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     os.close(own)

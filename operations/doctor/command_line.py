@@ -33,7 +33,7 @@ def main(
             "rehearsed world; at this machine without either.",
         ),
     ] = None,
-    as_json: JsonOption = False,  # noqa: FBT002 - typer's way
+    as_json: JsonOption = False,
     runs: RunsOption = None,
 ) -> None:
     """Say what is missing on this machine for each command, or what is wrong with the accounts.

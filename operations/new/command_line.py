@@ -1,4 +1,4 @@
-"""`python -m operations.new`: write the declaration of a new stack."""
+"""`python -m operations new`: write the declaration of a new stack."""
 
 import asyncio
 import sys
@@ -22,7 +22,6 @@ from operations.site.command import (
     DryRunOption,
     JsonOption,
     StackOption,
-    run,
 )
 from rehearsal.report import Report
 from rehearsal.stage import Stage, StageError
@@ -185,7 +184,3 @@ def _end(draft: Draft, sight: Sight, stack: str, report: Report, *, dry_run: boo
         for mistake, command in zip(mistakes, commands[1:], strict=True)
     ])  # fmt: skip
     return EXIT_TO_DO if dry_run else EXIT_DONE
-
-
-if __name__ == "__main__":
-    run(app)
