@@ -13,7 +13,7 @@ export HYPOTHESIS_STORAGE_DIRECTORY := $(RUNS)/cache/hypothesis
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lock rehearse prove policy parts engine test test-real lint types check clean stop \
-	preview up guide backup drill mail-update dmarc adopt rotate changes dashboard
+	preview up guide backup drill mail-update dmarc adopt rotate changes dashboard new doctor
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,11 +23,20 @@ help: ## Say what there is
 setup: $(VENV)/.ready ## Make the virtual environment with every pinned package
 
 $(VENV)/.ready: requirements.txt $(wildcard providers/*/pyproject.toml)
-	@test -x $(PY) || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=...")'
+	@test -x $(PY) || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=... (`make doctor` says what else is missing)")'
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	@echo "Installing the pinned packages into $(VENV) ..."
 	@$(PY) -m pip install --quiet --disable-pip-version-check --use-pep517 -r requirements.txt
 	@touch $@
+
+doctor: ## Say what is missing on this machine; OPTIONS=--live looks at the real accounts
+	@# It runs where nothing is set up yet: on the virtual environment if there is one.
+	@python=$(PY); test -x $$python || python=$(PYTHON); \
+	command -v $$python >/dev/null || { echo "  python        there is no $(PYTHON): apt-get install python3 python3-venv" >&2; exit 3; }; \
+	$$python -m operations.doctor --stack $(STACK) $(OPTIONS)
+
+new: setup ## Write the declaration of a new STACK: asks, or takes OPTIONS="--domain ..."; --look asks the DNS
+	@$(PY) -m operations new --stack $(STACK) $(OPTIONS)
 
 lock: setup ## Pin anew: resolve requirements.in into requirements.txt
 	$(VENV)/bin/uv pip compile --quiet --no-header --no-annotate --python-version 3.11 requirements.in -o requirements.txt

@@ -35,6 +35,24 @@ from declaration.names import (
 FIREWALL_UNIT = f"{PROJECT}-firewall.service"
 """The unit that loads it."""
 
+
+@dataclass(frozen=True)
+class Condition:
+    """What a host must or should be like.
+
+    Attributes:
+        name: A word for it.
+        test: Condition of the shell.
+        otherwise: What is wrong where it does not hold, with the way out.
+        seen: Condition of the shell under which `test` says anything; elsewhere nothing is known.
+    """
+
+    name: str
+    test: str
+    otherwise: str
+    seen: str = "true"
+
+
 _TOOLS = {
     "docker": "https://docs.docker.com/engine/install/debian/",
     "git": "apt-get install git",
@@ -44,16 +62,26 @@ _TOOLS = {
     "systemctl": "take a Debian or Ubuntu that systemd starts",
 }
 """Programs that must be there, with the way to have them."""
-_MUST = (
-    (
+TOOLS = tuple(
+    Condition(tool, f"command -v {tool} >/dev/null", f"{tool} is not installed on the host: {way}")
+    for tool, way in _TOOLS.items()
+)
+"""That they are there; what else is asked of the host is asked with them."""
+MUST = (
+    Condition(
+        "compose",
         "docker compose version >/dev/null 2>&1",
         "Docker has no compose plugin: apt-get install docker-compose-plugin",
+        seen="command -v docker",
     ),
-    (
+    Condition(
+        "docker-release",
         "[ \"$(docker version --format '{{.Server.Version}}' | cut -d. -f1)\" -ge 24 ]",
         "Docker is older than 24, or does not answer: bring it up to date",
+        seen="command -v docker",
     ),
-    (
+    Condition(
+        "userland-proxy",
         f"! grep -qsE '\"userland-proxy\": *false' {at('/etc/docker/daemon.json')}",
         (
             "Docker's userland proxy is off in /etc/docker/daemon.json: Traefik reaches nginx "
@@ -61,36 +89,43 @@ _MUST = (
         ),
     ),
 )
-"""What must hold, as a condition of the shell, and otherwise what is wrong with the way out."""
-_SHOULD = (
-    (
+"""What must hold."""
+SHOULD = (
+    Condition(
+        "kernel",
         '[ "$(uname -r | cut -d. -f1)" -ge 5 ]',
         "the kernel is older than 5: bring the host up to date",
     ),
-    (
+    Condition(
+        "clock",
         '[ "$(timedatectl show -p NTPSynchronized --value 2>/dev/null)" != no ]',
         (
             "the clock is not synchronised, so tokens and certificates may be refused: apt-get "
             "install systemd-timesyncd"
         ),
+        seen="timedatectl show -p NTPSynchronized --value | grep -qE '^(yes|no)$'",
     ),
-    (
+    Condition(
+        "swap",
         "[ \"$(awk '/^SwapTotal/ { print $2 }' /proc/meminfo)\" -ge 1000000 ]",
         "there is less than 1 GiB of swap, which Mailcow asks for: make a swap file",
     ),
-    (
+    Condition(
+        "disk",
         "[ \"$(df -Pk /var/lib/docker 2>/dev/null | awk 'END { print $4 }')\" -ge 20971520 ]",
         "less than 20 GiB are free where Docker keeps its images and the mail",
     ),
-    (
+    Condition(
+        "input-policy",
         "! iptables -S INPUT 2>/dev/null | grep -q '^-P INPUT DROP'",
         (
             "the firewall drops what it does not know in INPUT: let the mail ports, and Docker's "
             "networks to Traefik, in"
         ),
+        seen="iptables -S INPUT",
     ),
 )
-"""What should hold on a real host, in the same way; it is told, and ends nothing."""
+"""What should hold on a real host; it is told, and ends nothing."""
 
 
 @dataclass(frozen=True)
@@ -214,9 +249,19 @@ def _docker_keeps_senders() -> str:
     )
 
 
-def _look(condition: str, text: str, otherwise: str) -> str:
+def passes_senders_on() -> Condition:
+    """Return what must hold as well where anyone may come over IPv6."""
+    otherwise = (
+        "Docker hides who sends over IPv6, so that Postfix would relay for the world: update it "
+        "to 27 or later, or leave mail:ipv6 out"
+    )
+    return Condition("ipv6-senders", f"(\n{_docker_keeps_senders()})", otherwise)
+
+
+def _look(condition: Condition, then: str, word: str = "") -> str:
     """Return a line of shell that tells what is wrong where a condition does not hold."""
-    return f"{{ {condition}; }} || {{ echo {shlex.quote(text)} >&2; {otherwise}; }}"
+    text = shlex.quote(f"{word}{condition.otherwise}")
+    return f"{{ {condition.test}; }} || {{ echo {text} >&2; {then}; }}"
 
 
 def _prepare(*, ipv6: bool) -> str:
@@ -225,14 +270,10 @@ def _prepare(*, ipv6: bool) -> str:
     Args:
         ipv6: Whether anyone may come over IPv6, so that Docker must pass on who does.
     """
-    tools = [
-        (f"command -v {tool} >/dev/null", f"{tool} is not installed on the host: {way}")
-        for tool, way in _TOOLS.items()
-    ]
-    looks = [_look(*tool, "missing=1") for tool in tools]
-    more = [_look(*condition, "missing=1") for condition in _MUST]
+    looks = [_look(condition, "missing=1") for condition in TOOLS]
+    more = [_look(condition, "missing=1") for condition in MUST]
     stop = '[ "$missing" = 0 ] || exit 1'
-    advice = [_look(condition, f"advice: {text}", ":") for condition, text in _SHOULD]
+    advice = [_look(condition, ":", "advice: ") for condition in SHOULD]
     open_to_read = " ".join(at(path) for path in (BASE, PROGRAMS, CONFIGURATION))
     for_root = " ".join(at(path) for path in (SECRETS, STATE))
     return (

@@ -9,6 +9,8 @@ import typer
 from typer.core import TyperGroup
 
 VERBS = {
+    "new": "Write the declaration of another company.",
+    "doctor": "Say what this machine lacks, or what is wrong with the real accounts.",
     "prove": "See that mail leaves signed, arrives, and is refused where it should be.",
     "adopt": "Take over an installation that already runs.",
     "backup": "Back the mail up now, or list what there is.",

@@ -1,5 +1,6 @@
 """The front door, in a checkout whose path the shell would take apart."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -7,6 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import PROJECT
+
+
+def described() -> list[str]:
+    """Return the commands that `make help` lists."""
+    return re.findall(r"^([a-z-]+):.*## ", (PROJECT / "Makefile").read_text(), re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", ["a b", "a'b", 'a"b', "a;b", "a$(b)", "é"])

@@ -183,7 +183,10 @@ class _Cli:
 def _program() -> Path:
     program = shutil.which("pulumi")
     if program is None:
-        raise SiteError("there is no pulumi on PATH; without --live the rehearsed world is used")
+        raise SiteError(
+            "there is no pulumi on PATH; without --live the rehearsed world is used, and `make "
+            "doctor` says what else is missing"
+        )
     return Path(program)
 
 

@@ -31,7 +31,7 @@ async def _ports_open(subject: Subject) -> Finding:
     states = await _states(subject, ports)
     details = tuple(f"{port}: {state.value}" for port, state in states.items())
     shut = [port for port, state in states.items() if state is not Port.OPEN]
-    if shut == [25] and states[25] is Port.SILENT and await _no_port_25(subject):
+    if shut == [25] and states[25] is Port.SILENT and await port_25_is_shut_here(subject):
         return unseen(
             "port 25 answers to nobody from this network, ours or another's",
             "open",
@@ -46,7 +46,7 @@ async def _ports_open(subject: Subject) -> Finding:
     return passed(", ".join(map(str, ports)), "open", key=key, details=details)
 
 
-async def _no_port_25(subject: Subject) -> bool:
+async def port_25_is_shut_here(subject: Subject) -> bool:
     """Return whether the smarthost's port 25 is silent too: then it is our network's doing."""
     settings = subject.declaration.smarthost
     found = await subject.net.addresses(settings.row.server(settings.region))
