@@ -47,8 +47,6 @@ def _off_the_host(declaration: Declaration, today: date) -> Iterator[Finding]:
         message = f"{server} is the host itself: what takes the host takes the backup along"
         way_out = "name a server elsewhere, or declare backup.onTheHost with a reason and an end"
         yield ("backup", "server"), f"{message}; {way_out}"
-    elif knowingly is not None and not here:
-        yield ("backup", "onTheHost"), f"{server} is not the host; take it out"
     elif knowingly is not None and knowingly.until < today:
         message = f"{knowingly.until} is over; move the backup to another server"
         yield ("backup", "onTheHost", "until"), message

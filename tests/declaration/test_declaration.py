@@ -165,12 +165,6 @@ MISTAKES: list[tuple[str, Callable[[Values], None], str, str]] = [
         "is over",
     ),
     (
-        "backup that is not on the host",
-        put("backup.onTheHost", {"reason": "no other server yet", "until": "2026-12-01"}),
-        "backup.onTheHost",
-        "is not the host",
-    ),
-    (
         "release over the system",
         put("mailcow.directory", "/etc/mailcow"),
         "mailcow.directory",

@@ -6,6 +6,7 @@ import pytest
 
 from rehearsal.world.authority import CertificateAuthority
 from rehearsal.world.service import AddressBook, Surroundings
+from tests.world.declared import declared
 
 TOKEN = "token-planted-in-this-test-4711"
 
@@ -26,6 +27,6 @@ def surroundings(tmp_path: Path) -> Surroundings:
         root=root,
         authority=CertificateAuthority(tmp_path / "authority"),
         addresses=AddressBook(),
-        config={"domain": "example.pt", "host": {"address": "192.0.2.10"}},
+        config=declared(domain="example.pt", host={"address": "192.0.2.10"}),
         secrets={"cloudflareApiToken": TOKEN},
     )
