@@ -284,7 +284,7 @@ RECORDS = {
             id="DMARC stage",
         ),
         pytest.param(
-            set_to("ipv6", address="2001:db8::25", reverseIsSet=True),
+            set_to("ipv6", address="2a02:4780::25", reverseIsSet=True),
             {
                 "create mx-aaaa": set(), "update host-directories": COMMAND,
                 "update firewall-rules": {"content"}, "update firewall": COMMAND,
