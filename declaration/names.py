@@ -6,7 +6,7 @@ together again. Where a rehearsal declares endpoints, they stand for the public 
 
 from dataclasses import dataclass
 
-from declaration.smarthost import Account, Nexthop
+from declaration.smarthost_providers import Account, Nexthop
 from declaration.zone import WebSettings, ZoneSettings
 
 PROJECT = "po-mail"
@@ -187,7 +187,7 @@ class Names:
 
     @property
     def envelope(self) -> str:
-        """Domain of the envelope sender that the smarthost writes."""
+        """Domain of the envelope sender; empty where the smarthost writes its own."""
         return self.account.envelope
 
     @property

@@ -143,6 +143,8 @@ class Reading:
             found += [self._rephrased(detail) for detail in details]
         else:
             self.parts = {name: getattr(whole, name) for name in Declaration.model_fields}
+        if self._lacks_key():
+            found.append(self._fact("dkimPublicKey"))
         found += cross_part_mistakes(Declaration, self.parts, today or _today())
         self.mistakes = _in_order(found, [*given, *keys])
         self.declaration = None if self.mistakes else whole
@@ -156,6 +158,16 @@ class Reading:
         key = str(error["loc"][0])
         if error["type"] != "missing" or len(error["loc"]) > 1 or key not in _FACTS:
             return rephrase(error, Declaration)
+        return self._fact(key)
+
+    def _lacks_key(self) -> bool:
+        """Tell whether the DKIM key is asked for and missing; names stand for it."""
+        smarthost = self.parts.get("smarthost")
+        names = smarthost is not None and bool(smarthost.dkim_names)
+        return self.parts.get("dkim_public_key") == "" and not names
+
+    def _fact(self, key: str) -> Mistake:
+        """Return the mistake of an account fact that is missing."""
         command, where = _FACTS[key]
         host, monitoring = self.parts.get("host"), self.parts.get("monitoring")
         where = where.format(

@@ -11,6 +11,8 @@ _HOP = re.compile(
     r"(?P<open>\[)?(?P<host>[^\[\]:\s]+|[^\[\]\s]+(?=\]))(?(open)\])(?::(?P<port>\w+))?"
 )
 _REFERENCE = re.compile(r"\$\$|\$(?:\{(?P<braced>\w+)\}|\((?P<round>\w+)\)|(?P<bare>\w+))")
+MANDATORY = ("encrypt", "dane-only", "fingerprint", "verify", "secure")
+"""TLS levels at which nothing is sent in clear, whatever the server offers (TLS_README)."""
 VERIFYING = ("secure", "verify", "fingerprint", "dane-only")
 """TLS levels at which mail waits unless the server has proved who it is (TLS_README)."""
 
@@ -95,6 +97,21 @@ def hop(value: str) -> Hop:
     if match is None:
         raise MistakeError(value, "is no next hop")
     return Hop(match["host"].lower(), match["port"] or "", match["open"] is not None)
+
+
+def wraps(values: Mapping[str, str]) -> bool:
+    """Tell whether TLS begins with the first byte towards every next hop, without STARTTLS.
+
+    Raises:
+        MistakeError: it should, at a level that lets mail go in clear; Postfix then sends nothing.
+    """
+    if values.get("smtp_tls_wrappermode", "no").lower() != "yes":
+        return False
+    level = values.get("smtp_tls_security_level", "")
+    if level not in MANDATORY:
+        lacking = f"asks for smtp_tls_security_level = encrypt or more, not {level or 'may'}"
+        raise MistakeError("smtp_tls_wrappermode", lacking)
+    return True
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,8 @@ from rehearsal.world.smtp_listener import Listener
 ADDRESS = "198.51.100.25"
 """Public address of the rehearsed smarthost (TEST-NET-2, RFC 5737)."""
 
-SUBMISSION_PORTS = (25, 587, 2587)
-"""Ports on which Resend takes STARTTLS."""
+SUBMISSION_PORTS = {25: False, 587: False, 2587: False, 465: True, 2465: True}
+"""Ports on which both take mail, each with whether TLS begins there with the first byte."""
 
 
 @dataclass(frozen=True)
@@ -138,18 +138,21 @@ class Smarthost(Service):
             names.add_outside(server, "A", house.address)
         folder = world.folder / "smarthost" / house.name
         folder.mkdir(parents=True, exist_ok=True)
-        listener = Listener(
-            _Door(self, house),
-            hostname=house.servers[0],
-            tls=world.authority.server_context(house.servers, folder),
-            authenticator=_Door(self, house).authenticate,
-            require_starttls=True,
-            auth_required=True,
-        )
-        port = await listener.start()
-        self._listeners.append(listener)
-        for public in SUBMISSION_PORTS:
-            world.addresses.publish(house.address, public, port)
+        tls = world.authority.server_context(house.servers, folder)
+        for implicit in (False, True):
+            listener = Listener(
+                _Door(self, house),
+                hostname=house.servers[0],
+                tls=tls,
+                implicit_tls=implicit,
+                authenticator=_Door(self, house).authenticate,
+                require_starttls=True,
+                auth_required=True,
+            )
+            port = await listener.start()
+            self._listeners.append(listener)
+            for public in (one for one, begins in SUBMISSION_PORTS.items() if begins == implicit):
+                world.addresses.publish(house.address, public, port)
 
     async def stop(self) -> None:
         """Stop listening."""

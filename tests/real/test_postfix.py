@@ -19,6 +19,7 @@ import pytest
 
 from components.onhost import queue_metrics
 from declaration.model import Declaration
+from declaration.reading import read
 from operations.prove.model import Station
 from rehearsal.world.authority import self_signed
 from tests.real import postfix_instance
@@ -134,6 +135,23 @@ def test_a_message_leaves_with_a_login_over_verified_tls(run: Run) -> None:
         assert await host.listing() == ""
 
     run(body)
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_a_message_leaves_over_tls_from_the_first_byte(
+    kind: str, tmp_path: Path, qual_values: dict[str, Any]
+) -> None:
+    if kind == "genuine":
+        need_mail_parts()
+    declared = read(qual_values | {"smarthost": {"port": 2465}}, source="Pulumi.qual.yaml")
+
+    async def body(host: MailHost) -> None:
+        taken = await host.submit()
+        assert (taken["state"], taken["relay"]) == ("delivered", f"{RELAY}:2465"), taken
+        assert taken["tls"] in {"TLSv1.2", "TLSv1.3"}
+        assert len(host.smarthost._accepted) == 1
+
+    _runner(kind, tmp_path, declared)(body)
 
 
 def test_a_bounce_to_somebody_outside_leaves_through_the_smarthost_too(run: Run) -> None:
