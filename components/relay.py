@@ -7,9 +7,9 @@ its login) and the TLS policy maps (Mailcow's own overrides and the DANE/MTA-STS
 working for every other destination). Ours comes first, so neither can weaken it.
 
 On a port where TLS begins with the first byte Postfix has to be told so for its client as a whole
-(`smtp_tls_wrappermode`), and that asks for `smtp_tls_security_level = encrypt` or more, in
-Mailcow's `main.cf` it is less (https://www.postfix.org/TLS_README.html#client_smtps). All mail
-leaves by that one port, and the policy map still asks for the smarthost's name.
+(`smtp_tls_wrappermode`), together with `smtp_tls_security_level = encrypt` or more (postconf(5));
+Mailcow's `main.cf` has less. All mail leaves by that one port, and the policy map still asks for
+the smarthost's name there.
 
 The start script of Postfix writes `myhostname` as the first line itself and drops every other
 line with that word; the file is written in exactly that shape, or it would drift for ever. It

@@ -99,17 +99,20 @@ def hop(value: str) -> Hop:
     return Hop(match["host"].lower(), match["port"] or "", match["open"] is not None)
 
 
-def wraps(values: Mapping[str, str]) -> bool:
-    """Tell whether TLS begins with the first byte towards every next hop, without STARTTLS.
+def wraps(values: Mapping[str, str], level: str) -> bool:
+    """Tell whether TLS begins with the first byte, without STARTTLS (smtp_tls_wrappermode).
+
+    Args:
+        values: The parameters.
+        level: TLS level at the next hop, which the policy map may set higher than they do.
 
     Raises:
-        MistakeError: it should, at a level that lets mail go in clear; Postfix then sends nothing.
+        MistakeError: it should, and the level lets mail go in clear, which postconf(5) rules out.
     """
     if values.get("smtp_tls_wrappermode", "no").lower() != "yes":
         return False
-    level = values.get("smtp_tls_security_level", "")
     if level not in MANDATORY:
-        lacking = f"asks for smtp_tls_security_level = encrypt or more, not {level or 'may'}"
+        lacking = f"asks for the TLS level encrypt or more, not {level or 'none'}"
         raise MistakeError("smtp_tls_wrappermode", lacking)
     return True
 

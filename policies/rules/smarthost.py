@@ -104,7 +104,8 @@ def _tls(stack: Stack) -> Iterator[Finding]:
         if level == "none" or parameters.get("smtp_use_tls") == "no":
             message = "TLS is switched off for outbound mail"
             yield Finding(message, key, _resource(stack, _EXTRA), level)
-        yield from _begins_rightly(stack)
+        if _known(stack, _TLS):
+            yield from _begins_rightly(stack)
     if _known(stack, _TLS):
         policy = _entries(stack, _TLS).get(nexthop(stack), "")
         if not postfix.tls_policy(policy).verifies(postfix.hop(nexthop(stack)).host):
@@ -116,10 +117,12 @@ def _begins_rightly(stack: Stack) -> Iterator[Finding]:
     """Yield where TLS does not begin as the smarthost expects it on its port."""
     resource, key = _resource(stack, _EXTRA), "mail:smarthost.port"
     declared = stack.declaration.names.nexthop.implicit_tls
+    policy = _entries(stack, _TLS).get(nexthop(stack), "")
+    level = policy or stack.postfix.get("smtp_tls_security_level", "")
     try:
-        wraps = postfix.wraps(stack.postfix)
+        wraps = postfix.wraps(stack.postfix, postfix.tls_policy(level).level)
     except MistakeError as error:
-        yield Finding(f"no mail leaves: {error}", key, resource, str(error))
+        yield Finding(str(error), key, resource, str(error))
         return
     if wraps != declared:
         begins = "with the first byte" if declared else "by STARTTLS"

@@ -78,11 +78,11 @@ def test_a_policy_keeps_what_it_does_not_judge() -> None:
 
 @pytest.mark.parametrize("level", ["encrypt", "secure"])
 def test_tls_begins_with_the_first_byte_at_a_level_that_is_mandatory(level: str) -> None:
-    assert wraps({"smtp_tls_wrappermode": "yes", "smtp_tls_security_level": level})
-    assert not wraps({"smtp_tls_security_level": level})
+    assert wraps({"smtp_tls_wrappermode": "yes"}, level)
+    assert not wraps({}, level)
 
 
 @pytest.mark.parametrize("level", ["", "may", "dane", "none"])
-def test_tls_from_the_first_byte_at_a_milder_level_sends_nothing(level: str) -> None:
+def test_tls_from_the_first_byte_is_not_for_a_milder_level(level: str) -> None:
     with pytest.raises(MistakeError, match="encrypt or more"):
-        wraps({"smtp_tls_wrappermode": "yes", "smtp_tls_security_level": level})
+        wraps({"smtp_tls_wrappermode": "yes"}, level)

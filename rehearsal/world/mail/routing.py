@@ -98,15 +98,13 @@ def _relay(directory: Path, settings: dict[str, str]) -> Relay | None:
     policies = _read_map(directory, settings.get("smtp_tls_policy_maps", ""))
     policy = policies.get(nexthop, settings.get("smtp_tls_security_level", "may"))
     level = postfix.tls_policy(policy).level
-    # Behind our extra.cf stands Mailcow's main.cf, where the level is `dane`.
-    wraps = postfix.wraps({"smtp_tls_security_level": "dane"} | settings)
     return Relay(
         nexthop=nexthop,
         host=found["host"],
         port=int(found["port"] or 25),
         login=login,
         tls={"verify": "secure", "dane": "may", "none": "none"}.get(level, level),
-        implicit_tls=wraps,
+        implicit_tls=postfix.wraps(settings, level),
     )
 
 
