@@ -170,6 +170,7 @@ def _names_of(declaration: Declaration) -> Names:
             (*declaration.operator_addresses, host.address, traefik.backend_address)
         ),
         ipv6=declaration.ipv6 is not None,
+        existing_certificate=declaration.certificate.existing,
         mta_sts_policy=policy_text(declaration.zone.mta_sts, mail_host(domain, declaration.zone)),
     )
 

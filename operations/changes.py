@@ -230,7 +230,10 @@ def pages(runs: Path) -> dict[str, str]:
     other = Stage(PROJECT, OTHER_STACK, runs)
     world = other.start_world(parent=os.getpid())
     try:
-        found["domain.md"] = company_page(other, other.engine(world).preview())
+        outcome = other.engine(world).preview()
+        if not outcome.ok:
+            raise SiteError("; ".join(one.message for one in outcome.errors))
+        found["domain.md"] = company_page(other, outcome)
     finally:
         other.stop_world()
     return found

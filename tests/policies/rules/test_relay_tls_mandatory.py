@@ -3,12 +3,8 @@
 The login and the mail reach the smarthost over TLS, with its name verified.
 """
 
-from policies import stack_of
-from policies.program import prepare
-from policies.recording import record
 from policies.stack import Stack
-from tests.conftest import FACTS, PROJECT
-from tests.policies.planting import TODAY, messages, refused, replaced
+from tests.policies.planting import deployed, messages, refused, replaced
 
 RULE = "relay-tls-mandatory"
 
@@ -35,19 +31,12 @@ def test_a_policy_with_options_passes(good: Stack) -> None:
     assert messages(RULE, stack) == []
 
 
-def deployed(**smarthost: object) -> Stack:
-    """Return the stack that another smarthost makes."""
-    given = prepare(PROJECT / "Pulumi.qual.yaml", {**FACTS, "smarthost": smarthost}, TODAY)
-    resources = record(PROJECT, given.configuration)
-    return stack_of(given.declaration, resources, today=TODAY, evidence={})
-
-
 def test_tls_from_the_first_byte_is_taken_where_it_is_declared() -> None:
-    assert refused(deployed(provider="resend", port=465)) == set()
+    assert refused(deployed(smarthost={"port": 465})) == set()
 
 
 def test_tls_that_begins_otherwise_than_declared_is_refused() -> None:
-    wrapped = deployed(provider="resend", port=2465)
+    wrapped = deployed(smarthost={"port": 2465})
     plain = replaced("smarthost-extra-cf", "smtp_tls_wrappermode = yes\n", "")(wrapped)
 
     assert "begins it the other way" in " ".join(messages(RULE, plain))
@@ -61,6 +50,6 @@ def test_tls_from_the_first_byte_where_starttls_is_spoken_is_refused(good: Stack
 
 
 def test_tls_from_the_first_byte_at_a_milder_level_is_refused() -> None:
-    stack = replaced("smarthost-tls-policy", "secure", "may")(deployed(port=2465))
+    stack = replaced("smarthost-tls-policy", "secure", "may")(deployed(smarthost={"port": 2465}))
 
     assert "encrypt or more" in " ".join(messages(RULE, stack))
