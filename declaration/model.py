@@ -23,7 +23,7 @@ from declaration.names import (
     mail_host,
     web_hosts,
 )
-from declaration.people import AliasSettings, MailboxSettings
+from declaration.people import AliasSettings, ImportSettings, MailboxSettings
 from declaration.settings import Day, DomainName, Network, Settings, ShownName
 from declaration.smarthost import SmarthostSettings, TransactionalSender
 from declaration.smarthost_providers import Account
@@ -75,6 +75,8 @@ class Declaration(Settings):
     """Mailboxes."""
     aliases: tuple[AliasSettings, ...] = ()
     """Aliases."""
+    imports: tuple[ImportSettings, ...] = ()
+    """Old mail that is moved in."""
     publishes_addresses: bool = True
     """Whether the company shows any address on its website; false for one that shows none."""
     protect_mailboxes: bool = True
@@ -187,6 +189,7 @@ def _account(domain: str, settings: SmarthostSettings, dkim: str) -> Account:
         second=(second.selector, second.public_key) if second else None,
         dkim_names=tuple(settings.dkim_names.items()),
         verification=settings.verification,
+        spf=settings.row.spf,
     )
 
 

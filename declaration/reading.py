@@ -43,9 +43,18 @@ _FACTS = {
 """How each account fact is set, and where it is found."""
 
 
+def asks_for_key(values: Mapping[str, object]) -> bool:
+    """Tell whether the DKIM key is asked for: where the account shows names, they stand for it."""
+    smarthost = values.get("smarthost")
+    return not (isinstance(smarthost, Mapping) and smarthost.get("dkimNames"))
+
+
 def secret_keys(declaration: Declaration) -> dict[str, str]:
     """Return the key of every secret that this declaration needs, with where it is found."""
-    return secrets.keys(mailbox.name for mailbox in declaration.mailboxes)
+    return secrets.keys(
+        (mailbox.name for mailbox in declaration.mailboxes),
+        (source.name for source in declaration.imports),
+    )
 
 
 def read(
@@ -151,8 +160,15 @@ class Reading:
 
     def mailbox_names(self) -> list[str] | None:
         """Return the local parts of the mailboxes; None when they are not valid."""
-        mailboxes = self.parts.get("mailboxes")
-        return None if mailboxes is None else [mailbox.name for mailbox in mailboxes]
+        return self._names("mailboxes")
+
+    def import_names(self) -> list[str] | None:
+        """Return the names of the imports; None when they are not valid."""
+        return self._names("imports")
+
+    def _names(self, part: str) -> list[str] | None:
+        entries = self.parts.get(part)
+        return None if entries is None else [entry.name for entry in entries]
 
     def _rephrased(self, error: ErrorDetails) -> Mistake:
         key = str(error["loc"][0])

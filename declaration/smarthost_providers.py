@@ -34,6 +34,7 @@ class Account:
         second: Another selector with its record, while selectors are changed.
         dkim_names: Selectors, each with the name that the account lets it point at.
         verification: Text by which the account knows the domain, where it asks for one.
+        spf: Domain whose SPF record lists the smarthost's senders; empty where none is named.
     """
 
     domain: str
@@ -45,6 +46,7 @@ class Account:
     second: tuple[str, str] | None = None
     dkim_names: tuple[tuple[str, str], ...] = ()
     verification: str | None = None
+    spf: str = ""
 
 
 @dataclass(frozen=True)

@@ -154,6 +154,50 @@ def test_a_message_leaves_over_tls_from_the_first_byte(
     _runner(kind, tmp_path, declared)(body)
 
 
+_KEPT = {"apexSpf": "v=spf1 mx include:spf.example.net -all"}
+_OTHERS: dict[str, dict[str, Any]] = {
+    "keeps the envelope": {
+        "smarthost": {
+            "provider": "other", "host": "relay.example.net", "user": "company", "region": "DE",
+            "spfInclude": "spf.example.net", "port": 465, "selector": "k1",
+        },
+        "zone": _KEPT,
+    },
+    "writes its own, and keeps the key": {
+        "smarthost": {
+            "provider": "brevo", "user": "x@smtp-brevo.com", "region": "FR", "port": 2525,
+            "selector": "brevo1", "dkimNames": {"brevo1": "b1.company.dkim.brevo.com"},
+        },
+        "dkimPublicKey": "",
+    },
+    "has two exchangers": {
+        "smarthost": {"provider": "mailgun", "user": "postmaster@send", "selector": "s1"},
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", _OTHERS)
+def test_a_message_leaves_through_another_smarthost(
+    what: str, tmp_path: Path, qual_values: dict[str, Any]
+) -> None:
+    values = {key: value for key, value in (qual_values | _OTHERS[what]).items() if value != ""}
+    declared = read(values, source="Pulumi.qual.yaml")
+    nexthop = declared.names.nexthop
+
+    async def body(host: MailHost) -> None:
+        taken = await host.submit()
+        assert (taken["state"], taken["relay"]) == (
+            "delivered", f"{nexthop.host}:{nexthop.port}",
+        ), taken  # fmt: skip
+        seen = host.receiver.received[-1]
+        envelope = declared.names.envelope or f"bounces.{nexthop.host}"
+        assert seen["envelope"].endswith(f"@{envelope}")
+        verdict = seen["verdict"]
+        assert (verdict["spf"], verdict["dkim"], verdict["dmarc"]) == ("pass",) * 3, verdict
+
+    _runner("stand-in", tmp_path, declared)(body)
+
+
 def test_a_bounce_to_somebody_outside_leaves_through_the_smarthost_too(run: Run) -> None:
     async def body(host: MailHost) -> None:
         taken = await host.notify(host.guest)
