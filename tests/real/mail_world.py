@@ -417,6 +417,10 @@ class MailHost:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
         return proof
 
+    def net(self) -> Net:
+        """Return the rehearsed internet as an operation sees it."""
+        return _Net(self)
+
     @abstractmethod
     async def queue(self) -> list[dict[str, Any]]:
         """Return the messages that went outside or wait, as the world shows them."""

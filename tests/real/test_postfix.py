@@ -13,7 +13,8 @@ from collections.abc import Awaitable, Callable
 from email import message_from_bytes
 from email.message import Message
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -21,6 +22,8 @@ from components.onhost import queue_metrics
 from declaration.model import Declaration
 from declaration.reading import read
 from operations.prove.model import Station
+from operations.rotate.departure import smarthost_answers
+from operations.site.model import Site
 from rehearsal.world.authority import self_signed
 from tests.real import postfix_instance
 from tests.real.both import BOTH
@@ -150,6 +153,12 @@ def test_a_message_leaves_over_tls_from_the_first_byte(
         assert (taken["state"], taken["relay"]) == ("delivered", f"{RELAY}:2465"), taken
         assert taken["tls"] in {"TLSv1.2", "TLSv1.3"}
         assert len(host.smarthost._accepted) == 1
+        proof = await host.prove(Station.RELAY)
+        assert [one.id for one in proof.causes] == []
+        # A rotation logs in at the smarthost itself.
+        site = cast("Site", SimpleNamespace(declaration=declared, net=host.net()))
+        assert await smarthost_answers(site, SECRET)
+        assert not await smarthost_answers(site, "re_another")
 
     _runner(kind, tmp_path, declared)(body)
 
