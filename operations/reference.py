@@ -37,8 +37,8 @@ from the settings in `declaration/`; do not edit it.
 Examples are those of `Pulumi.qual.yaml` where it has the key. What follows was seen by changing
 the key there (`python -m operations.following`): the resources that differ, by their names, of
 which four of each kind are told. Where nothing does, the key serves checks, policies and operations
-alone, or a choice that `qual` has not made. What a thing is called is its resource's name; which file, record or object it is shows in
-a preview.
+alone, or a choice that `qual` has not made. Which file, record or object a resource is shows in a
+preview.
 
 A key that is not listed here is refused. `pulumi preview` tells every mistake at once, before
 anything is touched. Write dates in quotes: `pulumi config set` rewrites a bare one as a moment.
