@@ -85,6 +85,8 @@ people = PeopleComponent(
         restart_sogo=not mailcow.skip_sogo,
         protect=declaration.protect_mailboxes,
         passwords=secrets.passwords,
+        imports=declaration.imports,
+        import_passwords=secrets.import_passwords,
     ),
     pulumi.ResourceOptions(
         providers=[open_mailcow(names, stack.api_key)], depends_on=[stack.started]

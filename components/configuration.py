@@ -12,7 +12,7 @@ from declaration.lines import located
 from declaration.mistakes import PREFIX, DeclarationError
 from declaration.model import Declaration
 from declaration.reading import Reading, sealed_needlessly
-from declaration.secrets import PASSWORD
+from declaration.secrets import IMPORT_PASSWORD, PASSWORD
 from declaration.stack_file import ENGINE
 
 
@@ -28,6 +28,7 @@ class Secrets:
         storage_secret_key: Secret key of the MinIO administrator.
         backup_passphrase: Passphrase of the encrypted archives.
         passwords: Password of each mailbox, by local part.
+        import_passwords: Password at the server of each import, by its name.
         spamhaus_dqs_key: Key to Spamhaus' lists, None without one.
     """
 
@@ -38,15 +39,19 @@ class Secrets:
     storage_secret_key: pulumi.Output[str]
     backup_passphrase: pulumi.Output[str]
     passwords: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
+    import_passwords: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
     spamhaus_dqs_key: pulumi.Output[str] | None = None
 
 
-def from_configuration(config: pulumi.Config, mailboxes: Iterable[str]) -> Secrets:
+def from_configuration(
+    config: pulumi.Config, mailboxes: Iterable[str], imports: Iterable[str]
+) -> Secrets:
     """Return the secrets of the stack that is being deployed.
 
     Args:
         config: The configuration, in which every secret is set.
         mailboxes: Local parts of the declared mailboxes.
+        imports: Names of the declared imports.
     """
     return Secrets(
         cloudflare_api_token=config.require_secret("cloudflareApiToken"),
@@ -56,6 +61,7 @@ def from_configuration(config: pulumi.Config, mailboxes: Iterable[str]) -> Secre
         storage_secret_key=config.require_secret("storageSecretKey"),
         backup_passphrase=config.require_secret("backupPassphrase"),
         passwords={name: config.require_secret(PASSWORD + name) for name in mailboxes},
+        import_passwords={name: config.require_secret(IMPORT_PASSWORD + name) for name in imports},
         spamhaus_dqs_key=config.get_secret("spamhausDqsKey"),
     )
 
@@ -78,7 +84,7 @@ def from_config() -> tuple[Declaration, Secrets]:
     hidden = {key: given[key] for key in given if key in sealed and secrets.names_secret(key)}
     plain = {key: value for key, value in given.items() if key not in hidden}
     reading = Reading(plain)
-    names = reading.mailbox_names()
+    names, imports = reading.mailbox_names(), reading.import_names()
     mistakes = [
         *(sealed_needlessly(key) for key in plain if key in sealed),
         *(
@@ -86,8 +92,8 @@ def from_config() -> tuple[Declaration, Secrets]:
             for mistake in reading.mistakes
             if mistake.path.removeprefix(PREFIX) not in sealed
         ),
-        *secrets.mistakes(hidden, names),
+        *secrets.mistakes(hidden, names, imports),
     ]
-    if reading.declaration is None or names is None or mistakes:
+    if reading.declaration is None or names is None or imports is None or mistakes:
         raise pulumi.RunError(str(DeclarationError(source, located(mistakes, Path(source)))))
-    return reading.declaration, from_configuration(pulumi.Config("mail"), names)
+    return reading.declaration, from_configuration(pulumi.Config("mail"), names, imports)

@@ -1,17 +1,19 @@
-"""People: mailboxes and aliases, as Mailcow objects."""
+"""People: mailboxes, aliases and the old mail that is moved in, as Mailcow objects."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pulumi
 
 import pulumi_mailcow as mailcow
-from declaration.people import AliasSettings, MailboxSettings, goto, local_target
+from declaration.people import AliasSettings, ImportSettings, MailboxSettings, goto, local_target
 
 _NO_LIMIT = 10_000
 """Mailboxes and aliases that Mailcow lets the domain have. The declaration is the limit; one that
 followed their number would have to be raised before an addition and lowered after a removal."""
 _DEFAULT_QUOTA_MIB = 3072
+_IMAPS = 993
+"""Port on which TLS begins with the first byte; Mailcow calls that SSL, and STARTTLS TLS."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class PeopleArgs:
         protect: Whether a mailbox is protected from deletion.
         passwords: First password of each mailbox, by local part. A person who changes it keeps
             the new one; changing the declared one sets it again.
+        imports: Old mail that is moved in.
+        import_passwords: Password at the server of each import, by its name.
     """
 
     company: str
@@ -38,6 +42,8 @@ class PeopleArgs:
     restart_sogo: bool
     protect: bool
     passwords: Mapping[str, pulumi.Input[str]]
+    imports: Sequence[ImportSettings] = ()
+    import_passwords: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
 
 
 class PeopleComponent(pulumi.ComponentResource):
@@ -80,7 +86,25 @@ class PeopleComponent(pulumi.ComponentResource):
         )
         self.mailboxes = {mailbox.name: self._mailbox(mailbox, args) for mailbox in args.mailboxes}
         self.aliases = {alias.name: self._alias(alias, args.domain) for alias in args.aliases}
+        for source in args.imports:
+            self._import(source, args)
         self.register_outputs({})
+
+    def _import(self, settings: ImportSettings, args: PeopleArgs) -> None:
+        """Declare one job; nothing is deleted, neither there nor here."""
+        mailcow.SyncJob(
+            f"import-{settings.name}",
+            username=f"{settings.mailbox}@{args.domain}",
+            host1=settings.server,
+            port1=settings.port,
+            enc1="SSL" if settings.port == _IMAPS else "TLS",
+            user1=settings.user,
+            password1=pulumi.Output.secret(args.import_passwords[settings.name]),
+            subfolder2=settings.folder,
+            mins_interval=settings.every_minutes,
+            delete2duplicates=False,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self.mailboxes[settings.mailbox]]),
+        )
 
     def _mailbox(self, settings: MailboxSettings, args: PeopleArgs) -> mailcow.Mailbox:
         return mailcow.Mailbox(

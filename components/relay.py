@@ -6,6 +6,11 @@ repeated here with ours in front: the SASL maps (a sender-dependent relayhost se
 its login) and the TLS policy maps (Mailcow's own overrides and the DANE/MTA-STS look-up go on
 working for every other destination). Ours comes first, so neither can weaken it.
 
+On a port where TLS begins with the first byte Postfix has to be told so for its client as a whole
+(`smtp_tls_wrappermode`), together with `smtp_tls_security_level = encrypt` or more (postconf(5));
+Mailcow's `main.cf` has less. All mail leaves by that one port, and the policy map still asks for
+the smarthost's name there.
+
 The start script of Postfix writes `myhostname` as the first line itself and drops every other
 line with that word; the file is written in exactly that shape, or it would drift for ever. It
 also passes the file through `echo -e`, so there is no backslash in it.
@@ -19,7 +24,7 @@ import pulumi
 
 import pulumi_host
 from declaration.names import Names
-from declaration.smarthost import Nexthop
+from declaration.smarthost_providers import Nexthop
 
 POSTFIX = "data/conf/postfix"
 """Directory of Postfix's configuration, below the directory of the release."""
@@ -49,6 +54,7 @@ def render_extra_cf(mail_host: str, nexthop: Nexthop, *, ipv6: bool) -> str:
     """
     logins = ", ".join((f"texthash:{_INSIDE}/{_LOGIN_MAP}", *_MAILCOW_LOGIN_MAPS))
     policies = ", ".join((f"texthash:{_INSIDE}/{_TLS_POLICY}", *_MAILCOW_TLS_POLICIES))
+    wrapped = _WRAPPED if nexthop.implicit_tls else ""
     return f"""\
 myhostname = {mail_host}
 # Written by Pulumi; the next `pulumi up` undoes edits.
@@ -66,6 +72,13 @@ smtp_sasl_auth_soft_bounce = yes
 smtp_sasl_password_maps = {logins}
 # TLS with a verified name towards the smarthost, or the message waits.
 smtp_tls_policy_maps = {policies}
+{wrapped}"""
+
+
+_WRAPPED = """\
+# On this port TLS begins with the first byte, without STARTTLS.
+smtp_tls_wrappermode = yes
+smtp_tls_security_level = encrypt
 """
 
 

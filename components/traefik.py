@@ -1,7 +1,8 @@
 """Traefik's dynamic file: exactly the declared hosts, one backend, the public certificate.
 
 Every router asks for the same certificate: the mail host first, then the web hosts. Postfix and
-Dovecot answer under the mail host's name, and Mailcow hands out addresses on it.
+Dovecot answer under the mail host's name, and Mailcow hands out addresses on it. Where one exists
+that covers all of them, such as a wildcard, no router asks: Traefik picks what it keeps by name.
 
 Traefik itself puts the client's address, scheme and host into X-Forwarded-For, -Proto and -Host
 and drops what a client sent under those names; nginx believes them from `TRUSTED_PROXIES`. The
@@ -54,8 +55,8 @@ class Domain(TypedDict):
     sans: list[str]
 
 
-class RouterTls(TypedDict):
-    """TLS of a router."""
+class RouterTls(TypedDict, total=False):
+    """TLS of a router; without a word it takes what Traefik keeps for the name already."""
 
     certResolver: str
     domains: list[Domain]
@@ -116,7 +117,8 @@ class Routes:
 
     Attributes:
         rules: Rule of each router, by the label of its host.
-        certificate_names: Names of the certificate, the mail host first.
+        certificate_names: Names of the certificate to ask for, the mail host first; empty where
+            one that covers them exists.
         entry_point: Entry point for HTTPS.
         certificate_resolver: Certificate resolver.
         backend: URL of nginx.
@@ -163,7 +165,7 @@ def routes_of(traefik: TraefikSettings, names: Names) -> Routes:
     rules[names.label(names.mail_host)] = mail_host_rule(names.mail_host)
     return Routes(
         rules=rules,
-        certificate_names=names.certificate_names,
+        certificate_names=() if names.existing_certificate else names.certificate_names,
         entry_point=traefik.entry_point,
         certificate_resolver=traefik.certificate_resolver,
         backend=names.backend,
@@ -172,16 +174,12 @@ def routes_of(traefik: TraefikSettings, names: Names) -> Routes:
 
 def dynamic_file(routes: Routes) -> DynamicFile:
     """Return the dynamic file as a value."""
-    main, *others = routes.certificate_names
     routers: dict[str, Router] = {
         f"{PROJECT}-{re.sub('[^a-z0-9-]', '-', label)}": {
             "entryPoints": [routes.entry_point],
             "rule": rule,
             "service": PROJECT,
-            "tls": {
-                "certResolver": routes.certificate_resolver,
-                "domains": [{"main": main, "sans": list(others)}],
-            },
+            "tls": _tls(routes),
         }
         for label, rule in routes.rules.items()
     }
@@ -199,6 +197,16 @@ def dynamic_file(routes: Routes) -> DynamicFile:
             },
             "serversTransports": {PROJECT: {"insecureSkipVerify": True}},
         }
+    }
+
+
+def _tls(routes: Routes) -> RouterTls:
+    if not routes.certificate_names:
+        return {}
+    main, *others = routes.certificate_names
+    return {
+        "certResolver": routes.certificate_resolver,
+        "domains": [{"main": main, "sans": others}],
     }
 
 

@@ -45,7 +45,11 @@ def _smarthost(declaration: Declaration) -> Sender:
     )  # fmt: skip
     return Sender(
         smarthost.row.title,
-        selectors=(smarthost.selector, *((second.selector,) if second else ())),
-        envelopes=(account.envelope,),
+        selectors=(
+            smarthost.selector,
+            *((second.selector,) if second else ()),
+            *smarthost.dkim_names,
+        ),
+        envelopes=(account.envelope,) if account.envelope else (),
         companion=".".join(next(hosts, "").split(".")[-2:]),
     )

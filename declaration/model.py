@@ -23,9 +23,10 @@ from declaration.names import (
     mail_host,
     web_hosts,
 )
-from declaration.people import AliasSettings, MailboxSettings
+from declaration.people import AliasSettings, ImportSettings, MailboxSettings
 from declaration.settings import Day, DomainName, Network, Settings, ShownName
-from declaration.smarthost import Account, Nexthop, SmarthostSettings, TransactionalSender
+from declaration.smarthost import SmarthostSettings, TransactionalSender
+from declaration.smarthost_providers import Account
 from declaration.traefik import TraefikSettings
 from declaration.zone import WebSettings, ZoneSettings, policy_text
 
@@ -74,6 +75,8 @@ class Declaration(Settings):
     """Mailboxes."""
     aliases: tuple[AliasSettings, ...] = ()
     """Aliases."""
+    imports: tuple[ImportSettings, ...] = ()
+    """Old mail that is moved in."""
     publishes_addresses: bool = True
     """Whether the company shows any address on its website; false for one that shows none."""
     protect_mailboxes: bool = True
@@ -94,8 +97,9 @@ class Declaration(Settings):
     # What only the operator's accounts can tell; public, but nothing that could be invented.
     host_key: str
     """Public SSH host key of the host, as in known_hosts: `ssh-ed25519 AAAA...`."""
-    dkim_public_key: str
-    """Value of the DKIM record that the smarthost's account shows: `p=MIGf...`."""
+    dkim_public_key: str = ""
+    """Value of the DKIM record that the smarthost's account shows: `p=MIGf...`. Required unless the
+    account shows names instead, which are then `smarthost.dkimNames`."""
     exporter_digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
     """Digest of the exporter's image, as `docker buildx imagetools inspect` shows it:
     `sha256:` and 64 hexadecimal digits."""
@@ -128,7 +132,6 @@ def _names_of(declaration: Declaration) -> Names:
     host, traefik = declaration.host, declaration.traefik
     release, elsewhere = declaration.mailcow.release, endpoints.repository
     account = _account(domain, declaration.smarthost, declaration.dkim_public_key)
-    row = declaration.smarthost.row
     reached, ssh = endpoints.ssh or host.ssh, host.ssh
     return Names(
         domain=domain,
@@ -161,7 +164,7 @@ def _names_of(declaration: Declaration) -> Names:
             elsewhere.commit_of(release.tag, release.commit) if elsewhere else release.commit,
         ),
         account=account,
-        nexthop=Nexthop(row.server(account.region), row.port, row.login(account)),
+        nexthop=declaration.smarthost.row.nexthop(account, declaration.smarthost.port),
         # Besides the operators', two addresses of the host: processes and containers on it reach
         # Traefik at the public address, and Traefik then reports that address or, for containers
         # in other Docker networks, its own network's gateway as the client.
@@ -169,6 +172,7 @@ def _names_of(declaration: Declaration) -> Names:
             (*declaration.operator_addresses, host.address, traefik.backend_address)
         ),
         ipv6=declaration.ipv6 is not None,
+        existing_certificate=declaration.certificate.existing,
         mta_sts_policy=policy_text(declaration.zone.mta_sts, mail_host(domain, declaration.zone)),
     )
 
@@ -178,11 +182,14 @@ def _account(domain: str, settings: SmarthostSettings, dkim: str) -> Account:
     return Account(
         domain=domain,
         region=settings.region,
-        envelope=f"{settings.envelope_label}.{domain}",
+        envelope=settings.row.envelope_domain(settings.envelope_label, domain),
         selector=settings.selector,
         dkim=dkim,
         user=settings.user,
         second=(second.selector, second.public_key) if second else None,
+        dkim_names=tuple(settings.dkim_names.items()),
+        verification=settings.verification,
+        spf=settings.row.spf,
     )
 
 

@@ -6,7 +6,7 @@ together again. Where a rehearsal declares endpoints, they stand for the public 
 
 from dataclasses import dataclass
 
-from declaration.smarthost import Account, Nexthop
+from declaration.smarthost_providers import Account, Nexthop
 from declaration.zone import WebSettings, ZoneSettings
 
 PROJECT = "po-mail"
@@ -149,6 +149,7 @@ class Names:
         nexthop: The smarthost as Postfix addresses it.
         api_clients: Addresses from which Mailcow's API may be used.
         ipv6: Whether mail goes over IPv6 too.
+        existing_certificate: Names of the certificate that is there already; empty for a new one.
         mta_sts_policy: What `mta-sts.<domain>` serves; None without a policy.
     """
 
@@ -173,11 +174,12 @@ class Names:
     nexthop: Nexthop
     api_clients: tuple[str, ...]
     ipv6: bool
+    existing_certificate: tuple[str, ...]
     mta_sts_policy: str | None
 
     @property
     def certificate_names(self) -> tuple[str, ...]:
-        """Names that the public certificate covers: the mail host first, then the web hosts."""
+        """Hosts that the public certificate covers: the mail host first, then the web hosts."""
         return (self.mail_host, *self.web_hosts)
 
     @property
@@ -187,7 +189,7 @@ class Names:
 
     @property
     def envelope(self) -> str:
-        """Domain of the envelope sender that the smarthost writes."""
+        """Domain of the envelope sender; empty where the smarthost writes its own."""
         return self.account.envelope
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pydantic import Field, field_validator
 
 from declaration.mistakes import quoted
-from declaration.settings import LocalPart, Settings, ShownName
+from declaration.settings import Day, DomainName, HostLabel, LocalPart, Settings, ShownName
 
 NAME_BYTES = 255
 """What Mailcow's column for a name takes."""
@@ -52,6 +52,32 @@ class AliasSettings(Settings):
     address never arrives there, and he gets it back. It would leave through the smarthost under
     his name, and smarthosts take mail of the account's own domain alone (Resend answers 550, Amazon
     SES 554). Only what people of the domain write is handed on."""
+
+
+class ImportSettings(Settings):
+    """Old mail that is moved in: what lies in a mailbox elsewhere is fetched, again and again.
+
+    It ends on a day by which everybody writes to the new address. What was fetched stays where it
+    was, too. The password there is a secret of its own, `importPassword.<name>`.
+    """
+
+    name: HostLabel
+    """What it is called, such as `gmail`."""
+    mailbox: LocalPart
+    """Local part of the mailbox that gets the mail."""
+    server: DomainName
+    """IMAP server to fetch from, such as `imap.gmail.com`."""
+    port: int = Field(993, ge=1, le=65535)
+    """Its port: TLS begins with the first byte on 993, and by STARTTLS on any other."""
+    user: str = Field(pattern=r"^[!-~]{1,255}$")
+    """Login name there, mostly the old address."""
+    folder: str = Field("", pattern=r"^[^/\x00-\x1f]{0,64}$")
+    """Folder of the mailbox into which it is fetched; empty for the folders that it lies in."""
+    every_minutes: int = Field(20, ge=1, le=1440)
+    """Minutes between two runs."""
+    until: Day
+    """Last day on which it runs; from the next day on it has to be taken out. Danger: as long as
+    it is declared, the password of the old account lies in Mailcow, readable with an API key."""
 
 
 def local_target(target: str, domain: str) -> str | None:

@@ -43,9 +43,18 @@ _FACTS = {
 """How each account fact is set, and where it is found."""
 
 
+def asks_for_key(values: Mapping[str, object]) -> bool:
+    """Tell whether the DKIM key is asked for: where the account shows names, they stand for it."""
+    smarthost = values.get("smarthost")
+    return not (isinstance(smarthost, Mapping) and smarthost.get("dkimNames"))
+
+
 def secret_keys(declaration: Declaration) -> dict[str, str]:
     """Return the key of every secret that this declaration needs, with where it is found."""
-    return secrets.keys(mailbox.name for mailbox in declaration.mailboxes)
+    return secrets.keys(
+        (mailbox.name for mailbox in declaration.mailboxes),
+        (source.name for source in declaration.imports),
+    )
 
 
 def read(
@@ -143,19 +152,38 @@ class Reading:
             found += [self._rephrased(detail) for detail in details]
         else:
             self.parts = {name: getattr(whole, name) for name in Declaration.model_fields}
+        if self._lacks_key():
+            found.append(self._fact("dkimPublicKey"))
         found += cross_part_mistakes(Declaration, self.parts, today or _today())
         self.mistakes = _in_order(found, [*given, *keys])
         self.declaration = None if self.mistakes else whole
 
     def mailbox_names(self) -> list[str] | None:
         """Return the local parts of the mailboxes; None when they are not valid."""
-        mailboxes = self.parts.get("mailboxes")
-        return None if mailboxes is None else [mailbox.name for mailbox in mailboxes]
+        return self._names("mailboxes")
+
+    def import_names(self) -> list[str] | None:
+        """Return the names of the imports; None when they are not valid."""
+        return self._names("imports")
+
+    def _names(self, part: str) -> list[str] | None:
+        entries = self.parts.get(part)
+        return None if entries is None else [entry.name for entry in entries]
 
     def _rephrased(self, error: ErrorDetails) -> Mistake:
         key = str(error["loc"][0])
         if error["type"] != "missing" or len(error["loc"]) > 1 or key not in _FACTS:
             return rephrase(error, Declaration)
+        return self._fact(key)
+
+    def _lacks_key(self) -> bool:
+        """Tell whether the DKIM key is asked for and missing; names stand for it."""
+        smarthost = self.parts.get("smarthost")
+        names = smarthost is not None and bool(smarthost.dkim_names)
+        return self.parts.get("dkim_public_key") == "" and not names
+
+    def _fact(self, key: str) -> Mistake:
+        """Return the mistake of an account fact that is missing."""
         command, where = _FACTS[key]
         host, monitoring = self.parts.get("host"), self.parts.get("monitoring")
         where = where.format(

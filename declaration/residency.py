@@ -7,6 +7,10 @@ _CODES = "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT R
 EU_COUNTRIES = frozenset(_CODES.split())
 """ISO 3166-1 codes of the member states."""
 
+WITHIN_EU = EU_COUNTRIES | {"EU"}
+"""The same with the code that ISO 3166 reserves for the Union as a whole: where a provider says no
+more than that data lies in it."""
+
 REGIONS = MappingProxyType(
     {
         # Amazon's names, which Resend and most S3 servers use too

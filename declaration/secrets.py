@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from declaration.mistakes import PREFIX, Mistake, suggestion
 
 PASSWORD = "password."  # noqa: S105 - what the keys of passwords begin with
+IMPORT_PASSWORD = "importPassword."  # noqa: S105 - the same where old mail is fetched from
 
 CATALOGUE = {
     "cloudflareApiToken": "Cloudflare, My Profile, API Tokens: Zone.DNS Edit and Zone.Zone Read",
@@ -25,35 +26,52 @@ OPTIONAL = {
 
 def names_secret(key: str) -> bool:
     """Tell whether a key is one of a secret."""
-    return key in CATALOGUE or key in OPTIONAL or key.startswith(PASSWORD)
+    return key in CATALOGUE or key in OPTIONAL or key.startswith((PASSWORD, IMPORT_PASSWORD))
 
 
-def keys(mailboxes: Iterable[str]) -> dict[str, str]:
+def keys(mailboxes: Iterable[str], imports: Iterable[str] = ()) -> dict[str, str]:
     """Return the key of every secret, with where it is found.
 
     Args:
         mailboxes: Local parts of the declared mailboxes.
+        imports: Names of the declared imports.
     """
     passwords = {f"{PASSWORD}{name}": f"password of the mailbox {name}" for name in mailboxes}
-    return CATALOGUE | passwords
+    elsewhere = {
+        f"{IMPORT_PASSWORD}{name}": f"password at the server of the import {name}; an app password"
+        " where the provider has them"
+        for name in imports
+    }
+    return CATALOGUE | passwords | elsewhere
 
 
-def mistakes(given: Mapping[str, str], mailboxes: Iterable[str] | None) -> list[Mistake]:
+def mistakes(
+    given: Mapping[str, str],
+    mailboxes: Iterable[str] | None,
+    imports: Iterable[str] | None = (),
+) -> list[Mistake]:
     """Return what is missing, what belongs to nobody, and what cannot be right. Echoes no value.
 
     Args:
         given: The sealed values by key.
         mailboxes: Local parts of the declared mailboxes; None when they could not be read.
+        imports: Names of the declared imports; None when they could not be read.
     """
-    names = list(mailboxes or ())
-    needed = keys(names)
+    names, sources = list(mailboxes or ()), list(imports or ())
+    needed = keys(names, sources)
+    known = {
+        PASSWORD: ("mailbox", None if mailboxes is None else names),
+        IMPORT_PASSWORD: ("import", None if imports is None else sources),
+    }
     found = [_missing(key, needed[key]) for key in needed if not given.get(key)]
     for key, value in given.items():
-        name = key.removeprefix(PASSWORD)
-        if key not in needed and key not in OPTIONAL and mailboxes is not None:
-            near = suggestion(name, names)
+        prefix = IMPORT_PASSWORD if key.startswith(IMPORT_PASSWORD) else PASSWORD
+        kind, declared = known[prefix]
+        if key not in needed and key not in OPTIONAL and declared is not None:
+            name = key.removeprefix(prefix)
+            near = suggestion(name, declared)
             way_out = f"; otherwise pulumi config rm {PREFIX}{key}"
-            found.append(Mistake(PREFIX + key, f"there is no mailbox {name}{near}{way_out}"))
+            found.append(Mistake(PREFIX + key, f"there is no {kind} {name}{near}{way_out}"))
         elif value and (fault := _fault(key, value)):
             found.append(Mistake(PREFIX + key, fault))
     return found

@@ -74,8 +74,11 @@ CHANGES = (
     Change(
         "smarthost",
         "Another smarthost",
-        "`mail:smarthost.provider` names a row of the table in `declaration/smarthost.py`; the\n"
-        "user is said besides where each account has its own. The account's facts change with\n"
+        "Outbound mail has one way out and no fall-back; should it become a chronic problem,\n"
+        "another one is this one line. `mail:smarthost.provider` names a row of the table in\n"
+        "`declaration/smarthost_providers.py`, or `other`, any by its host name; the user is\n"
+        "said besides where each account has its own, and `port` where the host's provider shuts\n"
+        "587 (on 465 and 2465 TLS begins with the first byte). The account's facts change with\n"
         "the account: `pulumi config set --secret mail:smarthostPassword`, and\n"
         "`mail:dkimPublicKey` if the new one signs with another key; give it a selector of its\n"
         "own then, and change selectors by `make rotate WHAT=dkim` (docs/rotation.md). Have the\n"
@@ -88,6 +91,7 @@ CHANGES = (
                 "smarthost.user": "rehearsed-account",
                 "smarthost.region": "us-east-1",
             },
+            "on a port that it does not offer": {"smarthost.port": 2525},
         },
     ),
 )
@@ -226,7 +230,10 @@ def pages(runs: Path) -> dict[str, str]:
     other = Stage(PROJECT, OTHER_STACK, runs)
     world = other.start_world(parent=os.getpid())
     try:
-        found["domain.md"] = company_page(other, other.engine(world).preview())
+        outcome = other.engine(world).preview()
+        if not outcome.ok:
+            raise SiteError("; ".join(one.message for one in outcome.errors))
+        found["domain.md"] = company_page(other, outcome)
     finally:
         other.stop_world()
     return found

@@ -4,22 +4,26 @@
 the page is current.
 """
 
+import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from enum import Enum
+from functools import cache
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
+import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from declaration import secrets
 from declaration.model import Declaration
+from declaration.reading import load_values
 from declaration.settings import Settings
+from operations.following import EXAMPLES, FILE
 
 PAGE = Path(__file__).parent.parent / "docs" / "declaration.md"
 """The page."""
@@ -29,6 +33,12 @@ _HEAD = """\
 
 Every key of `Pulumi.<stack>.yaml`. This page is written by `python -m operations.reference`
 from the settings in `declaration/`; do not edit it.
+
+Examples are those of `Pulumi.qual.yaml` where it has the key. What follows was seen by changing
+the key there (`python -m operations.following`): the resources that differ, by their names, of
+which four of each kind are told. Where nothing does, the key serves checks, policies and operations
+alone, or a choice that `qual` has not made. Which file, record or object a resource is shows in a
+preview.
 
 A key that is not listed here is refused. `pulumi preview` tells every mistake at once, before
 anything is touched. Write dates in quotes: `pulumi config set` rewrites a bare one as a moment.
@@ -64,19 +74,100 @@ def _secrets() -> Iterator[str]:
     )
     yield "| command | where the value is found |"
     yield "| --- | --- |"
-    for key, where in secrets.keys(["NAME"]).items():
+    for key, where in secrets.keys(["NAME"], ["NAME"]).items():
         yield f"| `{secrets.command(key)}` | {where} |"
     yield ""
 
 
 def _table(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    yield "| key | value | default | meaning |"
-    yield "| --- | --- | --- | --- |"
+    yield "| key | value | default | example | meaning | what follows |"
+    yield "| --- | --- | --- | --- | --- | --- |"
     for name, field in model.model_fields.items():
-        key = f"`{prefix}{field.alias or name}`"
-        kind, default = _kind(field.annotation), _default(field)
-        yield f"| {key} | {kind}{_limits(field)} | {default} | {_prose(field.description or '')} |"
+        label = field.alias or name
+        value = f"{_kind(field.annotation)}{_unit(label)}{_limits(field)}"
+        meaning = _prose(field.description or "").replace("Danger:", "**Danger:**")
+        key = f"{model.__name__}.{label}"
+        cells = (
+            f"`{prefix}{label}`", value, _default(field), _example(key), meaning, _follows(key),
+        )  # fmt: skip
+        yield f"| {' | '.join(cells)} |"
     yield ""
+
+
+_UNITS = {
+    "Mib": "MiB", "Gib": "GiB", "Minutes": "minutes", "Days": "days", "Hours": "hours",
+    "Percent": "percent", "ttl": "seconds", "maxAge": "seconds", "longestGap": "days",
+}  # fmt: skip
+"""Unit of a number, by how its key ends."""
+
+
+def _unit(label: str) -> str:
+    named = label[:1].upper() + label[1:]
+    units = (unit for end, unit in _UNITS.items() if label.endswith(end) or named == end)
+    unit = next(units, "")
+    return f" of {unit}" if unit else ""
+
+
+_LONGEST = 72
+
+
+@cache
+def _declared() -> dict[str, Any]:
+    """Return the values of the first stack by the class and key of the settings."""
+    found: dict[str, Any] = {}
+
+    def look(model: type[BaseModel], values: Mapping[str, Any]) -> None:
+        for name, field in model.model_fields.items():
+            label = field.alias or name
+            if label not in values:
+                continue
+            value = values[label]
+            inner = next(
+                (one for one in _types(field.annotation) if issubclass(one, BaseModel)), None
+            )
+            if inner is None or not isinstance(value, list | dict):
+                found.setdefault(f"{model.__name__}.{label}", value)
+            elif isinstance(value, list):
+                found.setdefault(f"{model.__name__}.{label}", value[:1])
+                for entry in value:
+                    look(inner, entry)
+            else:
+                look(inner, value)
+
+    look(Declaration, load_values(PAGE.parent.parent / "Pulumi.qual.yaml"))
+    return found
+
+
+def _example(key: str) -> str:
+    value = _declared().get(key, EXAMPLES.get(key))
+    if value is None or value == []:
+        return ""
+    text = yaml.safe_dump(
+        value, default_flow_style=True, width=10_000, sort_keys=False, allow_unicode=True
+    )
+    text = _prose(text.removesuffix("...\n"))
+    return f"`{text}`" if len(text) <= _LONGEST else f"`{text[:_LONGEST]}`..."
+
+
+_MOST = 4
+
+
+@cache
+def _seen() -> dict[str, dict[str, list[str]]]:
+    seen: dict[str, dict[str, list[str]]] = json.loads(FILE.read_text("utf-8"))
+    return seen
+
+
+def _follows(key: str) -> str:
+    """Return the resources that differ when the key does; empty where it was not tried."""
+    kinds = _seen().get(key)
+    if kinds is None:
+        return ""
+    parts = []
+    for kind, names in kinds.items():
+        more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
+        parts.append(f"{kind}: {', '.join(names[:_MOST])}{more}")
+    return "; ".join(parts) or "nothing in `qual`"
 
 
 def _prose(text: str) -> str:
@@ -132,18 +223,18 @@ def _limits(field: FieldInfo) -> str:
 
 
 def _default(field: FieldInfo) -> str:
-    if field.default is PydanticUndefined:
+    if field.is_required():
         return "required"
+    if field.default_factory not in (None, dict):
+        return "by the provider"
     value = field.default
     if isinstance(value, Settings):
         return "see there"
-    if value is None or value == ():
+    if value in (None, (), "") or field.default_factory is dict:
         return "none"
-    if isinstance(value, bool):
-        return f"`{str(value).lower()}`"
     if isinstance(value, tuple):
         return ", ".join(f"`{one}`" for one in value)
-    return f"`{value}`"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
 def _models(model: type[BaseModel]) -> list[type[BaseModel]]:

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from declaration.model import Declaration
-from declaration.reading import load_values, read, secret_keys
+from declaration.reading import asks_for_key, load_values, read, secret_keys
 from policies.recording import PLACEHOLDER, Configuration
 
 _PREFIX = "mail:"
@@ -44,7 +44,9 @@ def prepare(
         DeclarationError: all mistakes at once.
     """
     given = load_values(path) | dict(overlay or {})
-    facts = _facts()
+    facts = {
+        key: fact for key, fact in _facts().items() if key != "dkimPublicKey" or asks_for_key(given)
+    }
     missing = tuple(key for key in facts if given.get(key) in (None, "", []))
     values = given | {key: facts[key] for key in missing}
     declaration = read(values, source=path.name, today=today)

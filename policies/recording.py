@@ -109,8 +109,11 @@ def _marked(value: Any) -> Any:
 # In the child
 
 
-def _run(order: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Run the program in a thread with an event loop of its own; return what it registered."""
+def run_here(order: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Run the program in a thread with an event loop of its own; return what it registered.
+
+    A process does so once.
+    """
     from pulumi.runtime import config as runtime_config  # noqa: PLC0415 - the child alone needs it
     from pulumi.runtime.mocks import set_mocks  # noqa: PLC0415 - as above
     from pulumi.runtime.stack import run_pulumi_func  # noqa: PLC0415 - as above
@@ -208,7 +211,7 @@ def main() -> int:
     out, sys.stdout = sys.stdout, sys.stderr  # what the program prints is none of the answer
     sys.path.insert(0, str(Path.cwd()))
     try:
-        found = _run(order)
+        found = run_here(order)
     except BaseException as error:  # noqa: BLE001 - a text for the parent, no traceback
         sys.stderr.write(f"{type(error).__name__}: {' '.join(str(error).split())}\n")
         return 1

@@ -11,6 +11,8 @@ _HOP = re.compile(
     r"(?P<open>\[)?(?P<host>[^\[\]:\s]+|[^\[\]\s]+(?=\]))(?(open)\])(?::(?P<port>\w+))?"
 )
 _REFERENCE = re.compile(r"\$\$|\$(?:\{(?P<braced>\w+)\}|\((?P<round>\w+)\)|(?P<bare>\w+))")
+MANDATORY = ("encrypt", "dane-only", "fingerprint", "verify", "secure")
+"""TLS levels at which nothing is sent in clear, whatever the server offers (TLS_README)."""
 VERIFYING = ("secure", "verify", "fingerprint", "dane-only")
 """TLS levels at which mail waits unless the server has proved who it is (TLS_README)."""
 
@@ -95,6 +97,24 @@ def hop(value: str) -> Hop:
     if match is None:
         raise MistakeError(value, "is no next hop")
     return Hop(match["host"].lower(), match["port"] or "", match["open"] is not None)
+
+
+def wraps(values: Mapping[str, str], level: str) -> bool:
+    """Tell whether TLS begins with the first byte, without STARTTLS (smtp_tls_wrappermode).
+
+    Args:
+        values: The parameters.
+        level: TLS level at the next hop, which the policy map may set higher than they do.
+
+    Raises:
+        MistakeError: it should, and the level lets mail go in clear, which postconf(5) rules out.
+    """
+    if values.get("smtp_tls_wrappermode", "no").lower() != "yes":
+        return False
+    if level not in MANDATORY:
+        lacking = f"asks for the TLS level encrypt or more, not {level or 'none'}"
+        raise MistakeError("smtp_tls_wrappermode", lacking)
+    return True
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,17 @@ from declaration.mistakes import Place, quoted, suggestion
 from declaration.model import Declaration
 from declaration.names import POSTMASTER
 from declaration.people import names_of, untagged
-from declaration.residency import EU_COUNTRIES
+from declaration.residency import WITHIN_EU
+from declaration.smarthost_providers import OTHER, Envelope
 from readers import dkim
+from readers.spf import record as spf
 
 SELECTOR_OVERLAP = timedelta(days=60)
 """How long a second DKIM selector may be published. A message waits five days at most (RFC 5321
 section 4.5.4.1); the rest is the operator's time."""
 
 _COPY_KEY = "copy the value of the DKIM record from the smarthost's account, from p= on"
+_COUNTRY = re.compile("[A-Z]{2}")
 _DOMAIN = re.compile(r"([a-z0-9-]+\.)+[a-z0-9-]+")
 
 
@@ -79,15 +82,17 @@ def _reject_is_acknowledged(declaration: Declaration, _today: date) -> Iterator[
 @check("smarthost")
 def _smarthost_region(declaration: Declaration, _today: date) -> Iterator[Finding]:
     settings = declaration.smarthost
-    regions = settings.row.regions
-    inside = ", ".join(sorted(name for name, land in regions.items() if land in EU_COUNTRIES))
+    row, region = settings.row, settings.region
+    inside = ", ".join(sorted(name for name, land in row.regions.items() if land in WITHIN_EU))
     way_out = f"; use {inside}" if inside else "; take another provider"
-    place, title = ("smarthost", "region"), settings.row.title
-    if settings.region not in regions:
-        yield place, f"{quoted(settings.region)} is no region of {title}{way_out}"
-    elif regions[settings.region] not in EU_COUNTRIES:
-        country = regions[settings.region]
-        yield place, f"{settings.region} lies in {country}, outside the EU{way_out}"
+    place, country = ("smarthost", "region"), row.country(region)
+    if not region and not row.regions:
+        yield place, f"is missing; say the country where {row.title} handles mail, such as DE"
+    elif country is None or (not row.regions and not _COUNTRY.fullmatch(country)):
+        way_out = way_out if row.regions else "; say the country (ISO 3166-1), such as DE"
+        yield place, f"{quoted(region)} is no region of {row.title}{way_out}"
+    elif country not in WITHIN_EU:
+        yield place, f"{region} lies in {country}, outside the EU{way_out}"
 
 
 @check("smarthost")
@@ -99,6 +104,63 @@ def _smarthost_user(declaration: Declaration, _today: date) -> Iterator[Finding]
         yield ("smarthost", "user"), message
     elif user is not None and settings.user is not None:
         yield ("smarthost", "user"), f"is not needed: at {title} everybody is {user}; take it out"
+
+
+@check("smarthost")
+def _smarthost_port(declaration: Declaration, _today: date) -> Iterator[Finding]:
+    settings = declaration.smarthost
+    row, port = settings.row, settings.port
+    if port is not None and port not in row.ports:
+        *most, last = map(str, row.ports)
+        known = f"{', '.join(most)} or {last}"
+        yield ("smarthost", "port"), f"{row.title} takes no mail on {port}; use {known}"
+
+
+@check("smarthost")
+def _smarthost_without_a_row(declaration: Declaration, _today: date) -> Iterator[Finding]:
+    settings = declaration.smarthost
+    own = {"host": settings.host, "spfInclude": settings.spf_include}
+    if settings.provider != OTHER:
+        for key, value in (own | {"implicitTls": settings.implicit_tls}).items():
+            if value is not None:
+                message = f"is for {OTHER} alone, and {settings.row.title} is known; take it out"
+                yield ("smarthost", key), message
+        return
+    what = {
+        "host": "the submission server by its name",
+        "spfInclude": "the domain that its pages name for SPF records, after include:",
+    }
+    for key, meaning in what.items():
+        if own[key] is None:
+            yield ("smarthost", key), f"is missing; say {meaning}"
+
+
+@check("smarthost", "zone")
+def _apex_names_the_smarthost(declaration: Declaration, _today: date) -> Iterator[Finding]:
+    row, text = declaration.smarthost.row, declaration.zone.apex_spf
+    if row.envelope is not Envelope.KEPT or not row.spf:
+        return
+    tried = spf.parse(text or "").used
+    if row.spf not in {term.domain.lower() for term in tried if term.name == "include"}:
+        message = f"shuts {row.title} out, which keeps the envelope sender"
+        yield ("zone", "apexSpf"), f"{message}; put include:{row.spf} before its end"
+
+
+@check("smarthost", "dkim_public_key")
+def _signing_selector(declaration: Declaration, _today: date) -> Iterator[Finding]:
+    settings, names = declaration.smarthost, declaration.smarthost.dkim_names
+    if not names:
+        return
+    if declaration.dkim_public_key:
+        message = "is not needed beside smarthost.dkimNames: who signs keeps the key; take it out"
+        yield ("dkimPublicKey",), message
+    if settings.selector not in names:
+        known = ", ".join(names)
+        message = f"{settings.selector} is none of dkimNames ({known}); name one that signs"
+        yield ("smarthost", "selector"), message
+    if settings.second_selector is not None:
+        message = "is not needed beside dkimNames: the smarthost changes its keys by itself"
+        yield ("smarthost", "secondSelector"), f"{message}; take it out"
 
 
 @check("smarthost", "dkim_public_key", "transactional_senders", "domain")
@@ -130,8 +192,8 @@ def _second_selector(declaration: Declaration, today: date) -> Iterator[Finding]
 
 @check("dkim_public_key")
 def _dkim_key(declaration: Declaration, _today: date) -> Iterator[Finding]:
-    fault = _dkim_fault(declaration.dkim_public_key)
-    if fault:
+    text = declaration.dkim_public_key
+    if text and (fault := _dkim_fault(text)) is not None:
         yield ("dkimPublicKey",), f"{fault}; {_COPY_KEY}"
 
 

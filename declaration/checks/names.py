@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from datetime import date
 
+from declaration.certificate import covers
 from declaration.checks.registry import Finding, check
 from declaration.mistakes import Place
 from declaration.model import Declaration
+from declaration.names import mail_host, web_hosts
 from declaration.zone_records import records
 from readers.spf.check import LOOKUP_LIMIT
 from readers.spf.reach import UnseenError, reach
@@ -72,6 +74,21 @@ def _no_entry_twice(declaration: Declaration, _today: date) -> Iterator[Finding]
                 yield ("zone", key, index), f"{entry[:16]} stands twice; take one out"
 
 
+@check("zone", "web", "certificate", "domain")
+def _existing_certificate_covers_every_host(
+    declaration: Declaration, _today: date
+) -> Iterator[Finding]:
+    existing, domain = declaration.certificate.existing, declaration.domain
+    hosts = (
+        mail_host(domain, declaration.zone),
+        *web_hosts(domain, declaration.web, declaration.zone),
+    )
+    bare = [host for host in hosts if not any(covers(name, host) for name in existing)]
+    if existing and bare:
+        message = f"does not cover {', '.join(bare)}"
+        yield ("certificate", "existing"), f"{message}; leave it out, and Traefik obtains one"
+
+
 @check("zone", "certificate")
 def _certificate_authority_may_issue(declaration: Declaration, _today: date) -> Iterator[Finding]:
     if declaration.zone.caa and "letsencrypt.org" not in declaration.zone.caa:
@@ -81,7 +98,7 @@ def _certificate_authority_may_issue(declaration: Declaration, _today: date) -> 
 
 @check(
     "domain", "host", "ipv6", "zone", "web", "dmarc", "smarthost", "mailcow", "traefik", "backup",
-    "endpoints", "host_key", "dkim_public_key", "operator_addresses",
+    "certificate", "endpoints", "host_key", "dkim_public_key", "operator_addresses",
 )  # fmt: skip
 def _records_fit_the_plan(declaration: Declaration, _today: date) -> Iterator[Finding]:
     count = len(records(declaration))

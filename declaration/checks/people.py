@@ -28,6 +28,31 @@ def _no_name_twice(declaration: Declaration, _today: date) -> Iterator[Finding]:
             seen.setdefault(one.name, kind)
 
 
+@check("imports", "mailboxes", "domain")
+def _imports(declaration: Declaration, today: date) -> Iterator[Finding]:
+    boxes = [mailbox.name for mailbox in declaration.mailboxes]
+    names: set[str] = set()
+    sources: dict[tuple[str, str, str], str] = {}
+    for index, source in enumerate(declaration.imports):
+        place = ("imports", index)
+        if source.name in names:
+            yield (*place, "name"), f"{source.name} stands twice; take another name"
+        names.add(source.name)
+        if source.mailbox not in boxes:
+            near = suggestion(source.mailbox, boxes) or "; add it"
+            yield (*place, "mailbox"), f"there is no mailbox {source.mailbox}{near}"
+        job = (source.mailbox, source.server, source.user)
+        if job in sources:
+            message = f"fetches the same as {sources[job]}; take one of the two out"
+            yield (*place, "user"), message
+        sources.setdefault(job, source.name)
+        if f".{source.server}".endswith(f".{declaration.domain}"):
+            yield (*place, "server"), f"{source.server} is our own; name the server of the old mail"
+        if source.until < today:
+            message = f"{source.until} has passed; take the import out, what it fetched stays"
+            yield (*place, "until"), message
+
+
 @check("mailboxes", "aliases", "domain")
 def _alias_targets(declaration: Declaration, _today: date) -> Iterator[Finding]:
     known = dict.fromkeys(names_of(declaration.mailboxes, declaration.aliases))

@@ -24,8 +24,8 @@ class _Case:
     def __init__(self, results: Sequence[Result], declaration: "Declaration") -> None:
         self.declaration = declaration
         self.findings: dict[str, Finding] = {one.check.id: one.finding for one in results}
-        row, region = declaration.smarthost.row, declaration.smarthost.region
-        self.smarthost = f"{row.title} ({row.server(region)})"
+        host = declaration.names.nexthop.host
+        self.smarthost = f"{declaration.smarthost.row.title} ({host})"
 
     def fact(self, check: str, name: str) -> str:
         """Return a fact that a check left; empty if there is none."""
@@ -234,7 +234,7 @@ def _stuck(case: _Case) -> tuple[str, ...]:
 
 def _direct_delivery(case: _Case) -> Cause | None:
     reason = _reason(case)
-    server = case.declaration.smarthost.row.server(case.declaration.smarthost.region)
+    server = case.declaration.names.nexthop.host
     # The smarthost is never asked for an MX record, and never on port 25.
     direct = re.search(r"^connect to \S+:25:|^Host or domain name not found", reason)
     if _state(case) == "delivered" or server in reason:
@@ -296,10 +296,13 @@ def _smarthost_drops(case: _Case) -> Cause | None:
         if dropped
         else f"{case.smarthost} is not reached from the mail host"
     )
+    port = case.declaration.names.nexthop.port
+    others = ", ".join(str(one) for one in case.declaration.smarthost.row.ports if one != port)
+    elsewhere = f"; another one can be declared as mail:smarthost.port ({others})" if others else ""
     return Cause(
         "smarthost-drops" if dropped else "smarthost-unreached", title, reason, "mail:smarthost",
         "Mail waits in the queue and is tried again. If it lasts: the smarthost's status page, "
-        "then whether the VPS's provider shuts the port.",
+        f"then whether the VPS's provider shuts port {port}{elsewhere}.",
         Station.RELAY, _stuck(case),
     )  # fmt: skip
 

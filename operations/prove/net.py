@@ -288,15 +288,18 @@ class Net(ABC):
         act: Callable[[smtplib.SMTP], _T],
         *,
         tls: bool = True,
+        implicit_tls: bool | None = None,
     ) -> _T:
         """Connect, say EHLO, begin TLS, and let `act` talk.
 
         Args:
             address: Address of the server.
-            port: 465 means TLS from the first byte, any other port STARTTLS.
+            port: Its port.
             name: Name expected in the certificate.
             act: Talks; runs in a thread.
             tls: Whether to begin TLS.
+            implicit_tls: Whether TLS begins with the first byte, otherwise by STARTTLS; on port 465
+                alone where it is not said.
 
         Raises:
             UnseenError: the server was not reached.
@@ -305,20 +308,21 @@ class Net(ABC):
         """
 
         def converse() -> _T:
-            with self._smtp_client(address, port, name) as client:
+            wrapped = port == 465 if implicit_tls is None else implicit_tls
+            with self._smtp_client(address, port, name, wrapped=wrapped) as client:
                 client.ehlo()
-                if tls and port != 465:
+                if tls and not wrapped:
                     client.starttls(context=self.context(name))
                     client.ehlo()
                 return act(client)
 
         return await asyncio.to_thread(converse)
 
-    def _smtp_client(self, address: str, port: int, name: str) -> smtplib.SMTP:
+    def _smtp_client(self, address: str, port: int, name: str, *, wrapped: bool) -> smtplib.SMTP:
         options: dict[str, Any] = {"local_hostname": HELO, "timeout": TIMEOUT}
         try:
             host, local = self.locate(address, port)
-            if port == 465:
+            if wrapped:
                 return smtplib.SMTP_SSL(host, local, context=self.context(name), **options)
             return smtplib.SMTP(host, local, **options)
         except ssl.SSLError:

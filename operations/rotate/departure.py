@@ -201,16 +201,15 @@ async def smarthost_answers(site: Site, password: str) -> bool:
     Raises:
         SiteError: the smarthost was not reached, or refused for another reason.
     """
-    settings = site.declaration.smarthost
-    server, port = settings.row.server(settings.region), settings.row.port
-    user = settings.row.login(site.declaration.names.account)
+    nexthop = site.declaration.names.nexthop
+    server = nexthop.host
     addresses = await site.net.addresses(server)
     if not addresses:
         raise SiteError(f"{server} has no address")
 
     def act(client: smtplib.SMTP) -> bool:
         try:
-            client.login(user, password)
+            client.login(nexthop.user, password)
         except smtplib.SMTPAuthenticationError as error:
             if error.smtp_code == 535:
                 return False
@@ -220,4 +219,6 @@ async def smarthost_answers(site: Site, password: str) -> bool:
             raise SiteError(f"{server}: {type(error).__name__} at the login") from None
         return True
 
-    return await site.net.smtp(addresses[0], port, server, act)
+    return await site.net.smtp(
+        addresses[0], nexthop.port, server, act, implicit_tls=nexthop.implicit_tls
+    )

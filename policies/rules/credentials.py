@@ -26,7 +26,7 @@ _SECRET_PROPERTIES = {
     "mailcow:index:DkimKey": ("privateKey",),
     "mailcow:index:AppPassword": ("password",),
     "mailcow:index:DomainAdmin": ("password",),
-    "mailcow:index:SyncJob": ("password",),
+    "mailcow:index:SyncJob": ("password1",),
     "minio:index/iamUser:IamUser": ("secret",),
     "docker:index/container:Container": (),
 }

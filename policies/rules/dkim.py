@@ -16,6 +16,8 @@ def _selectors(stack: Stack) -> Iterator[tuple[str, str, str]]:
     """Yield selector, signing domain and key in the declaration of everybody who signs."""
     declaration = stack.declaration
     yield declaration.smarthost.selector, declaration.domain, "mail:smarthost.selector"
+    for selector in declaration.smarthost.dkim_names:
+        yield selector, declaration.domain, "mail:smarthost.dkimNames"
     second = declaration.smarthost.second_selector
     if second is not None:
         yield second.selector, declaration.domain, "mail:smarthost.secondSelector"

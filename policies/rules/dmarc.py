@@ -249,7 +249,7 @@ def _reject(stack: Stack) -> Iterator[Finding]:
 def _alignment(stack: Stack) -> Iterator[Finding]:
     domain, envelope = stack.declaration.domain, envelope_domain(stack)
     for record, read in _read(stack):
-        if read.strict("spf") and envelope != domain:
+        if read.strict("spf") and envelope not in ("", domain):
             message = f"aspf=s, and the smarthost's envelope is {envelope}: SPF cannot align"
             yield Finding(message, "mail:dmarc", record.resource, record.value)
         for sender in stack.declaration.transactional_senders:

@@ -4,6 +4,7 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
+from declaration.certificate import covers
 from declaration.names import AUTOCONFIG, AUTODISCOVER, MTA_STS
 from policies.model import Area, Finding, Resource, Severity
 from policies.registry import in_area
@@ -188,11 +189,6 @@ def _declared(stack: Stack) -> Iterator[Finding]:
             yield Finding(message, key_of(stack, name), seen=name, absent=True)
 
 
-def _covers(names: set[str], host: str) -> bool:
-    # A wildcard stands for exactly one label (RFC 9525 section 6.3).
-    return host in names or f"*.{host.partition('.')[2]}" in names
-
-
 @rule(
     "certificate-covers",
     Severity.CRITICAL,
@@ -203,12 +199,16 @@ def _covers(names: set[str], host: str) -> bool:
 )
 def _certificate(stack: Stack) -> Iterator[Finding]:
     resource = routes_resource(stack)
+    existing = stack.declaration.names.existing_certificate
     for router in stack.routes.routers:
-        if not router.resolver:
+        if existing and router.resolver:
+            message = f"the router {router.name} asks for a certificate, and one exists"
+            yield Finding(message, "mail:certificate.existing", resource, router.name)
+        elif not router.resolver and not existing:
             message = f"the router {router.name} asks no resolver for a certificate"
             yield Finding(message, "mail:traefik.certificateResolver", resource, router.name)
         for host in dict.fromkeys((stack.declaration.names.mail_host, *router.rule.hosts)):
-            if not _covers({*router.names}, host):
+            if not any(covers(name, host) for name in existing or router.names):
                 message = f"the certificate of the router {router.name} does not cover {host}"
                 yield Finding(message, key_of(stack, host), resource, host)
 

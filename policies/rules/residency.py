@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from declaration.residency import EU_COUNTRIES, REGIONS
+from declaration.residency import EU_COUNTRIES, REGIONS, WITHIN_EU
 from policies.model import Area, Finding, Severity
 from policies.registry import in_area
 from policies.rules.spf import envelope_domain
@@ -23,8 +23,8 @@ _LAW = "GDPR chapter V (articles 44 to 50)"
 )
 def _smarthost(stack: Stack) -> Iterator[Finding]:
     settings = stack.declaration.smarthost
-    country = settings.row.regions.get(settings.region)
-    if country not in EU_COUNTRIES:
+    country = settings.row.country(settings.region)
+    if country not in WITHIN_EU:
         message = f"the region {settings.region} lies in {country or 'no country that is known'}"
         yield Finding(message, "mail:smarthost.region", seen=settings.region)
         return

@@ -23,8 +23,7 @@ _BYPASSES = (
 
 def nexthop(stack: Stack) -> str:
     """Return the declared smarthost as Postfix writes it."""
-    settings = stack.declaration.smarthost
-    return f"[{settings.row.server(settings.region)}]:{settings.row.port}"
+    return str(stack.declaration.names.nexthop)
 
 
 def _resource(stack: Stack, path: str) -> Resource | None:
@@ -105,11 +104,30 @@ def _tls(stack: Stack) -> Iterator[Finding]:
         if level == "none" or parameters.get("smtp_use_tls") == "no":
             message = "TLS is switched off for outbound mail"
             yield Finding(message, key, _resource(stack, _EXTRA), level)
+        if _known(stack, _TLS):
+            yield from _begins_rightly(stack)
     if _known(stack, _TLS):
         policy = _entries(stack, _TLS).get(nexthop(stack), "")
         if not postfix.tls_policy(policy).verifies(postfix.hop(nexthop(stack)).host):
             message = f"the TLS policy of {nexthop(stack)} is {policy or 'missing'}"
             yield Finding(message, key, _resource(stack, _TLS), policy)
+
+
+def _begins_rightly(stack: Stack) -> Iterator[Finding]:
+    """Yield where TLS does not begin as the smarthost expects it on its port."""
+    resource, key = _resource(stack, _EXTRA), "mail:smarthost.port"
+    declared = stack.declaration.names.nexthop.implicit_tls
+    policy = _entries(stack, _TLS).get(nexthop(stack), "")
+    level = policy or stack.postfix.get("smtp_tls_security_level", "")
+    try:
+        wraps = postfix.wraps(stack.postfix, postfix.tls_policy(level).level)
+    except MistakeError as error:
+        yield Finding(str(error), key, resource, str(error))
+        return
+    if wraps != declared:
+        begins = "with the first byte" if declared else "by STARTTLS"
+        message = f"TLS begins {begins} at {nexthop(stack)}, and Postfix begins it the other way"
+        yield Finding(message, key, resource, stack.postfix.get("smtp_tls_wrappermode", "no"))
 
 
 @rule(
@@ -153,6 +171,7 @@ _OPTIONAL = {"smtp_tls_security_level", "smtp_tls_loglevel"}
 def _allowed(stack: Stack) -> dict[str, tuple[str, ...]]:
     """Return the parameters that follow from the declaration, each with the words it may hold."""
     declaration = stack.declaration
+    implicit = declaration.names.nexthop.implicit_tls
     sql = f"proxy:mysql:{_INSIDE}sql/mysql"
     return {
         "myhostname": (declaration.names.mail_host,),
@@ -173,6 +192,7 @@ def _allowed(stack: Stack) -> dict[str, tuple[str, ...]]:
         ),
         "smtp_tls_security_level": ("encrypt", "dane-only", "verify", "secure"),
         "smtp_tls_loglevel": ("0", "1"),
+        **({"smtp_tls_wrappermode": ("yes",)} if implicit else {}),
     }
 
 
@@ -195,9 +215,8 @@ def _login(stack: Stack) -> Iterator[Finding]:
             message = "smtp_sasl_password_maps does not name the smarthost's map"
             yield Finding(message, key, _resource(stack, _EXTRA), maps)
     if _known(stack, _LOGIN):
-        row = stack.declaration.smarthost.row
         user, _, password = _entries(stack, _LOGIN).get(nexthop(stack), "").partition(":")
-        if user != row.login(stack.declaration.names.account) or not password:
+        if user != stack.declaration.names.nexthop.user or not password:
             message = f"the map of logins has no entry of its user for {nexthop(stack)}"
             yield Finding(message, key, _resource(stack, _LOGIN))
 

@@ -179,19 +179,19 @@ def _voids(stack: Stack) -> Iterator[Finding]:
 )
 def _envelope(stack: Stack) -> Iterator[Finding]:
     smarthost, key = stack.declaration.smarthost, "mail:smarthost.envelopeLabel"
-    for wanted in smarthost.row.records(stack.declaration.names.account):
-        if not is_spf(str(wanted.value)):
-            continue
-        published = [record for record in _records(stack) if record.name == wanted.name]
-        if not published:
-            yield Finding(f"{wanted.name} has no SPF record", key, seen=wanted.name, absent=True)
-        elif len(published) == 1:
-            lacking = _shut_out(stack, wanted.name, str(wanted.value))
-            if lacking:
-                message = f"the SPF record at {wanted.name} shuts the smarthost out ({lacking});"
-                message += f" it asks for {wanted.value}"
-                record = published[0]
-                yield Finding(message, key, record.resource, record.value, absent=True)
+    wanted = smarthost.row.spf_record(stack.declaration.names.account)
+    if wanted is None:
+        return
+    published = [record for record in _records(stack) if record.name == wanted.name]
+    if not published:
+        yield Finding(f"{wanted.name} has no SPF record", key, seen=wanted.name, absent=True)
+    elif len(published) == 1:
+        lacking = _shut_out(stack, wanted.name, str(wanted.value))
+        if lacking:
+            message = f"the SPF record at {wanted.name} shuts the smarthost out ({lacking});"
+            message += f" it asks for {wanted.value}"
+            record = published[0]
+            yield Finding(message, key, record.resource, record.value, absent=True)
 
 
 def _shut_out(stack: Stack, name: str, wanted: str) -> str:

@@ -56,12 +56,14 @@ class Nexthop:
         tls: `none`, `may` (opportunistic), `encrypt` (mandatory) or `secure` (mandatory, with
             a certificate for `host` that the context trusts), as Postfix calls them.
         login: User and password, if the host asks for one.
+        implicit_tls: Whether TLS begins with the first byte, without STARTTLS.
     """
 
     host: str
     port: int
     tls: str = "may"
     login: tuple[str, str] | None = None
+    implicit_tls: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,8 @@ class _Conversation:
                 verdict = f"host {self._where} {said} (in reply to {command} command)"
             raise self._ended(error.code, error.message, verdict) from error
         except (aiosmtplib.SMTPException, OSError) as error:
+            if isinstance(error.__cause__, ssl.SSLCertVerificationError):
+                raise self._ended(0, "Server certificate not verified") from error
             raise self._ended(0, f"lost connection with {self._where} while {doing}") from error
 
     async def _greet(self) -> None:
@@ -149,8 +153,10 @@ class _Conversation:
             _RefusedError: it did not come to the end.
         """
         await self._step(self._client.connect(), "receiving the initial server greeting", "CONNECT")
+        if self._nexthop.implicit_tls:
+            self._tls = str(self._client.get_transport_info("ssl_object").version())
         await self._greet()
-        if self._nexthop.tls != "none":
+        if self._nexthop.tls != "none" and not self._nexthop.implicit_tls:
             await self._encrypt(trusted)
         if self._nexthop.login:
             login = self._client.login(*self._nexthop.login)
@@ -193,9 +199,12 @@ async def hand_over(
         words = "Connection refused" if refused else str(error)
         text = f"connect to {nexthop.host}[{found[0]}]:{nexthop.port}: {words}"
         return Answer(0, text, verdict=text)
+    implicit = nexthop.implicit_tls
     client = aiosmtplib.SMTP(
-        sock=caller, local_hostname=helo, timeout=_TIMEOUT, start_tls=False, use_tls=False
-    )
+        hostname=nexthop.host, sock=caller, local_hostname=helo, timeout=_TIMEOUT,
+        start_tls=False, use_tls=implicit,
+        tls_context=_context(nexthop, trusted) if implicit else None,
+    )  # fmt: skip
     try:
         answer = await _Conversation(client, nexthop, found[0]).hand_over(trusted, envelope)
         # The message is theirs now; how the conversation ends changes nothing.

@@ -12,8 +12,8 @@ import hashlib
 import json
 import re
 import secrets
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from email.parser import BytesHeaderParser
 from email.utils import parseaddr
 from pathlib import Path
@@ -35,8 +35,8 @@ from rehearsal.world.smtp_listener import Listener
 ADDRESS = "198.51.100.25"
 """Public address of the rehearsed smarthost (TEST-NET-2, RFC 5737)."""
 
-SUBMISSION_PORTS = (25, 587, 2587)
-"""Ports on which Resend takes STARTTLS."""
+SUBMISSION_PORTS = {25: False, 587: False, 2587: False, 465: True, 2465: True}
+"""Ports on which both take mail, each with whether TLS begins there with the first byte."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ class House:
         subdomains: Whether a verified domain covers the names below it.
         null_sender: How it refuses the empty envelope sender, None where it takes it.
         regions: Regions in which it has a server of its own.
+        ports: Ports on which it takes mail, each with whether TLS begins with the first byte.
     """
 
     name: str
@@ -63,6 +64,7 @@ class House:
     subdomains: bool = False
     null_sender: str | None = None
     regions: tuple[str, ...] = ()
+    ports: Mapping[int, bool] = field(default_factory=lambda: SUBMISSION_PORTS)
 
     @property
     def servers(self) -> list[str]:
@@ -84,7 +86,26 @@ HOUSES = (
         regions=("eu-west-1", "eu-central-1", "eu-west-3", "eu-north-1", "eu-south-1"),
     ),
 )  # fmt: skip
-"""Both sign with one key: a rehearsal has one account, wherever it is declared to be."""
+"""All sign with one key: a rehearsal has one account, wherever it is declared to be."""
+
+_DECLARED = "198.51.100.27"
+"""Public address of a smarthost that is neither of them (TEST-NET-2, RFC 5737)."""
+
+
+def declared_house(config: Mapping[str, Any]) -> House | None:
+    """Return the declared smarthost as a house, None where it is one of those that stand here.
+
+    Nothing is known of it but what is declared, so its refusals are in no provider's words.
+    """
+    nexthop = config["names"]["nexthop"]
+    if any(nexthop["host"] in house.servers for house in HOUSES):
+        return None
+    return House(
+        str(config["smarthost"]["provider"]), nexthop["host"], nexthop["user"], _DECLARED,
+        unverified="550 5.7.1 the domain {domain} is not verified",
+        ports={int(nexthop["port"]): bool(nexthop["implicit_tls"])},
+    )  # fmt: skip
+
 
 _MOST_RECIPIENTS = 50
 """Recipients of one message, at both (Resend: API reference, `to`; SES: service quotas)."""
@@ -107,7 +128,7 @@ class Smarthost(Service):
     """
 
     name: ClassVar[str] = "smarthost"
-    stands_for: ClassVar[str] = "the SMTP relays of Resend and Amazon SES"
+    stands_for: ClassVar[str] = "the SMTP relays of Resend and Amazon SES, or another declared one"
 
     def __init__(self) -> None:
         super().__init__()
@@ -126,11 +147,33 @@ class Smarthost(Service):
         names = cast("Dns", world.services["dns"])
         for region in {self._region, *HOUSES[1].regions}:
             names.add_outside(f"feedback-smtp.{region}.amazonses.com", "A", ADDRESS)
+        self._names_of_keys = dict(settings["dkimNames"])
         senders = " ".join(f"ip4:{house.address}" for house in HOUSES)
         names.add_outside("amazonses.com", "TXT", f"v=spf1 {senders} -all")
         self._names = Names(names.port)
-        for house in HOUSES:
+        declared = declared_house(world.config)
+        if declared is not None:
+            self._settle(declared, names)
+        for house in (*HOUSES, *([declared] if declared else ())):
             await self._open_house(house, names)
+
+    def _settle(self, house: House, names: Dns) -> None:
+        """Publish what the declared smarthost has in the DNS of others."""
+        text = f"v=spf1 ip4:{house.address} -all"
+        for name in (self._world.config["names"]["account"]["spf"], f"bounces.{house.host}"):
+            if name:
+                names.add_outside(name, "TXT", text)
+        names.add_outside(f"bounces.{house.host}", "MX", f"10 {house.host}.")
+        for target in self._names_of_keys.values():
+            names.add_outside(target, "TXT", self._record(self._selector))
+
+    def _return_path(self, house: House, sender: str, identifier: str) -> str:
+        """Return the envelope sender that is written: ours, its own, or the one that was given."""
+        ours = self._envelope_domain
+        if ours == self._domain and "envelope" not in self.faults:
+            return "" if sender == _NOBODY else sender
+        own = ours or f"bounces.{house.servers[0]}"
+        return f"{identifier}@{self.faults.get('envelope', own)}"
 
     async def _open_house(self, house: House, names: Dns) -> None:
         world = self._world
@@ -138,18 +181,21 @@ class Smarthost(Service):
             names.add_outside(server, "A", house.address)
         folder = world.folder / "smarthost" / house.name
         folder.mkdir(parents=True, exist_ok=True)
-        listener = Listener(
-            _Door(self, house),
-            hostname=house.servers[0],
-            tls=world.authority.server_context(house.servers, folder),
-            authenticator=_Door(self, house).authenticate,
-            require_starttls=True,
-            auth_required=True,
-        )
-        port = await listener.start()
-        self._listeners.append(listener)
-        for public in SUBMISSION_PORTS:
-            world.addresses.publish(house.address, public, port)
+        tls = world.authority.server_context(house.servers, folder)
+        for implicit in (False, True):
+            listener = Listener(
+                _Door(self, house),
+                hostname=house.servers[0],
+                tls=tls,
+                implicit_tls=implicit,
+                authenticator=_Door(self, house).authenticate,
+                require_starttls=True,
+                auth_required=True,
+            )
+            port = await listener.start()
+            self._listeners.append(listener)
+            for public in (one for one, begins in house.ports.items() if begins == implicit):
+                world.addresses.publish(house.address, public, port)
 
     async def stop(self) -> None:
         """Stop listening."""
@@ -157,8 +203,8 @@ class Smarthost(Service):
             await listener.stop()
 
     def overlay(self) -> dict[str, Any]:
-        """Return the DKIM record as the account's page shows it."""
-        return {"dkimPublicKey": self._record(self._selector)}
+        """Return the DKIM record as the account's page shows it; nothing where it shows names."""
+        return {} if self._names_of_keys else {"dkimPublicKey": self._record(self._selector)}
 
     def control(self) -> Iterable[web.RouteDef]:
         """What the account's pages offer, and what was taken.
@@ -286,7 +332,7 @@ class Smarthost(Service):
             if refusal:
                 return refusal
         identifier = secrets.token_hex(8)
-        rewritten = f"{identifier}@{self.faults.get('envelope', self._envelope_domain)}"
+        rewritten = self._return_path(house, str(envelope.mail_from), identifier)
         signed = await asyncio.to_thread(self._sign, message)
         self._accepted.append(
             {

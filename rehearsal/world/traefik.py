@@ -65,6 +65,7 @@ class Traefik(Service):
         self._certificates: Certificates
         self._routers: list[Router] = []
         self._seen: object = None
+        self._existing: tuple[str, ...] = ()
         self._retry_at: dict[tuple[str, ...], float] = {}
         self._runner: web.AppRunner | None = None
         self._session: aiohttp.ClientSession | None = None
@@ -84,6 +85,8 @@ class Traefik(Service):
             world.authority,
             cast("Dns", world.services["dns"]),
         )
+        # Somebody else's router asked for it before we came.
+        self._existing = tuple(map(str, world.config["certificate"]["existing"]))
         network = ip_network(str(settings["network"]))
         self._own_address = str(network[2])
         app = web.Application(client_max_size=_BODY_LIMIT)
@@ -143,7 +146,7 @@ class Traefik(Service):
 
     async def _renew(self, request: web.Request) -> web.Response:
         days = float((await request.json()).get("days", 90)) if request.can_read_body else 90
-        wanted = {one.names for one in self._routers if one.resolver}
+        wanted = self._wanted()
         for names in wanted:
             self._certificates.obtain(names, days=days)
         return web.json_response({"renewed": [list(names) for names in wanted]})
@@ -186,8 +189,13 @@ class Traefik(Service):
         except (FileError, OSError) as error:
             self._report(f"the dynamic files are not taken over: {error}")
 
+    def _wanted(self) -> list[tuple[str, ...]]:
+        """Return the names of each certificate that somebody asks for."""
+        asked = (one.names for one in self._routers if one.resolver)
+        return [*dict.fromkeys((*([self._existing] if self._existing else []), *asked))]
+
     def _see_to_certificates(self) -> None:
-        for names in dict.fromkeys(one.names for one in self._routers if one.resolver):
+        for names in self._wanted():
             now = time.monotonic()
             if not names or now < self._retry_at.get(names, 0) or not self._certificates.due(names):
                 continue

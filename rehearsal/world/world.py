@@ -67,7 +67,7 @@ def invent_secrets(file: Path, config: Mapping[str, Any]) -> dict[str, str]:
 
     Args:
         file: Where they are kept, readable by its owner alone.
-        config: Declaration; each mailbox in it has a password.
+        config: Declaration; each mailbox in it has a password, each import one elsewhere.
 
     Returns:
         Value by configuration key, without `mail:`.
@@ -83,6 +83,8 @@ def invent_secrets(file: Path, config: Mapping[str, Any]) -> dict[str, str]:
     }
     for mailbox in config["mailboxes"]:
         makers[f"password.{mailbox['name']}"] = _password
+    for source in config["imports"]:
+        makers[f"importPassword.{source['name']}"] = _password
     missing = [name for name in makers if name not in kept]
     for name in missing:
         kept[name] = makers[name]()

@@ -86,6 +86,8 @@ def people(given: Declaration, passwords: Mapping[str, pulumi.Input[str]]) -> Pe
         not given.mailcow.skip_sogo,
         given.protect_mailboxes,
         passwords,
+        given.imports,
+        {source.name: f"planted-{source.name}" for source in given.imports},
     )
 
 

@@ -35,6 +35,25 @@ def test_every_mailbox_and_alias_of_qual_is_registered(qual: Declaration) -> Non
     }
 
 
+def test_old_mail_is_fetched_over_tls_and_deleted_nowhere(qual_values: dict[str, Any]) -> None:
+    qual_values["imports"] = [
+        {"name": "gmail", "mailbox": "cristina", "server": "imap.gmail.com", "user": "c@gmail.com",
+         "until": "2999-12-31"},
+        {"name": "old", "mailbox": "info", "server": "imap.example.net", "port": 143,
+         "user": "info", "folder": "Old", "until": "2999-12-31"},
+    ]  # fmt: skip
+    jobs = people(read(qual_values, source="x")).of_type("mailcow:index:SyncJob")
+
+    assert set(jobs) == {"import-gmail", "import-old"}
+    ways = {name: (job.inputs["port1"], job.inputs["enc1"]) for name, job in jobs.items()}
+    assert ways == {"import-gmail": (993, "SSL"), "import-old": (143, "TLS")}
+    assert jobs["import-old"].inputs["subfolder2"] == "Old"
+    for job in jobs.values():
+        assert isinstance(job.inputs["password1"], Sealed)
+        assert job.inputs["delete2duplicates"] is False
+        assert not {"delete1", "delete2"} & {name for name, value in job.inputs.items() if value}
+
+
 def test_a_password_is_a_secret_and_a_mailbox_is_protected(qual: Declaration) -> None:
     for one in people(qual).of_type("mailcow:index:Mailbox").values():
         assert isinstance(one.inputs["password"], Sealed)

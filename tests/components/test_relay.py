@@ -12,7 +12,7 @@ from components.relay import (
 )
 from declaration.model import Declaration
 from declaration.reading import read
-from declaration.smarthost import Nexthop
+from declaration.smarthost_providers import Nexthop
 from tests.components import arguments
 from tests.components.registrations import registered
 
@@ -77,6 +77,19 @@ def test_our_tls_policy_comes_before_every_other_and_loses_none() -> None:
         "proxy:mysql:/opt/postfix/conf/sql/mysql_tls_policy_override_maps.cf",
         "socketmap:inet:postfix-tlspol:8642:QUERY",
     ]
+
+
+def test_tls_from_the_first_byte_is_said_with_the_level_that_postfix_asks_for() -> None:
+    wrapped = Nexthop("smtp.resend.com", 2465, "resend", implicit_tls=True)
+    usual = parameters(render_extra_cf("mx.example.com", RESEND, ipv6=False))
+    written = parameters(render_extra_cf("mx.example.com", wrapped, ipv6=False))
+
+    assert dict(written.items() - usual.items()) == {
+        "relayhost": "[smtp.resend.com]:2465",
+        "smtp_tls_wrappermode": "yes",
+        "smtp_tls_security_level": "encrypt",
+    }
+    assert "[smtp.resend.com]:2465 secure\n" in render_tls_policy(wrapped)
 
 
 def test_tls_towards_the_smarthost_is_mandatory_and_names_it() -> None:

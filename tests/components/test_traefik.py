@@ -46,6 +46,13 @@ def test_every_routed_host_is_covered(qual: Declaration, document: Any) -> None:
         }
 
 
+def test_no_router_asks_for_a_certificate_where_one_exists(qual_values: dict[str, Any]) -> None:
+    qual_values["certificate"]["existing"] = ["*.portugalodyssey.pt"]
+    declared = read(qual_values, source="x")
+    routers = dynamic_file(routes_of(declared.traefik, declared.names))["http"]["routers"]
+    assert [router["tls"] for router in routers.values()] == [{}] * len(routers)
+
+
 def test_there_is_one_backend_and_one_transport(document: Any) -> None:
     assert document["http"]["services"] == {
         "po-mail": {

@@ -17,7 +17,8 @@ def test_every_key_is_described() -> None:
     for name, field in Declaration.model_fields.items():
         assert f"| `mail:{field.alias or name}` |" in text
     for row in re.findall(r"^\| `.*$", text, re.MULTILINE):
-        assert not row.endswith("|  |"), row
+        cells = re.split(r"(?<!\\)\|", row)[1:-1]
+        assert cells[4 if len(cells) == 6 else -1].strip(), row
 
 
 def test_every_link_leads_to_a_heading() -> None:

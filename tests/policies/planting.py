@@ -8,14 +8,24 @@ from typing import Any
 from pydantic import BaseModel
 
 from policies import Judgement, Resource, Secret, judge_stack, stack_of
+from policies.program import prepare
+from policies.recording import record as recording
 from policies.registry import rule
 from policies.snapshot import Snapshot
 from policies.stack import Stack
+from tests.conftest import FACTS, PROJECT
 
 TODAY = date(2026, 12, 1)
 """The day by which the tests judge."""
 
 Mistake = Callable[[Stack], Stack]
+
+
+def deployed(**declared: object) -> Stack:
+    """Return the stack that the program makes of `qual` with other values at these keys."""
+    given = prepare(PROJECT / "Pulumi.qual.yaml", {**FACTS, **declared}, TODAY)
+    resources = recording(PROJECT, given.configuration)
+    return stack_of(given.declaration, resources, today=TODAY, evidence={})
 
 
 def rebuilt(stack: Stack, resources: Sequence[Resource] | None = None, **changes: Any) -> Stack:

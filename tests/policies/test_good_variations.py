@@ -3,7 +3,16 @@
 import pytest
 
 from policies.stack import Stack
-from tests.policies.planting import Mistake, both, changed, declared, record, refused, replaced
+from tests.policies.planting import (
+    Mistake,
+    both,
+    changed,
+    declared,
+    deployed,
+    record,
+    refused,
+    replaced,
+)
 
 DOMAIN = "portugalodyssey.pt"
 _DIGEST = "ab" * 32
@@ -48,3 +57,41 @@ VARIATIONS: dict[str, Mistake] = {
 @pytest.mark.parametrize("what", VARIATIONS)
 def test_a_good_variation_is_not_refused(good: Stack, what: str) -> None:
     assert refused(VARIATIONS[what](good)) == set()
+
+
+def test_old_mail_that_is_moved_in_is_not_refused() -> None:
+    source = {"name": "gmail", "mailbox": "cristina", "server": "imap.gmail.com",
+              "user": "c@gmail.com", "until": "2026-12-31"}  # fmt: skip
+    stack = deployed(imports=[source])
+
+    assert stack.of_type("mailcow:index:SyncJob")
+    assert refused(stack) == set()
+
+
+_ACCOUNTS: dict[str, dict[str, object]] = {
+    "scaleway": {"provider": "scaleway", "user": "project-id"},
+    "mailgun": {"provider": "mailgun", "user": "postmaster@send.portugalodyssey.pt", "port": 465},
+    "brevo": {
+        "provider": "brevo", "user": "x@smtp-brevo.com", "region": "FR", "selector": "brevo1",
+        "dkimNames": {f"brevo{one}": f"b{one}.example.dkim.brevo.com" for one in (1, 2)},
+        "verification": "brevo-code:0123456789abcdef",
+    },
+    "other": {
+        "provider": "other", "host": "relay.example.net", "user": "company", "region": "DE",
+        "spfInclude": "spf.example.net", "port": 2525,
+    },
+}  # fmt: skip
+_INCLUDED = {"scaleway": "_spf.tem.scaleway.com", "other": "spf.example.net"}
+
+
+@pytest.mark.parametrize("name", _ACCOUNTS)
+def test_another_smarthost_is_refused_for_nothing_but_an_spf_record_never_looked_up(
+    name: str,
+) -> None:
+    account = dict(_ACCOUNTS[name])
+    more: dict[str, object] = {"dkimPublicKey": ""} if "dkimNames" in account else {}
+    if name in _INCLUDED:
+        more["zone"] = {"apexSpf": f"v=spf1 mx include:{_INCLUDED[name]} -all"}
+
+    unseen = set() if name == "brevo" else {"spf-includes-known"}
+    assert refused(deployed(smarthost=account, **more)) == unseen

@@ -3,7 +3,17 @@
 import pytest
 
 from readers.mistake import MistakeError
-from readers.postfix import Hop, TlsPolicy, expanded, hop, parameters, table, tls_policy, words
+from readers.postfix import (
+    Hop,
+    TlsPolicy,
+    expanded,
+    hop,
+    parameters,
+    table,
+    tls_policy,
+    words,
+    wraps,
+)
 
 
 def test_the_last_assignment_counts_and_lines_go_on_after_white_space() -> None:
@@ -64,3 +74,15 @@ def test_a_policy_verifies_the_host_or_does_not(policy: str, verifies: str) -> N
 def test_a_policy_keeps_what_it_does_not_judge() -> None:
     assert tls_policy("secure ciphers=high") == TlsPolicy("secure", (), ("ciphers=high",))
     assert words("a, b\tc") == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("level", ["encrypt", "secure"])
+def test_tls_begins_with_the_first_byte_at_a_level_that_is_mandatory(level: str) -> None:
+    assert wraps({"smtp_tls_wrappermode": "yes"}, level)
+    assert not wraps({}, level)
+
+
+@pytest.mark.parametrize("level", ["", "may", "dane", "none"])
+def test_tls_from_the_first_byte_is_not_for_a_milder_level(level: str) -> None:
+    with pytest.raises(MistakeError, match="encrypt or more"):
+        wraps({"smtp_tls_wrappermode": "yes"}, level)

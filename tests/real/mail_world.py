@@ -296,7 +296,7 @@ class MailHost:
 
     def publish(self) -> None:
         """Publish the declared records, with the smarthost's own key."""
-        key = str(self.smarthost.overlay()["dkimPublicKey"])
+        key = str(self.smarthost.overlay().get("dkimPublicKey", ""))
         self.declaration = self.declaration.model_copy(update={"dkim_public_key": key})
         for one in records(self.declaration):
             value = str(one.value)
@@ -416,6 +416,10 @@ class MailHost:
         # The proof takes its threads away again.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
         return proof
+
+    def net(self) -> Net:
+        """Return the rehearsed internet as an operation sees it."""
+        return _Net(self)
 
     @abstractmethod
     async def queue(self) -> list[dict[str, Any]]:
@@ -564,7 +568,7 @@ async def mail_host(
         config=declared(
             domain=declaration.domain,
             host={"address": declaration.host.address},
-            smarthost={"selector": declaration.smarthost.selector},
+            smarthost=declaration.smarthost.model_dump(mode="json", by_alias=True),
             # The zone of another domain: the declared records are published beside it.
             zone={"name": "other.example"},
         ),

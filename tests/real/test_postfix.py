@@ -13,13 +13,17 @@ from collections.abc import Awaitable, Callable
 from email import message_from_bytes
 from email.message import Message
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from components.onhost import queue_metrics
 from declaration.model import Declaration
+from declaration.reading import read
 from operations.prove.model import Station
+from operations.rotate.departure import smarthost_answers
+from operations.site.model import Site
 from rehearsal.world.authority import self_signed
 from tests.real import postfix_instance
 from tests.real.both import BOTH
@@ -134,6 +138,73 @@ def test_a_message_leaves_with_a_login_over_verified_tls(run: Run) -> None:
         assert await host.listing() == ""
 
     run(body)
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_a_message_leaves_over_tls_from_the_first_byte(
+    kind: str, tmp_path: Path, qual_values: dict[str, Any]
+) -> None:
+    if kind == "genuine":
+        need_mail_parts()
+    declared = read(qual_values | {"smarthost": {"port": 2465}}, source="Pulumi.qual.yaml")
+
+    async def body(host: MailHost) -> None:
+        taken = await host.submit()
+        assert (taken["state"], taken["relay"]) == ("delivered", f"{RELAY}:2465"), taken
+        assert taken["tls"] in {"TLSv1.2", "TLSv1.3"}
+        assert len(host.smarthost._accepted) == 1
+        proof = await host.prove(Station.RELAY)
+        assert [one.id for one in proof.causes] == []
+        # A rotation logs in at the smarthost itself.
+        site = cast("Site", SimpleNamespace(declaration=declared, net=host.net()))
+        assert await smarthost_answers(site, SECRET)
+        assert not await smarthost_answers(site, "re_another")
+
+    _runner(kind, tmp_path, declared)(body)
+
+
+_KEPT = {"apexSpf": "v=spf1 mx include:spf.example.net -all"}
+_OTHERS: dict[str, dict[str, Any]] = {
+    "keeps the envelope": {
+        "smarthost": {
+            "provider": "other", "host": "relay.example.net", "user": "company", "region": "DE",
+            "spfInclude": "spf.example.net", "port": 465, "selector": "k1",
+        },
+        "zone": _KEPT,
+    },
+    "writes its own, and keeps the key": {
+        "smarthost": {
+            "provider": "brevo", "user": "x@smtp-brevo.com", "region": "FR", "port": 2525,
+            "selector": "brevo1", "dkimNames": {"brevo1": "b1.company.dkim.brevo.com"},
+        },
+        "dkimPublicKey": "",
+    },
+    "has two exchangers": {
+        "smarthost": {"provider": "mailgun", "user": "postmaster@send", "selector": "s1"},
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", _OTHERS)
+def test_a_message_leaves_through_another_smarthost(
+    what: str, tmp_path: Path, qual_values: dict[str, Any]
+) -> None:
+    values = {key: value for key, value in (qual_values | _OTHERS[what]).items() if value != ""}
+    declared = read(values, source="Pulumi.qual.yaml")
+    nexthop = declared.names.nexthop
+
+    async def body(host: MailHost) -> None:
+        taken = await host.submit()
+        assert (taken["state"], taken["relay"]) == (
+            "delivered", f"{nexthop.host}:{nexthop.port}",
+        ), taken  # fmt: skip
+        seen = host.receiver.received[-1]
+        envelope = declared.names.envelope or f"bounces.{nexthop.host}"
+        assert seen["envelope"].endswith(f"@{envelope}")
+        verdict = seen["verdict"]
+        assert (verdict["spf"], verdict["dkim"], verdict["dmarc"]) == ("pass",) * 3, verdict
+
+    _runner("stand-in", tmp_path, declared)(body)
 
 
 def test_a_bounce_to_somebody_outside_leaves_through_the_smarthost_too(run: Run) -> None:

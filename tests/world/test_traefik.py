@@ -213,6 +213,16 @@ def test_the_file_that_the_components_write_is_taken_over(tmp_path: Path) -> Non
     with_visitor(tmp_path, scenario)
 
 
+def test_a_certificate_that_exists_is_there_before_any_router(tmp_path: Path) -> None:
+    async def scenario(visitor: Visitor) -> None:
+        visitor.service._existing = ("*.example.com",)
+        visitor.write(dynamic(router={"tls": {}}))
+        (entry,) = json.loads(visitor.storage.read_text())["cloudflare"]["Certificates"]
+        assert entry["domain"] == {"main": "*.example.com"}
+
+    with_visitor(tmp_path, scenario)
+
+
 def test_the_certificate_is_kept_in_traefiks_own_form(tmp_path: Path) -> None:
     async def scenario(visitor: Visitor) -> None:
         tls = {

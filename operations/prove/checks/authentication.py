@@ -47,7 +47,7 @@ async def _spf_as_declared(subject: Subject, name: str, expected: str, key: str)
     mend=_PUBLISH,
 )  # fmt: skip
 async def _spf_envelope(subject: Subject) -> Finding:
-    envelope = subject.declaration.names.account.envelope
+    envelope = subject.declaration.names.envelope
     expected = [
         one
         for one in records(subject.declaration)
@@ -82,7 +82,7 @@ async def _spf_apex(subject: Subject) -> Finding:
 async def _spf_lookups(subject: Subject) -> Finding:
     domain, key = subject.declaration.domain, "mail:zone.apexSpf"
     lines, faults = [], []
-    for name in (subject.declaration.names.account.envelope, domain):
+    for name in filter(None, dict.fromkeys((subject.declaration.names.envelope, domain))):
         found = await subject.net.asking(partial(reach, name))
         if found is None:
             continue
@@ -117,7 +117,7 @@ async def _dkim_record(subject: Subject) -> Finding:
         return failed(said, "exactly one", key=key, facts={"dkim": "absent"})
     published = dkim.parse(found[0])
     declared = dkim.parse(subject.declaration.dkim_public_key)
-    other = published.usable and not published.is_same(declared)
+    other = bool(declared.data) and published.usable and not published.is_same(declared)
     if "dkimPublicKey" not in subject.unset and other:
         return failed(
             f"another key at {name}",

@@ -48,8 +48,7 @@ async def _ports_open(subject: Subject) -> Finding:
 
 async def port_25_is_shut_here(subject: Subject) -> bool:
     """Return whether the smarthost's port 25 is silent too: then it is our network's doing."""
-    settings = subject.declaration.smarthost
-    found = await subject.net.addresses(settings.row.server(settings.region))
+    found = await subject.net.addresses(subject.declaration.names.nexthop.host)
     return bool(found) and await subject.net.port(found[0], 25) is Port.SILENT
 
 

@@ -200,7 +200,7 @@ class Queue:
         relay = routing.relay
         if relay is None:
             return None
-        return Nexthop(relay.host, relay.port, relay.tls, relay.login)
+        return Nexthop(relay.host, relay.port, relay.tls, relay.login, relay.implicit_tls)
 
     def _settle(self, queued: Queued, answer: Answer, routing: Routing | None = None) -> None:
         relay = routing and routing.relay

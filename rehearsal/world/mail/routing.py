@@ -29,6 +29,7 @@ class Relay:
         port: Its TCP port.
         login: User and password from the SASL map, if there is an entry.
         tls: TLS level towards it: `may`, `encrypt` or `secure`.
+        implicit_tls: Whether TLS begins with the first byte, without STARTTLS.
     """
 
     nexthop: str
@@ -36,6 +37,7 @@ class Relay:
     port: int
     login: tuple[str, str] | None
     tls: str
+    implicit_tls: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ def _relay(directory: Path, settings: dict[str, str]) -> Relay | None:
         port=int(found["port"] or 25),
         login=login,
         tls={"verify": "secure", "dane": "may", "none": "none"}.get(level, level),
+        implicit_tls=postfix.wraps(settings, level),
     )
 
 
@@ -128,10 +131,14 @@ def read_routing(directory: Path) -> Routing:
         settings = postfix.parameters(extra.read_text()) if extra.exists() else {}
     except MistakeError as error:
         raise ConfigurationError(str(error)) from None
+    try:
+        relay = _relay(directory, settings)
+    except MistakeError as error:
+        raise ConfigurationError(str(error)) from None
     name = settings.get("myhostname", hostname) or "localhost"
     return Routing(
         hostname=name,
-        relay=_relay(directory, settings),
+        relay=relay,
         ipv4_only=settings.get("inet_protocols", "all") == "ipv4",
         origin=settings.get("myorigin", name),
         waits_for_login=settings.get("smtp_sasl_auth_soft_bounce", "no") == "yes",

@@ -4,7 +4,7 @@ The certificate covers the mail host and every routed host.
 """
 
 from policies.stack import Stack
-from tests.policies.planting import both, messages, replaced
+from tests.policies.planting import both, deployed, messages, refused, replaced
 
 RULE = "certificate-covers"
 
@@ -38,3 +38,11 @@ def test_a_wildcard_one_level_up_covers_nothing(good: Stack) -> None:
     )(good)
 
     assert "webmail" in " ".join(messages(RULE, stack))
+
+
+def test_a_certificate_that_exists_is_taken_and_no_other_is_asked_for() -> None:
+    stack = deployed(certificate={"existing": ["*.portugalodyssey.pt"]})
+    assert refused(stack) == set()
+
+    asking = replaced("traefik-routes", "tls: {}", "tls: {certResolver: cloudflare}")(stack)
+    assert "and one exists" in " ".join(messages(RULE, asking))
