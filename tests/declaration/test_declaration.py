@@ -899,11 +899,11 @@ def test_a_key_is_the_same_with_and_without_its_last_line_break(
     cut = sealed | {"mail:sshPrivateKey": sealed["mail:sshPrivateKey"].rstrip("\n")}
     keys: list[str] = []
 
-    for given in (sealed, cut):
+    for sealing in (sealed, cut):
         record(
             lambda: from_config()[1].ssh_private_key.apply(keys.append),
-            json_config(qual_values) | given,
-            [*given],
+            json_config(qual_values) | sealing,
+            [*sealing],
         )
 
     assert len(keys) == 2

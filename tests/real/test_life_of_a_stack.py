@@ -109,8 +109,9 @@ def test_a_change_behind_its_back_is_found_and_repaired(host: RealHost) -> None:
     record = _mx(host)
 
     async def change(site: LoopbackSite) -> None:
+        (zone,) = [zone async for zone in site.cloudflare.zones.list(name=record["name"])]
         await site.cloudflare.dns.records.edit(
-            record["id"], zone_id=record["zone_id"], type="MX", name=record["name"], ttl=1,
+            record["id"], zone_id=zone.id, type="MX", name=record["name"], ttl=1,
             priority=77, content=record["content"],
         )  # fmt: skip
 
