@@ -55,7 +55,9 @@ def from_configuration(
     """
     return Secrets(
         cloudflare_api_token=config.require_secret("cloudflareApiToken"),
-        ssh_private_key=config.require_secret("sshPrivateKey"),
+        # `pulumi config set` takes the last line break of a file off, other ways leave it; a
+        # difference in it would run every command on the host again.
+        ssh_private_key=config.require_secret("sshPrivateKey").apply(str.strip),
         smarthost_password=config.require_secret("smarthostPassword"),
         storage_access_key=config.require_secret("storageAccessKey"),
         storage_secret_key=config.require_secret("storageSecretKey"),

@@ -25,6 +25,7 @@ from rehearsal.rehearse import (
     say_cut_short,
     say_declaration,
     say_failure,
+    say_mistakes,
     say_steps,
     say_world,
 )
@@ -74,7 +75,7 @@ def _told(report: Report) -> Iterator[None]:
     try:
         yield
     except DeclarationError as error:
-        report.fail(str(error))
+        say_mistakes(error, report)
         report.finish()
         raise typer.Exit(EXIT_DECLARATION) from None
     except refusals() as error:

@@ -40,15 +40,18 @@ _LEAD = 20
 """Characters shown before the place where two long values part."""
 
 
+def say_mistakes(error: DeclarationError, report: Report) -> None:
+    """Say what is wrong with a declaration."""
+    report.put("mistakes", [{"path": one.path, "message": one.message} for one in error.mistakes])
+    report.fail(str(error))
+
+
 def say_declaration(stage: Stage, report: Report) -> bool:
     """Check the declaration and say so; return whether it holds."""
     try:
         values = stage.check()
     except DeclarationError as error:
-        report.put(
-            "mistakes", [{"path": one.path, "message": one.message} for one in error.mistakes]
-        )
-        report.fail(str(error))
+        say_mistakes(error, report)
         return False
     mailboxes, aliases = len(values["mailboxes"]), len(values.get("aliases", ()))
     report.line(

@@ -100,7 +100,7 @@ def several(values: dict[str, Any]) -> None:
     values["smarthost"]["provider"] = "resent"
 
 
-@pytest.mark.parametrize("command", ["check", "run"])
+@pytest.mark.parametrize("command", ["check", "run", "preview", "up"])
 def test_all_mistakes_are_told_at_once(project: Path, command: str) -> None:
     said = wrong(project, several, command)
 
@@ -108,8 +108,9 @@ def test_all_mistakes_are_told_at_once(project: Path, command: str) -> None:
         assert re.search(rf"\n  line \d+: {path} ", said)
 
 
-def test_a_machine_gets_every_mistake_with_its_path(project: Path) -> None:
-    told = json.loads(wrong(project, several, "run", "--json"))
+@pytest.mark.parametrize("command", ["run", "preview", "up"])
+def test_a_machine_gets_every_mistake_with_its_path(project: Path, command: str) -> None:
+    told = json.loads(wrong(project, several, command, "--json"))
 
     assert told["ok"] is False
     assert {"mail:domain", "mail:zone.ttl", "mail:smarthost.provider"} <= {

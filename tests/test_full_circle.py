@@ -253,6 +253,18 @@ def one_alias_less(declared: Values) -> None:
     declared["aliases"] = [one for one in declared["aliases"] if one["name"] != "reservations"]
 
 
+def test_a_new_api_key_foretells_no_change_of_people(circle: Rehearsed) -> None:
+    def raised(values: Values) -> None:
+        values["generations"] = {"apiKey": 2}
+
+    plan = circle.preview(raised)
+
+    assert plan.ok, errors(plan)
+    assert "update secret-api-key" in changes(plan)
+    people = [step for step in plan.steps if step.type.startswith("mailcow:")]
+    assert [step.name for step in people if step.op.changes] == []
+
+
 def tier(declared: Values) -> None:
     declared["mailcow"]["tiers"]["web"]["memoryMib"] = 320
 

@@ -1,5 +1,6 @@
 """The front door, in a checkout whose path the shell would take apart."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -29,3 +30,26 @@ def test_clean_removes_what_runs_left_and_nothing_else(tmp_path: Path, name: str
 
     assert not (checkout / ".rehearsal").exists()
     assert all((folder / "kept").is_file() for folder in neighbours)
+
+
+@pytest.mark.parametrize(("code", "told"), [(0, 0), (1, 2), (2, 2), (3, 2), (4, 2)])
+@pytest.mark.parametrize("target", ["rehearse", "policy", "prove", "preview"])
+def test_make_ends_in_2_whatever_a_step_ends_in(
+    tmp_path: Path, target: str, code: int, told: int
+) -> None:
+    shutil.copy(PROJECT / "Makefile", tmp_path)
+    programs = tmp_path / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    (tmp_path / "requirements.txt").touch()
+    for name in ("python", "pulumi"):
+        (programs / name).write_text(f"#!/bin/sh\nexit {code}\n")
+        (programs / name).chmod(0o755)
+    (tmp_path / ".venv" / ".ready").touch()
+
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["make", target], cwd=tmp_path, env={**os.environ, "PATH": path},
+        capture_output=True, check=False, timeout=60,
+    )  # fmt: skip
+
+    assert done.returncode == told

@@ -39,19 +39,18 @@ async def _previewed(work: Work) -> Plan:
     return plan
 
 
-async def deploy(work: Work, touches: Sequence[str], unforeseen: Sequence[str] = ()) -> str:
+async def deploy(work: Work, touches: Sequence[str]) -> str:
     """Deploy, after a preview has shown that only what may change does.
 
     Args:
         work: The rotation.
         touches: Names of the resources that may change.
-        unforeseen: Names of resources of which a preview cannot tell whether they change.
 
     Raises:
         SiteError: something else would change, or the deployment failed.
     """
     plan = await _previewed(work)
-    foreign = strangers(plan, [*touches, *unforeseen])
+    foreign = strangers(plan, touches)
     if foreign:
         raise SiteError(f"the deployment would change {_named(foreign)} as well")
     if not plan.steps:
@@ -78,10 +77,10 @@ CLEAN = Step("clean", "see that nothing else waits to be deployed", _nothing_els
 """The first step of every rotation: what fails later is then the rotation's own."""
 
 
-def deploying(touches: Sequence[str], title: str, unforeseen: Sequence[str] = ()) -> Step:
+def deploying(touches: Sequence[str], title: str) -> Step:
     """Return the step that deploys, and lets these resources change."""
 
     async def do(work: Work) -> str:
-        return await deploy(work, touches, unforeseen)
+        return await deploy(work, touches)
 
     return Step("deploy", title, do)

@@ -107,7 +107,7 @@ class Instance:
         """Ask whether another configuration makes another provider."""
         request = p.DiffRequest(state.urn, state.id, _public(state.outputs), _public(new), [])
         answer = await _call(self._provider.diff_config(request))
-        if answer.changes is not True and not answer.replaces and not answer.detailed_diff:
+        if answer.changes is None and not answer.replaces:
             return plan.structural(_without_notes(state.inputs), _without_notes(new))
         return plan.from_provider(answer, state, new)
 

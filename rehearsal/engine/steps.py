@@ -160,7 +160,8 @@ class Steps:
         new = task.new
         new.id, new.outputs, new.modified = old.id, old.outputs, old.modified
         if new.is_provider:
-            await self._configure(new)
+            # As the genuine engine: who says that nothing changed goes on with what it had.
+            await self._configure(new, old.inputs)
         if plan.state_differs(old, new):
             new.modified = now()
             self._run.table.put(new)
@@ -169,9 +170,9 @@ class Steps:
         self._run.report.step(Op.SAME, new.urn)
         return new
 
-    async def _configure(self, new: ResourceState) -> None:
+    async def _configure(self, new: ResourceState, inputs: Properties) -> None:
         instance = self._checked[new.urn]
-        await instance.configure(new.inputs)
+        await instance.configure(inputs)
         self._run.pool.install(f"{new.urn}::{new.id or SENTINEL}", instance)
 
     async def _create(
@@ -188,7 +189,7 @@ class Steps:
                 if new.is_provider:
                     new.id = "" if self._run.preview else str(uuid.uuid4())
                     new.outputs = given_out(new.inputs)
-                    await self._configure(new)
+                    await self._configure(new, new.inputs)
                 elif task.provider is not None:
                     preview = self._run.preview
                     new.id, new.outputs = await task.provider.create(new, preview=preview)
@@ -219,7 +220,7 @@ class Steps:
         async with self._change(Op.UPDATE, task, difference):
             if new.is_provider:
                 new.outputs = given_out(new.inputs)
-                await self._configure(new)
+                await self._configure(new, new.inputs)
             elif task.provider is None:
                 new.outputs = old.outputs
             else:

@@ -886,6 +886,24 @@ def test_the_runtime_gives_declaration_and_secrets(qual: Declaration, qual_value
     assert run(qual_values, sealed_values(qual) | optional).error is None
 
 
+def test_a_key_is_the_same_with_and_without_its_last_line_break(
+    qual: Declaration, qual_values: Values
+) -> None:
+    sealed = sealed_values(qual)
+    cut = sealed | {"mail:sshPrivateKey": sealed["mail:sshPrivateKey"].rstrip("\n")}
+    keys: list[str] = []
+
+    for sealing in (sealed, cut):
+        record(
+            lambda: from_config()[1].ssh_private_key.apply(keys.append),
+            json_config(qual_values) | sealing,
+            [*sealing],
+        )
+
+    assert len(keys) == 2
+    assert keys[0] == keys[1]
+
+
 def test_missing_secrets_are_one_message_of_commands(
     qual: Declaration, qual_values: Values
 ) -> None:

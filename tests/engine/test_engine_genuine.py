@@ -126,6 +126,23 @@ def test_we_find_nothing_to_change_in_the_genuine_engines_state(
     genuine("preview", "--expect-no-changes")
 
 
+def test_both_engines_hand_a_changed_setting_to_its_provider_at_once(
+    stage: Stage, genuine: Genuine
+) -> None:
+    body = """
+        other = shelf.Provider("other", folder=folder + {0!r})
+        shelf.Box({1!r}, opts=O(provider=other))
+    """
+    genuine.configure()
+    genuine("stack", "init", "dev")
+    for place in ("/north", "/south"):
+        stage.program(body.format(place, place[1:]))
+        genuine("up", "--yes", "--skip-preview")
+        assert list((stage.shelf / place[1:]).glob("*.json"))
+    stage.good(body.format("/east", "east"))
+    assert list((stage.shelf / "east").glob("*.json"))
+
+
 def test_either_engine_goes_on_where_the_other_stopped(stage: Stage, genuine: Genuine) -> None:
     stage.good()
     genuine.configure()

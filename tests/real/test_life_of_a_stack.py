@@ -18,7 +18,9 @@ from operations.rotate.catalogue import ROTATIONS
 from operations.rotate.memory import Memory, Progress
 from operations.rotate.model import Options, Step, Work
 from operations.rotate.running import Ending, carry_out
+from operations.site.editing import edit
 from rehearsal.engine.importing import write_import_file
+from rehearsal.genuine.cli import Outcome
 from rehearsal.genuine.cli import Step as EngineStep
 from tests.conftest import PROJECT
 from tests.real.real_host import (
@@ -107,8 +109,9 @@ def test_a_change_behind_its_back_is_found_and_repaired(host: RealHost) -> None:
     record = _mx(host)
 
     async def change(site: LoopbackSite) -> None:
+        (zone,) = [zone async for zone in site.cloudflare.zones.list(name=record["name"])]
         await site.cloudflare.dns.records.edit(
-            record["id"], zone_id=record["zone_id"], type="MX", name=record["name"], ttl=1,
+            record["id"], zone_id=zone.id, type="MX", name=record["name"], ttl=1,
             priority=77, content=record["content"],
         )  # fmt: skip
 
@@ -155,6 +158,27 @@ def test_a_credential_is_rotated_live(host: RealHost, what: str) -> None:
     # A selector takes days: its first part ends in waiting.
     assert host.on_site(act) in (Ending.DONE, Ending.WAITING), told
     assert host.deploy("preview").changed == {}
+
+
+def test_a_new_api_key_foretells_no_change_of_people_and_is_used_at_once(host: RealHost) -> None:
+    before = _declared(host)
+    made = before.get("generations", {}).get("apiKey", 1)
+    edit(host.file, {"generations.apiKey": made + 1})
+    with host.declared({"aliases": [*before["aliases"], {"name": "together", "to": ["info"]}]}):
+        plan = host.deploy("preview")
+        done = host.deploy("up")
+
+    assert (plan.errors, done.errors) == ((), ())
+    assert _changed_in_mailcow(plan) == _changed_in_mailcow(done) == {"create alias-together"}
+    assert host.deploy("up").changed == {"delete": 1}
+
+
+def _changed_in_mailcow(outcome: Outcome) -> set[str]:
+    return {
+        f"{step.op} {step.name}"
+        for step in outcome.steps
+        if step.changes and step.type.startswith("mailcow:")
+    }
 
 
 def test_what_runs_is_imported_and_nothing_is_made_anew(host: RealHost, tmp_path: Path) -> None:

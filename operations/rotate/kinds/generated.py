@@ -20,8 +20,6 @@ class Generated(Rotation):
     """Its field of `generations`, in the declaration's spelling."""
     attribute: ClassVar[str]
     """The same field, as Python spells it."""
-    unforeseen: ClassVar[tuple[str, ...]] = ()
-    """Resources of which a preview cannot tell whether they change."""
 
     @abstractmethod
     async def current(self, work: Work) -> str:
@@ -36,9 +34,7 @@ class Generated(Rotation):
         return (
             CLEAN,
             Step("raise", "declare another generation", self._raise),
-            deploying(
-                self.touches, "make the new one, and hand it to whoever uses it", self.unforeseen
-            ),
+            deploying(self.touches, "make the new one, and hand it to whoever uses it"),
             Step("prove", "see that it works, and that the old one does not", self._prove),
         )
 
@@ -73,7 +69,7 @@ class Generated(Rotation):
         if old and await self.current(work) != old:
             raise SiteError("the new one is made, and the old one gone; go on, or rotate again")
         work.site.declare({f"generations.{self.field}": before})
-        return await deploy(work, self.touches, self.unforeseen)
+        return await deploy(work, self.touches)
 
 
 class ApiKey(Generated):
@@ -86,8 +82,6 @@ class ApiKey(Generated):
     )  # fmt: skip
     field: ClassVar[str] = "apiKey"
     attribute: ClassVar[str] = "api_key"
-    # Their provider logs in with the key, which is not known before it is made.
-    unforeseen: ClassVar[tuple[str, ...]] = ("domain", "mailbox-*", "alias-*")
 
     async def current(self, work: Work) -> str:
         """Read it on the host."""
@@ -117,7 +111,6 @@ class ReadOnlyApiKey(ApiKey):
     )  # fmt: skip
     field: ClassVar[str] = "apiKeyReadOnly"
     attribute: ClassVar[str] = "api_key_read_only"
-    unforeseen: ClassVar[tuple[str, ...]] = ()
 
 
 class ExporterToken(Generated):

@@ -25,6 +25,13 @@ LARGEST_MESSAGE = 400 * 1024 * 1024
 """Bytes; what Pulumi's own servers take."""
 
 _ORPHAN_SECONDS = 0.5
+_CHANGES = {
+    True: provider_pb2.DiffResponse.DIFF_SOME,
+    False: provider_pb2.DiffResponse.DIFF_NONE,
+    None: provider_pb2.DiffResponse.DIFF_UNKNOWN,
+}
+"""What is left open is for the engine to find out: taken for "none", a changed configuration would
+not reach the provider before the next deployment."""
 
 Method = Callable[[Any, Any], Awaitable[Any]]
 
@@ -54,9 +61,8 @@ class Servicer(ProviderServicer):
                 list(request.ignoreChanges),
             )
         )
-        some, none = provider_pb2.DiffResponse.DIFF_SOME, provider_pb2.DiffResponse.DIFF_NONE
         return provider_pb2.DiffResponse(
-            changes=some if answer.changes else none,
+            changes=_CHANGES[answer.changes],
             replaces=answer.replaces,
             diffs=answer.diffs,
         )

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.provider.experimental.provider import (
     CheckRequest,
     CheckResponse,
@@ -77,6 +78,21 @@ class MailcowProvider(Provider):
             inputs={**request.new_inputs, **complete},
             failures=refused(wrong, settings, _SECRET_SETTINGS),
         )
+
+    async def diff_config(self, request: DiffRequest) -> DiffResponse:
+        """Compare settings. Another key or address is not another Mailcow: nothing is replaced.
+
+        What is not known yet is no difference yet: in a preview Mailcow still answers as before,
+        and a provider whose settings are not known could compare none of its objects.
+        """
+        old, new = _settings(request.old_state), _settings(request.new_inputs)
+        changed = [
+            item.wire
+            for item in CONFIGURATION
+            if not is_unknown(new.get(item.wire))
+            and _said(old.get(item.wire), item) != _said(new.get(item.wire), item)
+        ]
+        return DiffResponse(changes=bool(changed), diffs=changed)
 
     async def configure(self, request: ConfigureRequest) -> ConfigureResponse:
         """Take the settings. Nothing is connected before something is asked of Mailcow."""
@@ -225,6 +241,11 @@ def _settings(wire: Wire) -> Properties:
             value = wrapped(int(text), secret=value.is_secret)
         settings[item.wire] = value
     return settings
+
+
+def _said(value: PropertyValue | None, item: Property) -> Any:
+    """Return a setting in plain, its default where it is left out."""
+    return item.default if value is None or value.value is None else plain(value)
 
 
 def _change(item: Property, old: Wire, new: Wire) -> PropertyDiffKind | None:

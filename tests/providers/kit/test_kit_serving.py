@@ -76,9 +76,11 @@ def test_what_is_half_done_travels_with_its_state_and_its_reasons(stub: Any) -> 
 
 def test_a_changed_configuration_is_told_from_an_unchanged_one(stub: Any) -> None:
     here, there = (PropertyValue.marshal_map(wrapped_map({"place": place})) for place in "ab")
+    left_open = PropertyValue.marshal_map(wrapped_map({"open": True}))
     for new, changes in (
         (here, provider_pb2.DiffResponse.DIFF_NONE),
         (there, provider_pb2.DiffResponse.DIFF_SOME),
+        (left_open, provider_pb2.DiffResponse.DIFF_UNKNOWN),
     ):
         request = provider_pb2.DiffRequest(urn="urn", id="id", olds=here, news=new)
         assert stub.DiffConfig(request, timeout=SECONDS).changes == changes

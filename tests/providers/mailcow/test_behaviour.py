@@ -1,8 +1,10 @@
 """What a careful administrator would expect of single objects."""
 
 import asyncio
+from typing import Any
 
 import pytest
+from pulumi.provider.experimental.provider import DiffRequest
 
 from pulumi_mailcow.errors import (
     InUseError,
@@ -11,6 +13,7 @@ from pulumi_mailcow.errors import (
     PartlyDoneError,
     UnconfirmedError,
 )
+from pulumi_mailcow.provider import MailcowProvider
 from pulumi_mailcow.testing import Fault, Kind, Mailcow
 from pulumi_mailcow.testing.people import People
 from tests.providers.mailcow.samples import BY_TOKEN, DOMAIN, MAILBOX, RELAYHOST, Need
@@ -187,6 +190,32 @@ async def test_mta_sts_that_is_not_served_is_remembered() -> None:
             "it"
         ] == "update"
         assert kept(mailcow, "mta_sts")[0]["mode"] == "enforce"
+
+
+@pytest.mark.parametrize(
+    ("settings", "differing"),
+    [
+        ({}, []),
+        ({"apiKey": "another-key"}, ["apiKey"]),
+        ({"connectTo": "203.0.113.9:443"}, ["connectTo"]),
+        ({"timeout": 61}, ["timeout"]),
+        ({"timeout": "60", "concurrency": 8}, []),
+        # Not known yet: until it is, Mailcow is reached as before.
+        ({"apiKey": "04da6b54-80e4-46f7-96ec-b56ff0331ba9"}, []),
+    ],
+)
+@in_loop
+async def test_another_setting_reaches_the_provider_and_an_unknown_one_only_when_it_is_known(
+    settings: dict[str, Any], differing: list[str]
+) -> None:
+    before = {"endpoint": "https://mail.example.org", "apiKey": "a-key"}
+    request = DiffRequest("urn", "id", wire(before), wire(before | settings), [])
+
+    answer = await MailcowProvider().diff_config(request)
+
+    assert (answer.changes, list(answer.diffs), list(answer.replaces)) == (
+        bool(differing), differing, [],
+    )  # fmt: skip
 
 
 @in_loop
