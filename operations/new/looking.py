@@ -8,7 +8,7 @@ from typing import Any
 
 import dns.reversename
 
-from declaration.smarthost import FIRST_SELECTOR
+from declaration.smarthost_providers import FIRST_SELECTOR
 from operations.prove.cloudflare import is_proxy
 from operations.prove.net import Net, UnseenError
 from readers import dkim

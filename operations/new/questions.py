@@ -6,7 +6,7 @@ from typing import Any
 
 from declaration.names import POSTMASTER
 from declaration.residency import EU_COUNTRIES
-from declaration.smarthost import PROVIDERS
+from declaration.smarthost_providers import PROVIDERS
 from operations.new.draft import Draft, mailbox
 from operations.site.editing import REMOVED
 
