@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from declaration.names import POSTMASTER
-from declaration.residency import EU_COUNTRIES
+from declaration.residency import WITHIN_EU
 from declaration.smarthost_providers import PROVIDERS
 from operations.new.draft import Draft, mailbox
 from operations.site.editing import REMOVED
@@ -54,7 +54,7 @@ def _number(path: str) -> Answer:
 def _european(provider: str) -> str | None:
     """Return the first region of a smarthost that lies in the EU."""
     row = PROVIDERS.get(provider)
-    inside = [name for name, land in row.regions.items() if land in EU_COUNTRIES] if row else []
+    inside = [name for name, land in row.regions.items() if land in WITHIN_EU] if row else []
     return inside[0] if inside else None
 
 
@@ -108,7 +108,7 @@ def questions(quota: int, published: Sequence[str] | None) -> tuple[Question, ..
         quota: As for `mailboxes`.
         published: As for `mailboxes`.
     """
-    countries = ", ".join(sorted(EU_COUNTRIES))
+    countries = ", ".join(sorted(WITHIN_EU))
     return (
         Question("company", "company", "Name of the company, as people read it", _text("company")),
         Question("domain", "domain", "Mail domain, such as example.com", _text("domain")),
