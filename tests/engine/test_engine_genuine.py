@@ -143,6 +143,19 @@ def test_both_engines_hand_a_changed_setting_to_its_provider_at_once(
     assert list((stage.shelf / "east").glob("*.json"))
 
 
+def test_what_is_protected_is_forgotten_by_force_alone_and_stays_out_there(
+    stage: Stage, genuine: Genuine
+) -> None:
+    stage.good()
+    boxes = sorted(stage.shelf.glob("*.json"))
+    genuine.configure()
+    genuine("stack", "select", "dev")
+    assert "protected" in genuine("state", "delete", "--all", "--yes", fails=True)
+    genuine("state", "delete", "--all", "--force", "--yes")
+    assert not stage.state().get("resources")
+    assert sorted(stage.shelf.glob("*.json")) == boxes != []
+
+
 def test_either_engine_goes_on_where_the_other_stopped(stage: Stage, genuine: Genuine) -> None:
     stage.good()
     genuine.configure()

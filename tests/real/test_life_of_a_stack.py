@@ -119,8 +119,8 @@ def test_a_change_behind_its_back_is_found_and_repaired(host: RealHost) -> None:
     found = host.deploy("refresh")
     repaired = host.deploy("up")
 
-    assert [step.name for step in found.steps if step.properties] == ["mx"]
-    assert [step.name for step in repaired.steps if step.changes] == ["mx"]
+    assert [step.name for step in found.steps if step.properties] == ["apex-mx"]
+    assert [step.name for step in repaired.steps if step.changes] == ["apex-mx"]
     assert _mx(host)["priority"] == record["priority"]
 
 
@@ -182,7 +182,7 @@ def _changed_in_mailcow(outcome: Outcome) -> set[str]:
 
 
 def test_what_runs_is_imported_and_nothing_is_made_anew(host: RealHost, tmp_path: Path) -> None:
-    assert host.cli.run("state", "delete", "--all", "--stack", "qual", "--yes").returncode == 0
+    assert host.type("pulumi state delete --stack qual --all --force --yes").returncode == 0
 
     taken = _taken_over(host, tmp_path / "import.json")
     plan = host.deploy("preview")
@@ -228,7 +228,7 @@ def test_a_record_that_the_state_does_not_know_is_taken_over(
     host: RealHost, tmp_path: Path
 ) -> None:
     lost = json.loads(host.exported())["deployment"]["resources"]
-    (urn,) = [entry["urn"] for entry in lost if entry["urn"].endswith("DnsRecord::mx")]
+    (urn,) = [entry["urn"] for entry in lost if entry["urn"].endswith("DnsRecord::apex-mx")]
     assert host.type(f"pulumi state delete --stack qual --yes --force '{urn}'").returncode == 0
 
     refused = host.deploy("up")
