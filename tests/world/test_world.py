@@ -320,7 +320,7 @@ def test_a_world_ends_with_its_parent(tmp_path: Path) -> None:
 
 
 def test_a_world_that_cannot_start_says_why(tmp_path: Path) -> None:
-    order = process.Order({"mailboxes": []}, stack="test", services=("dns",))
+    order = process.Order(CONFIG | {"names": None}, stack="test", services=("dns",))
     with pytest.raises(WorldError, match="`dns` did not start"):
         process.start(tmp_path, order)
     assert process.members(tmp_path) == set()
