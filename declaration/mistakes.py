@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, get_args
 
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
+
+from declaration.settings import meanings
 
 PREFIX = "mail:"
 """Namespace of the keys in `Pulumi.<stack>.yaml`: the project's name."""
@@ -143,16 +144,16 @@ def rephrase(error: ErrorDetails, model: type[BaseModel]) -> Mistake:
         The mistake, at the key as it stands in the file.
     """
     place = tuple(step for step in error["loc"] if step != "[key]")
-    field, keys = _field_at(model, place)
+    meaning, keys = _field_at(model, place)
     words = _WORDS.get(error["type"])
     if error["type"] == "extra_forbidden":
         return _unknown_key(place, keys)
     if error["type"] == "missing":
-        message = f"is missing{_meaning(field)}"
+        message = f"is missing{_meaning(meaning)}"
     elif error["type"] == "value_error":
         message = str(error["ctx"]["error"]) if "ctx" in error else error["msg"]
         if looks_secret(message):
-            message = f"what stands there does not fit{_meaning(field)}"
+            message = f"what stands there does not fit{_meaning(meaning)}"
     elif error["type"] == "enum":
         expected = str(error.get("ctx", {}).get("expected", ""))
         choices = re.findall(r"'([^']*)'", expected)
@@ -160,9 +161,9 @@ def rephrase(error: ErrorDetails, model: type[BaseModel]) -> Mistake:
         message = f"{quoted(error['input'])} is none of {', '.join(choices)}{near}"
     elif words:
         limits = {key: str(value) for key, value in error.get("ctx", {}).items()}
-        message = f"{quoted(error['input'])} {words.format_map(limits)}{_meaning(field)}"
+        message = f"{quoted(error['input'])} {words.format_map(limits)}{_meaning(meaning)}"
     else:
-        message = f"{quoted(error['input'])} does not fit{_meaning(field)}"
+        message = f"{quoted(error['input'])} does not fit{_meaning(meaning)}"
     return Mistake(spelled(place), message)
 
 
@@ -194,10 +195,10 @@ _WORDS = {
 }
 
 
-def _meaning(field: FieldInfo | None) -> str:
-    if field is None or not field.description:
+def _meaning(text: str) -> str:
+    if not text:
         return ""
-    sentence = re.split(r"(?<=\.)\s", " ".join(field.description.split()))[0].rstrip(".")
+    sentence = re.split(r"(?<=\.)\s", " ".join(text.split()))[0].rstrip(".")
     return f"; it is: {sentence}"
 
 
@@ -210,23 +211,24 @@ def _unknown_key(place: Place, keys: Sequence[str]) -> Mistake:
     return Mistake(spelled(place), f"{shown} is not a known key{suggestion(key, keys)}")
 
 
-def _field_at(model: type[BaseModel], place: Place) -> tuple[FieldInfo | None, list[str]]:
-    """Return the field at a place, and the keys that are known beside it."""
-    field: FieldInfo | None = None
+def _field_at(model: type[BaseModel], place: Place) -> tuple[str, list[str]]:
+    """Return what the field at a place means, and the keys that are known beside it."""
+    meaning = ""
     here: Any = model
     keys: list[str] = []
     for step in place:
         if isinstance(here, type) and issubclass(here, BaseModel):
-            fields = {one.alias or name: one for name, one in here.model_fields.items()}
-            keys = list(fields)
-            field = fields.get(str(step))
-            here = _settled(field.annotation) if field else None
+            names = {field.alias or name: name for name, field in here.model_fields.items()}
+            keys = list(names)
+            name = names.get(str(step))
+            meaning = meanings(here).get(name, "") if name else ""
+            here = _settled(here.model_fields[name].annotation) if name else None
         else:  # an index of a list or a key of a mapping: what the entries are
             entries = [entry for entry in get_args(here) if entry is not Ellipsis]
             here = _settled(entries[-1]) if entries else None
             # The meaning of the list is the meaning of a plain entry too.
             keys = []
-    return field, keys
+    return meaning, keys
 
 
 def _settled(annotation: Any) -> Any:

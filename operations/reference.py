@@ -22,7 +22,7 @@ from pydantic.fields import FieldInfo
 from declaration import secrets
 from declaration.model import Declaration
 from declaration.reading import load_values
-from declaration.settings import Settings
+from declaration.settings import Settings, meanings
 from operations.following import EXAMPLES, FILE
 
 PAGE = Path(__file__).parent.parent / "docs" / "declaration.md"
@@ -85,7 +85,7 @@ def _table(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     for name, field in model.model_fields.items():
         label = field.alias or name
         value = f"{_kind(field.annotation)}{_unit(label)}{_limits(field)}"
-        meaning = _prose(field.description or "").replace("Danger:", "**Danger:**")
+        meaning = _prose(meanings(model).get(name, "")).replace("Danger:", "**Danger:**")
         key = f"{model.__name__}.{label}"
         cells = (
             f"`{prefix}{label}`", value, _default(field), _example(key), meaning, _follows(key),
