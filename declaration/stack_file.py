@@ -44,9 +44,7 @@ class _CoreLoader(yaml.CSafeLoader):
                 raise _refused("a list or a set of keys is no key", key_node)
             key = self.construct_object(key_node, deep=True)
             if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"{key} stands twice; take one out", key_node.start_mark
-                )
+                raise _refused(f"{key} stands twice; take one out", key_node)
             seen.add(key)
         return super().construct_mapping(node, deep)
 

@@ -11,7 +11,7 @@ import dns.reversename
 from declaration.smarthost_providers import FIRST_SELECTOR
 from operations.prove.cloudflare import is_proxy
 from operations.prove.net import Net, UnseenError
-from readers import dkim
+from readers import dkim, dmarc
 
 _CLOUDFLARE = ".ns.cloudflare.com"
 _FEEDBACK = re.compile(r"\d+ feedback-smtp\.([a-z0-9-]+)\.amazonses\.com")
@@ -128,7 +128,7 @@ async def _smarthost(net: Net, domain: str, sight: Sight) -> None:
 
 async def _dmarc(net: Net, domain: str, sight: Sight) -> None:
     for text in (await net.resolve(f"_dmarc.{domain}", "TXT")).values:
-        if text.startswith("v=DMARC1"):
+        if dmarc.is_dmarc(text):
             sight.notes.append(
                 f'"{text}" is published, and the first `up` sets p=none from today: declare '
                 "mail:dmarc.stage, since and reportsSince before, where it is stricter"

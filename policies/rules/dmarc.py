@@ -6,7 +6,6 @@ from datetime import date, timedelta
 from declaration.dmarc import DmarcStage
 from policies.model import Area, Finding, Severity
 from policies.registry import in_area
-from policies.rules.spf import envelope_domain
 from policies.stack import Stack
 from policies.zone import ZoneRecord
 from readers.dmarc import Policy, Record, authorised, is_dmarc, parse
@@ -247,7 +246,7 @@ def _reject(stack: Stack) -> Iterator[Finding]:
     remedy="keep aspf=r, and an envelope domain below the mail domain",
 )
 def _alignment(stack: Stack) -> Iterator[Finding]:
-    domain, envelope = stack.declaration.domain, envelope_domain(stack)
+    domain, envelope = stack.declaration.domain, stack.declaration.names.envelope
     for record, read in _read(stack):
         if read.strict("spf") and envelope not in ("", domain):
             message = f"aspf=s, and the smarthost's envelope is {envelope}: SPF cannot align"

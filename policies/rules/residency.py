@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from declaration.residency import EU_COUNTRIES, REGIONS, WITHIN_EU
 from policies.model import Area, Finding, Severity
 from policies.registry import in_area
-from policies.rules.spf import envelope_domain
 from policies.stack import Stack
 
 rule = in_area(Area.RESIDENCY)
@@ -29,7 +28,7 @@ def _smarthost(stack: Stack) -> Iterator[Finding]:
         yield Finding(message, "mail:smarthost.region", seen=settings.region)
         return
     others = set(settings.row.regions) - {settings.region}
-    for one in stack.zone.at(envelope_domain(stack), "MX"):
+    for one in stack.zone.at(stack.declaration.names.envelope, "MX"):
         labels = set(one.target.split("."))
         if labels & others:
             message = f"the feedback record names the region {', '.join(sorted(labels & others))}"

@@ -18,11 +18,6 @@ _ALMOST = re.compile(r"\s*[\"']?\s*v\s*=\s*spf|\s*spf[12]", re.IGNORECASE)
 """How a record begins that was meant to be one of SPF's."""
 
 
-def envelope_domain(stack: Stack) -> str:
-    """Return the domain of the envelope sender that the smarthost writes."""
-    return stack.declaration.names.envelope
-
-
 def _reached(stack: Stack) -> Iterator[tuple[ZoneRecord, Reach]]:
     """Yield the SPF records of the zone that stand alone, each with what it comes to."""
     for record in _records(stack):
@@ -50,7 +45,7 @@ def _records(stack: Stack) -> list[ZoneRecord]:
 def _key(stack: Stack, name: str) -> str:
     if name == stack.declaration.domain:
         return "mail:zone.apexSpf"
-    return "mail:smarthost.provider" if name == envelope_domain(stack) else "mail:zone"
+    return "mail:smarthost.provider" if name == stack.declaration.names.envelope else "mail:zone"
 
 
 @rule(
