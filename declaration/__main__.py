@@ -28,14 +28,14 @@ def main(
     file = Path(f"Pulumi.{stack}.yaml")
     try:
         values = load_values(file)
-        check(values, file)
+        reading = check(values, file)
     except DeclarationError as error:
         if as_json:
             typer.echo(json.dumps({"mistakes": [vars(mistake) for mistake in error.mistakes]}))
         else:
             typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
-    shown = resolve(values) if resolved else values
+    shown = resolve(reading) if resolved else values
     typer.echo(json.dumps(shown, default=str, indent=None if as_json else 2))
 
 

@@ -43,12 +43,6 @@ _FACTS = {
 """How each account fact is set, and where it is found."""
 
 
-def asks_for_key(values: Mapping[str, object]) -> bool:
-    """Tell whether the DKIM key is asked for: where the account shows names, they stand for it."""
-    smarthost = values.get("smarthost")
-    return not (isinstance(smarthost, Mapping) and smarthost.get("dkimNames"))
-
-
 def secret_keys(declaration: Declaration) -> dict[str, str]:
     """Return the key of every secret that this declaration needs, with where it is found."""
     return secrets.keys(
@@ -96,8 +90,8 @@ def read_file(path: Path, overlay: Mapping[str, object] | None = None) -> Declar
     return read(load_values(path) | dict(overlay or {}), source=path.name, file=path)
 
 
-def check(values: Mapping[str, object], file: Path) -> None:
-    """Refuse mistakes; what only the operator's accounts can tell may be missing.
+def check(values: Mapping[str, object], file: Path) -> "Reading":
+    """Read a declaration; what only the operator's accounts can tell may be missing.
 
     Args:
         values: Values by key, without the prefix `mail:`.
@@ -106,9 +100,11 @@ def check(values: Mapping[str, object], file: Path) -> None:
     Raises:
         DeclarationError: all mistakes at once.
     """
-    wrong = [mistake for mistake in Reading(values).mistakes if not mistake.command]
+    reading = Reading(values)
+    wrong = [mistake for mistake in reading.mistakes if not mistake.command]
     if wrong:
         raise DeclarationError(file.name, located(wrong, file))
+    return reading
 
 
 def load_values(path: Path) -> dict[str, object]:

@@ -12,15 +12,14 @@ _UNKNOWN: Mapping[str, Any] = {
 }  # fmt: skip
 
 
-def resolve(values: Mapping[str, object]) -> dict[str, Any]:
+def resolve(reading: Reading) -> dict[str, Any]:
     """Return a declaration as data that anything can read: keys as in the file, and `names`.
 
     What only the operator's accounts can tell may be missing; it is empty then.
 
     Args:
-        values: Values by key, without the prefix `mail:`; without mistakes.
+        reading: One without mistakes, but for account facts that are missing.
     """
-    reading = Reading(values)
     missing = {name: empty for name, empty in _UNKNOWN.items() if name not in reading.parts}
     whole = Declaration.model_construct(**reading.parts, **missing)
     return whole.model_dump(mode="json", by_alias=True) | {"names": asdict(whole.names)}

@@ -1,15 +1,14 @@
 """A stack's file made ready for a run without its secrets and account facts."""
 
-import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
 from pathlib import Path
 
+from declaration.account_facts import stood_in
 from declaration.model import Declaration
-from declaration.reading import asks_for_key, load_values, read, secret_keys
+from declaration.reading import load_values, read, secret_keys
 from policies.recording import PLACEHOLDER, Configuration
 
 _PREFIX = "mail:"
@@ -44,11 +43,8 @@ def prepare(
         DeclarationError: all mistakes at once.
     """
     given = load_values(path) | dict(overlay or {})
-    facts = {
-        key: fact for key, fact in _facts().items() if key != "dkimPublicKey" or asks_for_key(given)
-    }
-    missing = tuple(key for key in facts if given.get(key) in (None, "", []))
-    values = given | {key: facts[key] for key in missing}
+    missing = stood_in(given)
+    values = given | missing
     declaration = read(values, source=path.name, today=today)
     secrets = {f"{_PREFIX}{key}": _placeholder(key) for key in secret_keys(declaration)}
     plain = {f"{_PREFIX}{key}": _text(value) for key, value in values.items()}
@@ -66,24 +62,3 @@ def _placeholder(key: str) -> str:
         head = "-----BEGIN OPENSSH PRIVATE KEY-----"
         return f"{head}\n{PLACEHOLDER}\n-----END OPENSSH PRIVATE KEY-----\n"
     return f"{PLACEHOLDER}-of-{key.replace('.', '-')}"
-
-
-@cache
-def _facts() -> dict[str, object]:
-    """Return account facts that belong to nobody and are valid in form."""
-    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - takes its time
-    from cryptography.hazmat.primitives.asymmetric import rsa  # noqa: PLC0415 - as above
-
-    public = rsa.RSAPublicNumbers(65537, (1 << 2047) + 0x10001).public_key()
-    der = public.public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    blob = b"".join(
-        len(one).to_bytes(4, "big") + one for one in (b"ssh-ed25519", b"placeholder".ljust(32))
-    )
-    return {
-        "hostKey": f"ssh-ed25519 {base64.b64encode(blob).decode()}",
-        "dkimPublicKey": f"p={base64.b64encode(der).decode()}",
-        "exporterDigest": f"sha256:{'0' * 64}",
-        "operatorAddresses": ["192.0.2.1"],
-    }

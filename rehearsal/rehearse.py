@@ -49,17 +49,17 @@ def say_mistakes(error: DeclarationError, report: Report) -> None:
 def say_declaration(stage: Stage, report: Report) -> bool:
     """Check the declaration and say so; return whether it holds."""
     try:
-        values = stage.check()
+        parts = stage.check().parts
     except DeclarationError as error:
         say_mistakes(error, report)
         return False
-    mailboxes, aliases = len(values["mailboxes"]), len(values.get("aliases", ()))
+    mailboxes, aliases = len(parts["mailboxes"]), len(parts["aliases"])
     report.line(
         "declaration",
-        f"{stage.file.name}: {values['domain']}, {mailboxes} mailboxes, {aliases} aliases",
+        f"{stage.file.name}: {parts['domain']}, {mailboxes} mailboxes, {aliases} aliases",
         "ok",
     )
-    report.put("declaration", {"file": stage.file.name, "domain": values["domain"]})
+    report.put("declaration", {"file": stage.file.name, "domain": parts["domain"]})
     return True
 
 

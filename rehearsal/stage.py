@@ -98,17 +98,19 @@ class Stage:
         """
         return reading.load_values(self.file)
 
-    def check(self) -> dict[str, Any]:
-        """Check the declaration and return its values.
+    def check(self) -> reading.Reading:
+        """Return the reading of the declaration, as it stood when first asked for.
 
         What only the operator's accounts can tell may be missing: the world supplies it.
 
         Raises:
             DeclarationError: there are mistakes.
         """
-        values = self.values()
-        reading.check(values, self.file)
-        return values
+        return self._checked
+
+    @cached_property
+    def _checked(self) -> reading.Reading:
+        return reading.check(self.values(), self.file)
 
     def declaration(self, world: WorldClient) -> Declaration:
         """Return the declaration as the program reads it in `world`."""
@@ -136,7 +138,7 @@ class Stage:
         try:
             return self.world()
         except WorldUnreachableError:
-            order = process.Order(resolve(self.check()), self.stack, parent=parent)
+            order = process.Order(resolve(self._checked), self.stack, parent=parent)
             return process.start(self.folder / "world", order)
 
     def stop_world(self) -> bool:

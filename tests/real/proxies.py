@@ -19,6 +19,7 @@ from cryptography import x509
 
 from components.traefik import Routes, render_dynamic_file, routes_of
 from declaration.model import Declaration
+from declaration.reading import Reading
 from declaration.resolved import resolve
 from rehearsal.parts import need
 from rehearsal.world.dns import Dns
@@ -192,7 +193,7 @@ def stand_in(
 ) -> Iterator[tuple[Proxy, Neighbourhood]]:
     """Run the world's Traefik with the deployed file until the block ends."""
     service = Traefik()
-    with started(folder, Dns(), service, config=resolve(values)) as house:
+    with started(folder, Dns(), service, config=resolve(Reading(values))) as house:
         house.world.addresses.publish(LOOPBACK, backend.port, backend.port)
         directory = house.world.root / declaration.traefik.dynamic_directory.lstrip("/")
         directory.mkdir(parents=True)

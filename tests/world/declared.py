@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from declaration.reading import load_values
+from declaration.reading import Reading, load_values
 from declaration.resolved import resolve
 from tests.conftest import PROJECT
 
@@ -23,4 +23,4 @@ def declared(**changes: Any) -> dict[str, Any]:
         values[key] = (
             {**part, **change} if isinstance(part, dict) and isinstance(change, Mapping) else change
         )
-    return resolve(values)
+    return resolve(Reading(values))

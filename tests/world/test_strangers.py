@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from declaration.reading import load_values
+from declaration.reading import Reading, load_values
 from declaration.resolved import resolve
 from rehearsal.world import process
 from rehearsal.world.client import WorldClient
@@ -45,7 +45,7 @@ CONVERSATIONS = {
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorldClient]:
     folder = tmp_path_factory.mktemp("strangers") / "world"
     values = load_values(PROJECT / "Pulumi.qual.yaml")
-    yield process.start(folder, process.Order(resolve(values), stack="qual"))
+    yield process.start(folder, process.Order(resolve(Reading(values)), stack="qual"))
     process.stop(folder)
 
 

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import pytest
 from cryptography.hazmat.primitives.serialization import load_ssh_private_key
 
-from declaration.reading import load_values
+from declaration.reading import Reading, load_values
 from declaration.resolved import resolve
 from rehearsal.world import process
 from rehearsal.world.client import WorldClient, WorldUnreachableError
@@ -330,7 +330,7 @@ def test_the_whole_house_stands_for_the_real_declaration(tmp_path: Path) -> None
     values: dict[str, Any] = load_values(PROJECT / "Pulumi.qual.yaml")
     # A mail host of another name: the world takes every name from the declaration.
     values["zone"] = {**values["zone"], "mxLabel": "post"}
-    plain = resolve(values)
+    plain = resolve(Reading(values))
     first = process.start(tmp_path, process.Order(plain, stack="qual"))
     assert [one.name for one in first.services] == list(HOUSE)
     assert {"hostKey", "dkimPublicKey", "exporterDigest", "operatorAddresses"} <= set(first.overlay)
