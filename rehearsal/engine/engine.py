@@ -22,7 +22,7 @@ from rehearsal.engine.lock import StackLock
 from rehearsal.engine.logs import Logs
 from rehearsal.engine.model import Event, Outcome, Severity
 from rehearsal.engine.monitor import EngineService, Monitor
-from rehearsal.engine.program import Program
+from rehearsal.engine.program import Program, warm
 from rehearsal.engine.providers import Factory, Pool
 from rehearsal.engine.run import Report, Run, Table
 from rehearsal.engine.scrub import Scrubber
@@ -34,7 +34,8 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml's where it is there: ten times as fast."""
 _CHANGING = frozenset({"up", "destroy"})
 """Commands that change what is out there, not the state alone."""
-Work: TypeAlias = Callable[[Run, Program | None], Awaitable[None]]
+Hear: TypeAlias = Callable[[str, str], None]
+Work: TypeAlias = Callable[[Run, Hear], Awaitable[None]]
 
 
 class ProjectRefusedError(Exception):
@@ -162,7 +163,7 @@ class Engine:
             ImportRefusedError: the file is not as it must be; the state is as it was.
         """
 
-        async def work(run: Run, _: Program | None) -> None:
+        async def work(run: Run, _: Hear) -> None:
             unseal = self._open_sealer().open
             await Importing(run, self._names, unseal, protect=protect).carry_out(document)
 
@@ -203,16 +204,13 @@ class Engine:
                     self._on_event(event)
 
             report = Report(watch, scrubber)
-            # The process imports while this one derives the key and reads the state.
-            started = await Program.start(logs.hear) if program else None
-            try:
-                run = await self._opened(report, preview=preview)
-                if not preview and command in _CHANGING:
-                    self._backend.begin(command)
-                await self._settled(run, work, started)
-            finally:
-                if started is not None:
-                    await started.stop()
+            if program:
+                # Loads while this process derives the key and reads the state.
+                warm(self._providers)
+            run = await self._opened(report, preview=preview)
+            if not preview and command in _CHANGING:
+                self._backend.begin(command)
+            await self._settled(run, work, logs.hear)
             if logs.failure is not None:
                 report.say(Severity.WARNING, f"the logs are not whole: {logs.failure}")
             return run.outcome()
@@ -232,14 +230,14 @@ class Engine:
                 run.pool.know(state)
         return run
 
-    async def _settled(self, run: Run, work: Work, program: Program | None) -> None:
+    async def _settled(self, run: Run, work: Work, hear: Hear) -> None:
         """Do the work and write down what came of it.
 
         What is stopped on its way, by a signal or by a mistake of this engine, leaves the last
         state and its mark: what it had begun is not known.
         """
         try:
-            await work(run, program)
+            await work(run, hear)
         finally:
             await run.pool.close()
         if run.preview:
@@ -250,9 +248,7 @@ class Engine:
 
     # --- the runs -----------------------------------------------------------------------------
 
-    async def _deploy(self, run: Run, program: Program | None) -> None:
-        if program is None:
-            return
+    async def _deploy(self, run: Run, hear: Hear) -> None:
         deployment = Deployment(run, self._names, self._configured())
         folder = str(self._project.folder)
         monitor = Monitor(deployment, run.report, self._names, self._info(run), folder)
@@ -262,10 +258,12 @@ class Engine:
         port = server.add_insecure_port("127.0.0.1:0")
         try:
             await server.start()
-            await program.brief(self._briefing(run, port))
-            await self._follow(program, monitor, deployment, run)
+            program = await Program.start(self._briefing(run, port), hear)
+            try:
+                await self._follow(program, monitor, deployment, run)
+            finally:
+                await program.stop()
         finally:
-            await program.stop()
             await deployment.settle()
             await server.stop(grace=None)
         deployment.repair_references()
@@ -289,10 +287,10 @@ class Engine:
         if code != 0 and not run.report.failed:
             run.report.say(Severity.ERROR, f"the program ended with exit code {code}")
 
-    async def _refresh(self, run: Run, _: Program | None) -> None:
+    async def _refresh(self, run: Run, _: Hear) -> None:
         await refresh.refresh(run)
 
-    async def _destroy(self, run: Run, _: Program | None) -> None:
+    async def _destroy(self, run: Run, _: Hear) -> None:
         await deletion.delete(run, run.table.states())
 
     def _configured(self) -> Properties:

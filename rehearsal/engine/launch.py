@@ -1,15 +1,8 @@
-"""Runs the unmodified program as the genuine language host does.
-
-Started as `python -m rehearsal.engine.launch`.
-
-What the program needs comes over standard input as one JSON document, so that no secret shows in
-an argument or in the environment. Standard input is empty for the program itself.
-"""
+"""Runs the unmodified program as the genuine language host does, in a process of its own."""
 
 import asyncio
 import ctypes
 import gc
-import json
 import logging
 import os
 import runpy
@@ -17,7 +10,8 @@ import signal
 import sys
 import traceback
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -59,10 +53,6 @@ class Briefing:
     config: dict[str, str]
     secret_keys: list[str]
 
-    def written(self) -> bytes:
-        """Return the briefing as it goes over standard input."""
-        return json.dumps(asdict(self)).encode()
-
 
 class _EngineClient:
     """The engine service without debug messages: the SDK sends several for every resource."""
@@ -80,21 +70,32 @@ class _EngineClient:
         return getattr(self._stub, name)
 
 
-def main() -> int:
-    """Run the program; returns the exit code."""
+def carry_out(briefing: Briefing, out: Connection, error: Connection) -> None:
+    """Run the program in this process, which is nothing else's, and leave with its exit code.
+
+    Args:
+        briefing: What the program is told.
+        out: Where its standard output goes.
+        error: Where its standard error goes.
+    """
     _die_with_parent()
     guard.install()
     # Importing the SDKs makes a million objects that stay: looking through them for garbage again
     # and again, and once more at the end, takes as long as the rest.
+    gc.freeze()
     gc.set_threshold(100_000, 50, 100)
-    briefing = Briefing(**json.loads(sys.stdin.buffer.read()))
     with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)
+    os.dup2(out.fileno(), 1)
+    os.dup2(error.fileno(), 2)
+    # The passphrase opens the state: the program has no business with it.
+    for key in [key for key in os.environ if key.startswith("PULUMI_CONFIG")]:
+        del os.environ[key]
     _forget_own_path()
     os.chdir(briefing.folder)
     sys.argv = [briefing.program]
     try:
-        return run(briefing)
+        sys.exit(run(briefing))
     finally:
         gc.freeze()
         gc.disable()
@@ -174,7 +175,3 @@ def _die_with_parent() -> None:
     if sys.platform == "linux":
         set_death_signal = 1
         ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,89 +1,102 @@
-"""The program's process: started, fed, listened to, ended."""
+"""The program's process: started, listened to, ended.
+
+Each run has a process of its own. It is forked from one that has loaded the SDKs already, for
+loading them is most of a run, and a rehearsal runs its program twice. That one is Python's own
+fork server, which ends with the engine's process.
+"""
 
 import asyncio
+import multiprocessing
 import os
-import signal
-import sys
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterable
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
 
-from rehearsal.engine.launch import Briefing
+from rehearsal.engine.launch import Briefing, carry_out
 
-_OWN_ROOT = Path(__file__).resolve().parents[2]
 _LONGEST_LINE = 1 << 20
 _GRACE_SECONDS = 5.0
 
 
-class Program:
-    """One run of the program in a process of its own.
+def warm(packages: Iterable[str]) -> None:
+    """Begin to load the SDKs of some packages, beside whatever else is to be done.
 
-    It is started before the engine's own work, because importing takes both of them longest, and
-    waits for its briefing.
+    Args:
+        packages: Names of Pulumi packages, such as `cloudflare`. One that is not installed is left
+            to the program to miss.
     """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["pulumi", *(f"pulumi_{package}" for package in packages)])
+    forkserver.ensure_running()
 
-    def __init__(self, process: asyncio.subprocess.Process, hear: Callable[[str, str], None]):
+
+class Program:
+    """One run of the program in a process of its own."""
+
+    def __init__(self, process: ForkServerProcess, streams: Iterable["asyncio.Task[None]"]) -> None:
         self._process = process
-        self._listening = [
-            asyncio.create_task(_listen(stream, name, hear))
-            for stream, name in ((process.stdout, "stdout"), (process.stderr, "stderr"))
-            if stream is not None
-        ]
+        self._listening = list(streams)
+        self._end = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().add_reader(process.sentinel, self._ended)
 
     @classmethod
-    async def start(cls, hear: Callable[[str, str], None]) -> "Program":
-        """Start the process.
+    async def start(cls, briefing: Briefing, hear: Callable[[str, str], None]) -> "Program":
+        """Start the program.
 
         Args:
+            briefing: What it is told; nothing of it shows in an argument or in the environment.
             hear: Takes the name of a stream and a line of it.
         """
-        # The passphrase opens the state: the program has no business with it.
-        environment = {
-            key: value for key, value in os.environ.items() if not key.startswith("PULUMI_CONFIG")
-        }
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "rehearsal.engine.launch",
-            cwd=_OWN_ROOT,
-            env=environment,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            limit=_LONGEST_LINE,
+        context = multiprocessing.get_context("forkserver")
+        pipes = {name: context.Pipe(duplex=False) for name in ("stdout", "stderr")}
+        writers = [writer for _, writer in pipes.values()]
+        process = context.Process(target=carry_out, args=(briefing, *writers))
+        # It answers when it has loaded what it was told to.
+        await asyncio.to_thread(process.start)
+        for writer in writers:
+            writer.close()
+        return cls(
+            process,
+            [
+                asyncio.create_task(_listen(reader, name, hear))
+                for name, (reader, _) in pipes.items()
+            ],
         )
-        return cls(process, hear)
 
-    async def brief(self, briefing: Briefing) -> None:
-        """Tell the process what to run."""
-        pipe = self._process.stdin
-        if pipe is None:
-            return
-        try:
-            pipe.write(briefing.written())
-            await pipe.drain()
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # It ended before it began; its exit code and its stderr say why.
-        pipe.close()
+    def _ended(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._process.sentinel)
+        self._process.join()
+        self._end.set_result(self._process.exitcode)
 
     async def ended(self) -> int:
         """Wait for the end; returns the exit code."""
-        code = await self._process.wait()
+        code: int = await asyncio.shield(self._end)
         await asyncio.gather(*self._listening)
         return code
 
     async def stop(self) -> None:
         """End the process if it still runs."""
-        if self._process.returncode is None:
-            self._process.send_signal(signal.SIGTERM)
+        if not self._end.done():
+            self._process.terminate()
             try:
-                await asyncio.wait_for(self._process.wait(), _GRACE_SECONDS)
+                await asyncio.wait_for(asyncio.shield(self._end), _GRACE_SECONDS)
             except TimeoutError:
                 self._process.kill()
-                await self._process.wait()
+                await self._end
         await asyncio.gather(*self._listening)
 
 
-async def _listen(
+async def _listen(pipe: Connection, name: str, hear: Callable[[str, str], None]) -> None:
+    loop = asyncio.get_running_loop()
+    stream = asyncio.StreamReader(limit=_LONGEST_LINE)
+    with os.fdopen(os.dup(pipe.fileno()), "rb") as file:
+        pipe.close()
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stream), file)
+        await _hear_lines(stream, name, hear)
+
+
+async def _hear_lines(
     stream: asyncio.StreamReader, name: str, hear: Callable[[str, str], None]
 ) -> None:
     while True:

@@ -1,18 +1,15 @@
 """Rooms move, deployments stay: what the first house deployed is neither replaced nor deleted."""
 
 from dataclasses import dataclass
-from unittest import mock
 
 import pytest
 
-from rehearsal.engine import engine as engine_module
 from rehearsal.genuine.engine import GenuineEngine, programs_of
 from rehearsal.report import Report
 from rehearsal.stage import Stage
 from rehearsal.world.client import WorldClient
 from tests.conftest import PROJECT
 from tests.continuity.first_house import URNS, first_house
-from tests.engine.stage import ProgramInThread
 from tests.rehearsal.rehearsed import errors
 
 _LOSES = {"replace", "create-replacement", "delete-replaced", "delete"}
@@ -28,8 +25,7 @@ class Step:
 
 
 def _on_our_own(stage: Stage, world: WorldClient) -> list[Step]:
-    with mock.patch.object(engine_module, "Program", ProgramInThread):
-        outcome = stage.engine(world).preview()
+    outcome = stage.engine(world).preview()
     assert outcome.ok, errors(outcome)
     return [
         Step(step.op.value, step.urn, tuple(change.path for change in step.diff))

@@ -1,17 +1,12 @@
 """A stage for small programs: a project, a backend, a shelf, and the engine upon them."""
 
-import asyncio
-import contextvars
 import json
 import textwrap
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rehearsal.engine import Engine, Event, Op, Outcome, Sealer, Step
-from rehearsal.engine.launch import Briefing
-from rehearsal.engine.launch import run as run_program
 from tests.engine.shelf.shelf.provider import ShelfProvider
 
 SHELF = Path(__file__).parent / "shelf"
@@ -172,33 +167,3 @@ def salt() -> str:
     if not _salts:
         _salts.append(Sealer(PASSPHRASE).salt)
     return _salts[0]
-
-
-class ProgramInThread:
-    """The program without a process of its own: importing the SDK anew takes half a second."""
-
-    def __init__(self) -> None:
-        self._code: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._task: asyncio.Task[None] | None = None
-
-    @classmethod
-    async def start(cls, hear: Callable[[str, str], None]) -> "ProgramInThread":
-        del hear
-        return cls()
-
-    async def brief(self, briefing: Briefing) -> None:
-        async def wait() -> None:
-            # A context of its own: tests with mocks leave a root resource in theirs.
-            running = asyncio.get_running_loop().run_in_executor(
-                None, contextvars.Context().run, run_program, briefing
-            )
-            self._code.set_result(await running)
-
-        self._task = asyncio.create_task(wait())
-
-    async def ended(self) -> int:
-        return await self._code
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            await self._task

@@ -8,14 +8,14 @@ from rehearsal.engine import Engine, ProjectRefusedError
 from tests.engine.stage import PROLOGUE, Stage
 
 
-def test_a_run_error_is_its_message_alone(real_stage: Stage) -> None:
-    outcome = real_stage.up('raise pulumi.RunError("2 mistakes, nothing was touched")')
+def test_a_run_error_is_its_message_alone(stage: Stage) -> None:
+    outcome = stage.up('raise pulumi.RunError("2 mistakes, nothing was touched")')
     assert not outcome.ok
     assert [one.message for one in outcome.errors] == ["2 mistakes, nothing was touched"]
 
 
-def test_a_traceback_begins_in_the_program(real_stage: Stage) -> None:
-    outcome = real_stage.up("""
+def test_a_traceback_begins_in_the_program(stage: Stage) -> None:
+    outcome = stage.up("""
         def deep():
             raise KeyError("nothing here")
         deep()
@@ -27,18 +27,18 @@ def test_a_traceback_begins_in_the_program(real_stage: Stage) -> None:
     assert "launch.py" not in error.message
 
 
-def test_an_exit_code_of_the_programs_own_fails_the_run(real_stage: Stage) -> None:
-    outcome = real_stage.up("import sys\nsys.exit(3)")
+def test_an_exit_code_of_the_programs_own_fails_the_run(stage: Stage) -> None:
+    outcome = stage.up("import sys\nsys.exit(3)")
     assert [one.message for one in outcome.errors] == ["the program ended with exit code 3"]
 
 
-def test_a_program_with_a_mistake_in_its_syntax_fails_the_run(real_stage: Stage) -> None:
-    outcome = real_stage.up("def (")
+def test_a_program_with_a_mistake_in_its_syntax_fails_the_run(stage: Stage) -> None:
+    outcome = stage.up("def (")
     assert "SyntaxError" in outcome.errors[0].message
 
 
-def test_the_program_sees_its_stack_its_folder_and_no_input(real_stage: Stage) -> None:
-    real_stage.program(
+def test_the_program_sees_its_stack_its_folder_and_no_input(stage: Stage) -> None:
+    stage.program(
         """
         import os, sys
         pulumi.export("stack", pulumi.get_stack())
@@ -53,14 +53,14 @@ def test_the_program_sees_its_stack_its_folder_and_no_input(real_stage: Stage) -
         """,
         prologue=PROLOGUE,
     )
-    (real_stage.project / "beside.py").write_text("WORD = 'found'\n")
-    outcome = real_stage.engine().up()
+    (stage.project / "beside.py").write_text("WORD = 'found'\n")
+    outcome = stage.engine().up()
     assert outcome.outputs == {
         "stack": "dev",
         "project": "test",
         "organization": "organization",
-        "root": str(real_stage.project),
-        "here": str(real_stage.project),
+        "root": str(stage.project),
+        "here": str(stage.project),
         "input": "",
         "preview": False,
         "beside": "found",
@@ -68,18 +68,18 @@ def test_the_program_sees_its_stack_its_folder_and_no_input(real_stage: Stage) -
 
 
 def test_the_programs_process_is_not_told_the_passphrase(
-    real_stage: Stage, monkeypatch: pytest.MonkeyPatch
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "open sesame")
-    outcome = real_stage.up("""
+    outcome = stage.up("""
         import os
         pulumi.export("told", [k for k in os.environ if k.startswith("PULUMI_CONFIG")])
     """)
     assert outcome.outputs == {"told": []}
 
 
-def test_the_program_cannot_leave_the_machine(real_stage: Stage) -> None:
-    outcome = real_stage.up("""
+def test_the_program_cannot_leave_the_machine(stage: Stage) -> None:
+    outcome = stage.up("""
         import socket
         socket.create_connection(("192.0.2.1", 443), timeout=1)
     """)

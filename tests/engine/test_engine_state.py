@@ -79,8 +79,8 @@ def test_a_secret_that_stays_is_no_change_and_one_that_changes_shows_nothing(sta
     assert MARKER not in repr(stage.events)
 
 
-def test_a_planted_secret_shows_nowhere(real_stage: Stage) -> None:
-    stage = real_stage.secret("code")
+def test_a_planted_secret_shows_nowhere(stage: Stage) -> None:
+    stage = stage.secret("code")
     stage.program(
         SECRETIVE
         + """
@@ -197,10 +197,11 @@ from rehearsal.engine import Engine, StateNotWrittenError
 engine = Engine(Path({project!r}), "dev", Path({folder!r}), {passphrase!r},
                 {config!r}, frozenset({secrets!r}), {{"shelf": ShelfProvider}},
                 parallel=4, encryption_salt={salt!r})
-try:
-    sys.exit(0 if engine.{command}().ok else 1)
-except StateNotWrittenError as error:
-    sys.exit(str(error))
+if __name__ == "__main__":
+    try:
+        sys.exit(0 if engine.{command}().ok else 1)
+    except StateNotWrittenError as error:
+        sys.exit(str(error))
 """
 
 
@@ -294,9 +295,9 @@ def test_the_programs_process_ends_with_a_killed_engine(stage: Stage) -> None:
 
 
 def test_what_was_begun_is_finished_and_noted_though_the_program_ends_before(
-    real_stage: Stage,
+    stage: Stage,
 ) -> None:
-    outcome = real_stage.up("""
+    outcome = stage.up("""
         import os, threading, time
         slow = shelf.Provider("slow", folder=folder, delay="0.5")
         box = shelf.Box("a", opts=O(provider=slow))
@@ -308,8 +309,8 @@ def test_what_was_begun_is_finished_and_noted_though_the_program_ends_before(
         threading.Thread(target=end_early, daemon=True).start()
     """)
     assert not outcome.ok
-    assert real_stage.resources()["a"]["id"] == real_stage.path_of("a").stem
-    assert not real_stage.preview('shelf.Box("a", opts=O())').changes.get(Op.CREATE)
+    assert stage.resources()["a"]["id"] == stage.path_of("a").stem
+    assert not stage.preview('shelf.Box("a", opts=O())').changes.get(Op.CREATE)
 
 
 # --- a full disk -----------------------------------------------------------------------------

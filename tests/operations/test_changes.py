@@ -12,7 +12,6 @@ from operations.site.editing import edited
 from rehearsal.flow import Flow
 from rehearsal.stage import Stage
 from tests.conftest import PROJECT
-from tests.operations.rotate.rotating import quick
 
 FIRST_USER = (
     "portugalodyssey", "portugal odyssey", "31.97.159.7", "po-shared", "po-qual", "cristina",
@@ -22,8 +21,7 @@ FIRST_USER = (
 
 
 def test_the_pages_say_what_a_preview_says(tmp_path: Path) -> None:
-    with quick():
-        current = pages(tmp_path)
+    current = pages(tmp_path)
     stale = [name for name, text in current.items() if not is_current(FOLDER / name, text)]
     assert not stale, f"{stale}: run python -m operations.changes"
 
@@ -37,15 +35,14 @@ def test_mail_leaves_through_another_smarthost_once_it_is_deployed(tmp_path: Pat
     stage = Stage(PROJECT, "qual", tmp_path / "runs")
     world = stage.start_world(parent=os.getpid())
     try:
-        with quick():
-            assert stage.engine(world).up().ok
-            draft = tmp_path / stage.file.name
-            draft.write_text(edited(stage.file.read_text("utf-8"), change.edits), "utf-8")
-            stage.file = draft
-            assert stage.engine(world).up().ok
-            assert not [one for one in stage.engine(world).preview().steps if one.op.changes], (
-                "the change is not complete after one deployment"
-            )
+        assert stage.engine(world).up().ok
+        draft = tmp_path / stage.file.name
+        draft.write_text(edited(stage.file.read_text("utf-8"), change.edits), "utf-8")
+        stage.file = draft
+        assert stage.engine(world).up().ok
+        assert not [one for one in stage.engine(world).preview().steps if one.op.changes], (
+            "the change is not complete after one deployment"
+        )
         passage = Flow(stage.declaration(world), world).out()
         assert passage.ok, passage.problem
         assert world.ask("GET", "/smarthost/accepted")[-1]["house"] == "ses"
@@ -58,8 +55,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """The stack of another company, deployed."""
     stage = Stage(PROJECT, OTHER_STACK, tmp_path_factory.mktemp("runs"))
     world = stage.start_world(parent=os.getpid())
-    with quick():
-        outcome = stage.engine(world).up()
+    outcome = stage.engine(world).up()
     assert outcome.ok, [one.message for one in outcome.errors]
     yield stage
     stage.stop_world()

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import yaml
 from cryptography.hazmat.primitives import serialization
@@ -17,12 +16,10 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from pulumi_mailcow.client import Client, Settings
 from rehearsal.engine import Outcome, ResourceView
-from rehearsal.engine import engine as engine_module
 from rehearsal.stage import Stage
 from rehearsal.world import process
 from rehearsal.world.client import WorldClient
 from tests.conftest import PROJECT
-from tests.engine.stage import ProgramInThread
 
 Values = dict[str, Any]
 Properties = dict[str, set[str]]
@@ -101,8 +98,7 @@ class Rehearsed:
             (self.project / "Pulumi.qual.yaml").write_text(before)
 
     def _run(self, kind: str) -> Outcome:
-        with mock.patch.object(engine_module, "Program", ProgramInThread):
-            outcome: Outcome = getattr(self.stage.engine(self.world), kind)()
+        outcome: Outcome = getattr(self.stage.engine(self.world), kind)()
         self.last = outcome
         return outcome
 

@@ -2,13 +2,11 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
-from unittest import mock
 
 from operations.rotate.catalogue import ROTATIONS
 from operations.rotate.given import Asking
@@ -16,10 +14,8 @@ from operations.rotate.memory import Memory, Progress
 from operations.rotate.model import Options, Step, Work
 from operations.rotate.running import Ending, abandon, carry_out
 from operations.site import Site, open_site
-from rehearsal.engine import engine as engine_module
 from rehearsal.stage import Stage
 from tests.conftest import PROJECT
-from tests.engine.stage import ProgramInThread
 
 T = TypeVar("T")
 
@@ -56,8 +52,7 @@ class World:
         self.runs = runs
         self.stage = Stage(PROJECT, "qual", runs)
         self.world = self.stage.start_world(parent=os.getpid())
-        with quick():
-            outcome = self.stage.engine(self.world).up()
+        outcome = self.stage.engine(self.world).up()
         assert outcome.ok, [one.message for one in outcome.errors]
 
     def close(self) -> None:
@@ -75,8 +70,7 @@ class World:
             async with open_site("qual", live=False, runs=self.runs) as site:
                 return await act(site)
 
-        with quick():
-            return asyncio.run(there())
+        return asyncio.run(there())
 
     def rotate(self, what: str, new: str = "", *, today: date | None = None, **said: Any) -> Told:
         """Carry a rotation out as far as it goes."""
@@ -125,10 +119,3 @@ class World:
             return [step.name for step in plan.steps]
 
         return list(self.on_site(act))
-
-
-@contextmanager
-def quick() -> Iterator[None]:
-    """Let the program run in a thread: importing the SDKs anew takes seconds each time."""
-    with mock.patch.object(engine_module, "Program", ProgramInThread):
-        yield
