@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
-from unittest import mock
 
 import pytest
 
@@ -15,9 +14,7 @@ from operations.adopt import command_line as command
 from operations.adopt.adoption import COMMAND, Adoption, adopt
 from operations.site import PROJECT, Site, SiteError, open_site
 from rehearsal.engine import Op, Outcome
-from rehearsal.engine import engine as engine_module
 from rehearsal.stage import Stage
-from tests.engine.stage import ProgramInThread
 
 T = TypeVar("T")
 INTENDED = {
@@ -83,14 +80,13 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """Deploy, throw the state away, and change a few things by hand."""
     runs = tmp_path_factory.mktemp("runs")
     stage = Stage(PROJECT, "qual", runs)
-    with mock.patch.object(engine_module, "Program", ProgramInThread):
-        stage.start_world()
-        there = Running(stage, runs)
-        there.engine("up")
-        shutil.rmtree(stage.backend)
-        there.on(change_by_hand)
-        yield there
-        stage.stop_world()
+    stage.start_world()
+    there = Running(stage, runs)
+    there.engine("up")
+    shutil.rmtree(stage.backend)
+    there.on(change_by_hand)
+    yield there
+    stage.stop_world()
 
 
 @pytest.fixture(scope="module")

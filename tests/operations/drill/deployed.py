@@ -7,15 +7,12 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
-from unittest import mock
 
 from operations.site import Site, open_site
-from rehearsal.engine import engine as engine_module
 from rehearsal.stage import Stage
 from rehearsal.world.client import WorldClient
 from rehearsal.world.mail.store import MailStore
 from tests.conftest import PROJECT
-from tests.engine.stage import ProgramInThread
 
 T = TypeVar("T")
 VOLUMES = "var/lib/docker/volumes"
@@ -65,8 +62,7 @@ def deployed(runs: Path) -> Iterator[Deployed]:
     stage = Stage(PROJECT, "qual", runs)
     world = stage.start_world(parent=os.getpid())
     try:
-        with mock.patch.object(engine_module, "Program", ProgramInThread):
-            assert stage.engine(world).up().ok
+        assert stage.engine(world).up().ok
         found = Deployed(runs, stage, world)
         found.deliver("info", "Subject: one\r\n\r\nfirst\r\n")
         found.deliver("info", "Subject: two\r\n\r\nsecond\r\n", junk=True)
