@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from declaration import secrets, stack_file
+from declaration.account_facts import stood_in
 from declaration.checks import cross_part_mistakes
 from declaration.lines import located
 from declaration.mistakes import (
@@ -210,6 +212,13 @@ def _decoded(value: object) -> object:
 
 def _valid_parts(given: Mapping[str, object], wrong: set[str | None]) -> dict[str, Any]:
     """Return the parts that are valid on their own, so that checks across them can run."""
+    # Most often account facts are missing and all else is right: that is seen in one go.
+    with suppress(ValidationError):
+        facts = {key: fact for key, fact in stood_in(given).items() if key != "dkimPublicKey"}
+        whole = Declaration.model_validate({**given, **facts})
+        return {
+            name: getattr(whole, name) for name in Declaration.model_fields if name not in wrong
+        }
     parts: dict[str, Any] = {}
     for name, one in Declaration.model_fields.items():
         if name in wrong:
