@@ -14,8 +14,20 @@ WORKFLOWS = sorted((PROJECT / ".github" / "workflows").glob("*.yml"))
 _PINNED = re.compile(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
 
 
-def test_there_are_two_workflows() -> None:
-    assert [path.name for path in WORKFLOWS] == ["ci.yml", "preview.yml"]
+def test_what_needs_the_real_host_runs_on_the_operators_machine_one_at_a_time() -> None:
+    for name in ("drift", "drill"):
+        document = yaml.safe_load(
+            (PROJECT / f".github/workflows/{name}.yml")
+            .read_text("utf-8")
+            .replace("\non:", "\nwhen:")
+        )
+        job = document["jobs"][name]
+        words = " ".join(step.get("run", "") for step in job["steps"])
+
+        assert set(document["when"]) == {"schedule", "workflow_dispatch"}
+        assert job["runs-on"] == ["self-hosted", "mail-operator"]
+        assert document["concurrency"] == {"group": "operator", "cancel-in-progress": False}
+        assert not re.search(r"(make|pulumi) up\b|pulumi refresh", words), "it writes nothing"
 
 
 @pytest.mark.real
