@@ -53,3 +53,24 @@ def test_make_ends_in_2_whatever_a_step_ends_in(
     )  # fmt: skip
 
     assert done.returncode == told
+
+
+def test_a_half_made_environment_is_removed_with_the_way_out(tmp_path: Path) -> None:
+    shutil.copy(PROJECT / "Makefile", tmp_path)
+    (tmp_path / "requirements.txt").touch()
+    python = tmp_path / "python"
+    # As Debian without python3-venv: the folder is there, pip is not, the status is 1.
+    python.write_text(
+        "#!/bin/sh\n"
+        "[ $1 = -m ] && mkdir -p .venv/bin && ln -s $0 .venv/bin/python && exit 1\nexit 0\n"
+    )
+    python.chmod(0o755)
+
+    done = subprocess.run(
+        ["make", "setup", f"PYTHON={python}"],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+    assert done.returncode == 2
+    assert "apt-get install python3-venv" in done.stderr
+    assert not (tmp_path / ".venv").exists()
