@@ -7,14 +7,12 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from components.host import Firewall, render_rules
 from rehearsal.world.docker_engine import DockerEngine
 from rehearsal.world.host_tools import nft, shims
-from rehearsal.world.host_tools.compose_files import interpolate, load
 from rehearsal.world.host_tools.docker import render
 from rehearsal.world.host_tools.surroundings import ToolError
 from rehearsal.world.host_tools.units import calendar_mistake
@@ -277,32 +275,6 @@ def test_a_template_of_docker_is_filled() -> None:
     assert render('{{json .A.B}} {{index .L "x.y"}}', value) == "[1] z"
     with pytest.raises(ToolError):
         render("{{range .A}}", value)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("${A}-$A", "x-x"), ("$${A}", "${A}"), ("${B:-d}", "d"), ("${E:-d}", "d"), ("${E-d}", ""),
-        ("${A:+y}", "y"), ("${B:+y}", ""), ("${B:-${A}}", "x"), ("${B}", ""),
-    ],
-)  # fmt: skip
-def test_variables_are_filled_in_by_composes_rules(text: str, expected: str) -> None:
-    assert interpolate(text, {"A": "x", "E": ""}) == expected
-
-
-def test_a_required_variable_is_missed() -> None:
-    with pytest.raises(ToolError, match="needed"):
-        interpolate("${B:?needed}", {})
-    with pytest.raises(ToolError, match="invalid interpolation"):
-        interpolate("${", {})
-
-
-def test_reset_and_override_are_obeyed(tmp_path: Path) -> None:
-    base, over = tmp_path / "a.yml", tmp_path / "b.yml"
-    base.write_text("services:\n  a: {image: i, ports: ['1:1'], dns: [x], restart: always}\n")
-    over.write_text("services:\n  a: {ports: !override ['2:2'], dns: !reset []}\n")
-    service: dict[str, Any] = load([base, over], tmp_path)["services"]["a"]
-    assert service == {"image": "i", "ports": ["2:2"], "restart": "always"}
 
 
 # systemctl, systemd-analyze
