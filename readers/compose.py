@@ -145,6 +145,19 @@ def interpolate(text: str, variables: Mapping[str, str], unset: set[str] | None 
     return _VARIABLE.sub(value, text)
 
 
+def variables(text: str) -> dict[str, set[str]]:
+    """Return the variables that a file asks for, with how each is done without.
+
+    That is as the file has it, such as `:-n`; empty where nothing is said.
+    """
+    asked: dict[str, set[str]] = {}
+    for match in _VARIABLE.finditer(text):
+        name = match["bare"] or match["name"]
+        if name is not None:
+            asked.setdefault(name, set()).add((match["how"] or "") + (match["word"] or ""))
+    return asked
+
+
 def environment_file(
     text: str, variables: Mapping[str, str], place: str = ".env"
 ) -> dict[str, str]:
