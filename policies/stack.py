@@ -6,7 +6,8 @@ a rule that has met something unknown has not judged, and `judge` says so.
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import PurePosixPath
@@ -245,6 +246,11 @@ class Stack:
         """Return a file below the directory of the release."""
         return self.file(f"{self.declaration.mailcow.directory}/{path}")
 
+    def mailcow_resource(self, path: str) -> Resource | None:
+        """Return what writes a file below the directory of the release."""
+        file = self.mailcow_file(path)
+        return file.resource if file else None
+
     @property
     def mailcow_conf(self) -> dict[str, str]:
         """The settings in `mailcow.conf`; empty while it is not known."""
@@ -315,6 +321,18 @@ class Stack:
             return _mapping(json.loads(file.text)) if file and file.text else {}
         except ValueError:
             return {}
+
+    def releases(self) -> Iterator[tuple[Resource, dict[str, list[str]]]]:
+        """Yield the commands that bring the release, each with its options."""
+        for resource, text in self.commands():
+            if "/release.py" not in text:
+                continue
+            words = shlex.split(text, comments=True)
+            options: dict[str, list[str]] = {}
+            for index, word in enumerate(words[:-1]):
+                if word.startswith("--"):
+                    options.setdefault(word, []).append(words[index + 1])
+            yield resource, options
 
     def starts(self) -> list[Resource]:
         """Return the commands that start the containers."""

@@ -10,7 +10,6 @@ from declaration.mailcow import memory_mib
 from declaration.names import EXPORTER
 from policies.model import Area, Finding, Resource, Severity
 from policies.registry import in_area
-from policies.rules.host import file_resource, releases
 from policies.stack import OVERRIDE, RELEASE_IMAGE, Stack
 from readers.compose import TAKEN, Service, memory
 
@@ -46,8 +45,8 @@ _INNER_PORTS = ("DOVEADM_PORT", "SQL_PORT", "REDIS_PORT")
 )
 def _tiers(stack: Stack) -> Iterator[Finding]:
     mailcow, project = stack.declaration.mailcow, stack.override.project
-    resource = file_resource(stack, OVERRIDE)
-    brought = [name for _, options in releases(stack) for name in options.get("--service", ())]
+    resource = stack.mailcow_resource(OVERRIDE)
+    brought = [name for _, options in stack.releases() for name in options.get("--service", ())]
     for name in sorted({*mailcow.services, *brought}) if project else ():
         service = project.services.get(name) if project else None
         tier = mailcow.tiers[mailcow.services[name]] if name in mailcow.services else None
@@ -80,7 +79,7 @@ def _fit(stack: Stack) -> Iterator[Finding]:
     if total + host.reserved_memory_mib > host.memory_mib:
         message = f"the services may take {total:.0f} MiB; with {host.reserved_memory_mib} MiB"
         message += f" reserved that is more than the {host.memory_mib} MiB of the host"
-        resource = file_resource(stack, OVERRIDE)
+        resource = stack.mailcow_resource(OVERRIDE)
         yield Finding(message, "mail:mailcow.tiers", resource, f"{total:.0f} MiB")
 
 
@@ -95,7 +94,7 @@ def _fit(stack: Stack) -> Iterator[Finding]:
     yields=True,
 )
 def _limits_alone(stack: Stack) -> Iterator[Finding]:
-    override, resource = stack.override, file_resource(stack, OVERRIDE)
+    override, resource = stack.override, stack.mailcow_resource(OVERRIDE)
     if override.mistake is not None:
         yield Finding(f"Compose: {override.mistake}", _KEY, resource, OVERRIDE)
     if override.project is not None:
@@ -143,7 +142,7 @@ def _other_files(stack: Stack) -> Iterator[Finding]:
         if where.parent == directory and where.name in {*TAKEN, ".env"} - {OVERRIDE}:
             message = f"Compose would take {where.name}, which nobody declared"
             yield Finding(message, "mail:mailcow.directory", file.resource, where.name)
-    conf = file_resource(stack, "mailcow.conf")
+    conf = stack.mailcow_resource("mailcow.conf")
     for name in stack.mailcow_conf:
         if name.startswith(("COMPOSE_", "DOCKER_")) and name not in (_PROJECT, _VERSION):
             message = f"mailcow.conf tells Compose {name}, which nobody declared"
@@ -181,7 +180,7 @@ def _images(stack: Stack) -> Iterator[Finding]:
             continue
         fault = "nobody declared" if pinned else "is not pinned by digest"
         yield Finding(f"the image {image} {fault}", key, one, image)
-    resource = file_resource(stack, OVERRIDE)
+    resource = stack.mailcow_resource(OVERRIDE)
     for service in stack.override.services:
         if service.image != RELEASE_IMAGE and "@sha256:" not in service.image:
             message = f"the override gives {service.name} the image {service.image}, not pinned"
@@ -210,7 +209,7 @@ def _is_loopback(address: str) -> bool:
 )
 def _ports(stack: Stack) -> Iterator[Finding]:
     declared = set(stack.declaration.mailcow.raw_ports)
-    resource = file_resource(stack, "mailcow.conf")
+    resource = stack.mailcow_resource("mailcow.conf")
     conf, key = stack.mailcow_conf, "mail:mailcow.rawPorts"
     published = set()
     for variable in (*_MAIL_PORTS, *_INNER_PORTS) if conf else ():
@@ -228,7 +227,7 @@ def _ports(stack: Stack) -> Iterator[Finding]:
 
 
 def _container_ports(stack: Stack) -> Iterator[Finding]:
-    resource = file_resource(stack, OVERRIDE)
+    resource = stack.mailcow_resource(OVERRIDE)
     for service in stack.override.services:
         if service.ports:
             message = f"the override publishes ports of {service.name}"

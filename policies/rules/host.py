@@ -3,7 +3,6 @@
 import ipaddress
 import json
 import re
-import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -32,12 +31,6 @@ _MAIL_CONTAINER, _NEIGHBOUR = (
 _OTHERS = (22, 80, 443)
 """What others run on the host: SSH, Traefik."""
 _LEAST_PREFIX = {4: 24, 6: 48}
-
-
-def file_resource(stack: Stack, path: str) -> Resource | None:
-    """Return what writes a file below the directory of the release."""
-    file = stack.mailcow_file(path)
-    return file.resource if file else None
 
 
 @rule(
@@ -69,19 +62,6 @@ def _files(stack: Stack) -> Iterator[Finding]:
 # Pins
 
 
-def releases(stack: Stack) -> Iterator[tuple[Resource, dict[str, list[str]]]]:
-    """Yield the commands that bring the release, each with its options."""
-    for one, text in stack.commands():
-        if "/release.py" not in text:
-            continue
-        words = shlex.split(text, comments=True)
-        options: dict[str, list[str]] = {}
-        for index, word in enumerate(words[:-1]):
-            if word.startswith("--"):
-                options.setdefault(word, []).append(words[index + 1])
-        yield one, options
-
-
 @rule(
     "release-pinned",
     Severity.CRITICAL,
@@ -100,7 +80,7 @@ def _release(stack: Stack) -> Iterator[Finding]:
         else release.commit,
         "--repository": elsewhere.url if elsewhere else release.repository,
     }
-    found = list(releases(stack))
+    found = list(stack.releases())
     if not found:
         yield Finding("nothing brings the release", "mail:mailcow.release", absent=True)
     for one, options in found:
@@ -200,7 +180,7 @@ def _probes(stack: Stack) -> Iterator[tuple[nft.Packet, bool, str]]:
 )
 def _admin(stack: Stack) -> Iterator[Finding]:
     declaration, conf = stack.declaration, stack.mailcow_conf
-    resource = file_resource(stack, "mailcow.conf")
+    resource = stack.mailcow_resource("mailcow.conf")
     wanted = {
         "HTTP_BIND": (declaration.traefik.backend_address, "mail:traefik.backendAddress"),
         "HTTPS_BIND": (declaration.traefik.backend_address, "mail:traefik.backendAddress"),
@@ -295,7 +275,7 @@ def _ipv6(stack: Stack) -> Iterator[Finding]:
         yield Finding(f"{host} has no AAAA record, and IPv6 is on", key, seen=host, absent=True)
     if ipv6 is not None and not ipv6.reverse_is_set:
         yield Finding("IPv6 is on without a PTR record", "mail:ipv6.reverseIsSet")
-    extra = file_resource(stack, "data/conf/postfix/extra.cf")
+    extra = stack.mailcow_resource("data/conf/postfix/extra.cf")
     protocols = stack.postfix.get("inet_protocols")
     if stack.postfix and protocols != ("all" if ipv6 else "ipv4"):
         message = f"Postfix speaks {protocols or 'whatever the release says'}"
@@ -303,7 +283,7 @@ def _ipv6(stack: Stack) -> Iterator[Finding]:
     conf = stack.mailcow_conf
     if conf and conf.get("ENABLE_IPV6") != ("true" if ipv6 else "false"):
         given = conf.get("ENABLE_IPV6", "")
-        resource = file_resource(stack, "mailcow.conf")
+        resource = stack.mailcow_resource("mailcow.conf")
         yield Finding(f"ENABLE_IPV6 is {given or 'not set'}", key, resource, given)
 
 
@@ -319,7 +299,7 @@ def _api(stack: Stack) -> Iterator[Finding]:
     conf, declaration = stack.mailcow_conf, stack.declaration
     if not conf:
         return
-    resource, key = file_resource(stack, "mailcow.conf"), "mail:operatorAddresses"
+    resource, key = stack.mailcow_resource("mailcow.conf"), "mail:operatorAddresses"
     allowed = [_network(one) for one in declaration.names.api_clients]
     given = [one.strip() for one in conf.get("API_ALLOW_FROM", "").split(",") if one.strip()]
     if not given:
@@ -447,5 +427,5 @@ def _project(stack: Stack) -> Iterator[Finding]:
     conf = stack.mailcow_conf
     if conf and conf.get("COMPOSE_PROJECT_NAME") != project:
         given = conf.get("COMPOSE_PROJECT_NAME", "")
-        resource = file_resource(stack, "mailcow.conf")
+        resource = stack.mailcow_resource("mailcow.conf")
         yield Finding(f"COMPOSE_PROJECT_NAME is {given or 'not set'}", key, resource, given)
