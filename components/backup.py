@@ -33,6 +33,7 @@ from declaration.names import (
     BACKUP_UNIT,
     DRILL_PROGRAM,
     DRILL_SETTINGS,
+    DRILL_UNIT,
     PROGRAMS,
     SECRETS,
     STATE,
@@ -351,7 +352,7 @@ class BackupComponent(pulumi.ComponentResource):
             "passphrase": (BACKUP_PASSPHRASE, pulumi.Output.secret(self._args.passphrase), "0600"),
             "environment": (BACKUP_ENVIRONMENT, pulumi.Output.secret(environment), "0600"),
             "service": (f"{UNITS}/{BACKUP_UNIT}.service", render_backup_service(textfiles), "0644"),
-            "drill-clean": (f"{UNITS}/{drill.UNIT}", drill.render_clean_unit(textfiles), "0644"),
+            "drill-clean": (f"{UNITS}/{DRILL_UNIT}", drill.render_clean_unit(textfiles), "0644"),
             "timer": (
                 f"{UNITS}/{BACKUP_UNIT}.timer",
                 render_backup_timer(nightly.backup.schedule),
@@ -378,10 +379,10 @@ class BackupComponent(pulumi.ComponentResource):
             f"systemd-analyze calendar {calendar} >/dev/null && systemctl daemon-reload"
             f" && systemctl enable --now {timer} && systemctl restart {timer}"
             # Started at boot alone: a drill may be under way now.
-            f" && systemctl enable {drill.UNIT}",
+            f" && systemctl enable {DRILL_UNIT}",
             connection=self._args.connection,
             reads=[files[kind].revision for kind in ("service", "timer", "drill-clean")],
             delete=f"systemctl disable --now {timer} || true\n"
-            f"systemctl disable {drill.UNIT} || true",
+            f"systemctl disable {DRILL_UNIT} || true",
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*files.values(), *after]),
         )

@@ -7,14 +7,12 @@ has no network, and compares everything. `operations/drill` drives it and writes
 import json
 
 from components.units import Service, render_service, run_program
-from declaration.names import BASE, DRILL_PROGRAM, DRILL_SETTINGS, PROJECT
+from declaration.names import BASE, DRILL_PROGRAM, DRILL_SETTINGS
 
 SCRATCH = f"{BASE}/drill"
 """The empty place; it is there while a drill lasts."""
 METRICS = "po_mail_drill.prom"
 """Metrics of the drill, in the directory of the textfile collector."""
-UNIT = f"{PROJECT}-drill-clean.service"
-"""The unit that removes, at boot, what a drill left that was killed together with the host."""
 MEMORY_MIB = {"mysql": 768, "redis": 256, "dovecot": 256}
 """Limits of the containers of the drill, in MiB: the running installation keeps the rest."""
 

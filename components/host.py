@@ -24,16 +24,13 @@ from declaration.names import (
     BASE,
     CONFIGURATION,
     FIREWALL_RULES,
+    FIREWALL_UNIT,
     PROGRAMS,
-    PROJECT,
     SECRETS,
     STATE,
     UNITS,
     Names,
 )
-
-FIREWALL_UNIT = f"{PROJECT}-firewall.service"
-"""The unit that loads it."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,16 @@ from components.remote import on_host, program_file
 from components.units import Service, render_service, render_timer, run_program
 from declaration.mailcow import MailcowSettings
 from declaration.monitoring import Bounds, MonitoringSettings
-from declaration.names import EXPORTER, PROJECT, SECRETS, STATE, UNITS, Names
+from declaration.names import (
+    DNSBL_UNIT,
+    EXPORTER,
+    PROJECT,
+    QUEUE_UNIT,
+    SECRETS,
+    STATE,
+    UNITS,
+    Names,
+)
 
 EXPORTER_MEMORY_MIB = 64
 """Limit of the exporter's memory in MiB."""
@@ -37,7 +46,8 @@ class Measurement:
     """A program on the host that measures what the exporter does not.
 
     Attributes:
-        name: Name of its systemd units, after that of the project.
+        name: What its resources are called.
+        unit: Name of its systemd units without their kind.
         program: File name in `components/onhost`.
         purpose: What it does, for systemd.
         minutes: Minutes between two runs.
@@ -47,17 +57,13 @@ class Measurement:
     """
 
     name: str
+    unit: str
     program: str
     purpose: str
     minutes: int
     options: tuple[str, ...]
     family: str
     addresses: tuple[str, ...] = ()
-
-    @property
-    def unit(self) -> str:
-        """Name of the units without their kind."""
-        return f"{PROJECT}-{self.name}"
 
 
 def measurements(
@@ -80,14 +86,20 @@ def measurements(
     zones = [word for zone in monitoring.dnsbl for word in ("--zone", zone)]
     found = [
         Measurement(
-            "queue", "queue_metrics.py", "Measure the mail queue", 1, _words(queue), "AF_UNIX"
+            "queue",
+            QUEUE_UNIT,
+            "queue_metrics.py",
+            "Measure the mail queue",
+            1,
+            _words(queue),
+            "AF_UNIX",
         )
     ]
     if zones:
         options = (*_words(lists), *zones)
         found.append(
             Measurement(
-                "dnsbl", "dnsbl.py", "Ask the block lists", 60, options, "AF_INET",
+                "dnsbl", DNSBL_UNIT, "dnsbl.py", "Ask the block lists", 60, options, "AF_INET",
                 (str(monitoring.dnsbl_resolver),),
             )
         )  # fmt: skip

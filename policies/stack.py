@@ -6,6 +6,7 @@ a rule that has met something unknown has not judged, and `judge` says so.
 
 import json
 import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -21,9 +22,11 @@ from declaration.zone_records import records
 from policies.model import UNKNOWN, Resource, Secret, opened
 from policies.snapshot import Snapshot
 from policies.zone import DNS_RECORD, Zone, record_of
-from readers import postfix
+from readers import compose, postfix
 from readers.dns import Resolver
-from readers.mistake import MistakeError
+from readers.mistake import Mistake, MistakeError
+from readers.systemd.switching import Switched, switched
+from readers.systemd.unit import FOLDERS, Unit, units
 from readers.traefik.dynamic import FileError, Router, Static, not_understood, read
 
 FILE = "host:index:File"
@@ -33,6 +36,11 @@ COMMAND = "command:remote:Command"
 MAILBOX = "mailcow:index:Mailbox"
 ALIAS = "mailcow:index:Alias"
 DOMAIN = "mailcow:index:Domain"
+
+OVERRIDE = "docker-compose.override.yml"
+"""What is merged over the release's compose file."""
+RELEASE_IMAGE = "release"
+"""What stands for the image of the release, which a declaration does not know."""
 
 _T = TypeVar("_T")
 
@@ -82,6 +90,24 @@ class Routes:
     routers: tuple[Router, ...] = ()
     faults: tuple[str, ...] = ()
     resource: Resource | None = None
+
+
+@dataclass(frozen=True)
+class Composed:
+    """What Compose makes of the override, over a release that sets nothing but an image.
+
+    Attributes:
+        project: The merged files; None where there is no override, or none that can be read.
+        mistake: What Compose refuses.
+    """
+
+    project: compose.Project | None = None
+    mistake: Mistake | None = None
+
+    @property
+    def services(self) -> list[compose.Service]:
+        """The services that are merged."""
+        return list(self.project.services.values()) if self.project else []
 
 
 @dataclass(eq=False)
@@ -220,10 +246,19 @@ class Stack:
         """Return a file below the directory of the release."""
         return self.file(f"{self.declaration.mailcow.directory}/{path}")
 
+    def mailcow_resource(self, path: str) -> Resource | None:
+        """Return what writes a file below the directory of the release."""
+        file = self.mailcow_file(path)
+        return file.resource if file else None
+
     @property
     def mailcow_conf(self) -> dict[str, str]:
         """The settings in `mailcow.conf`; empty while it is not known."""
-        return _assignments(self.mailcow_file("mailcow.conf"), "=")
+        file = self.mailcow_file("mailcow.conf")
+        try:
+            return compose.environment_file(file.text, {}) if file and file.text else {}
+        except MistakeError:
+            return {}  # `override-limits-alone` says so
 
     @property
     def postfix(self) -> dict[str, str]:
@@ -235,10 +270,19 @@ class Stack:
             return {}  # `postfix-as-declared` says so
 
     @property
-    def override(self) -> dict[str, Any]:
-        """The services of `docker-compose.override.yml`."""
-        services = self.yaml(f"{self.declaration.mailcow.directory}/docker-compose.override.yml")
-        return _mapping(_mapping(services).get("services"))
+    def override(self) -> "Composed":
+        """What Compose makes of the override."""
+        return self.once("override", _override)
+
+    @property
+    def units(self) -> dict[str, Unit]:
+        """The units of systemd that are written, by name, with their drop-ins."""
+        return self.once("units", _units)
+
+    @property
+    def switched(self) -> Switched:
+        """What the commands on the host switch on."""
+        return self.once("switched", _switched)
 
     @property
     def routes(self) -> Routes:
@@ -277,6 +321,18 @@ class Stack:
             return _mapping(json.loads(file.text)) if file and file.text else {}
         except ValueError:
             return {}
+
+    def releases(self) -> Iterator[tuple[Resource, dict[str, list[str]]]]:
+        """Yield the commands that bring the release, each with its options."""
+        for resource, text in self.commands():
+            if "/release.py" not in text:
+                continue
+            words = shlex.split(text, comments=True)
+            options: dict[str, list[str]] = {}
+            for index, word in enumerate(words[:-1]):
+                if word.startswith("--"):
+                    options.setdefault(word, []).append(words[index + 1])
+            yield resource, options
 
     def starts(self) -> list[Resource]:
         """Return the commands that start the containers."""
@@ -404,17 +460,32 @@ def _routes(stack: Stack) -> Routes:
     return Routes(tuple(routers), tuple(faults), resource)
 
 
-def _pairs(file: HostFile | None, separator: str) -> Iterator[tuple[str, str]]:
-    text = file.text if file and file.text else ""
-    # A line that begins with white space continues the one before (postconf(5)).
-    for line in re.sub(r"\n[ \t]+", " ", text).splitlines():
-        name, found, value = line.partition(separator)
-        if found and not line.lstrip().startswith("#"):
-            yield name.strip(), value.strip()
+def _override(stack: Stack) -> Composed:
+    file, conf = stack.mailcow_file(OVERRIDE), stack.mailcow_file("mailcow.conf")
+    if file is None or file.text is None or (conf is not None and conf.text is None):
+        return Composed()
+    declared = stack.declaration.mailcow.services
+    release = {"services": {name: {"image": RELEASE_IMAGE} for name in declared}}
+    texts = {"docker-compose.yml": json.dumps(release), OVERRIDE: file.text}
+    try:
+        variables = compose.environment_file(conf.text or "", {}, "mailcow.conf") if conf else {}
+        return Composed(compose.read(texts, variables))
+    except MistakeError as error:
+        return Composed(None, error.mistake)
 
 
-def _assignments(file: HostFile | None, separator: str) -> dict[str, str]:
-    return dict(_pairs(file, separator))
+def _units(stack: Stack) -> dict[str, Unit]:
+    texts = {}
+    for path in stack.files:
+        if path.startswith(FOLDERS):
+            file = stack.file(path)
+            if file is not None and file.text is not None:
+                texts[path] = file.text
+    return units(texts)
+
+
+def _switched(stack: Stack) -> Switched:
+    return switched((resource.name, text) for resource, text in stack.commands())
 
 
 def _addresses(stack: Stack) -> list[Address]:

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import yaml
-
 from operations.update.notes import Note, between, said
 from operations.update.releases import UpdateError
 from operations.update.relied import Touched, touched
+from readers import compose
+from readers.mistake import MistakeError
 
 COMPOSE = "docker-compose.yml"
 OPTIONS = "_modules/scripts/new_options.sh"
@@ -28,7 +28,6 @@ ONE_WAY = {
 _ARRAY = re.compile(r"CONFIG_ARRAY=\((.*?)\)", re.DOTALL)
 _GENERATED = re.compile(r"cat << EOF > mailcow\.conf\n(.*?)\nEOF", re.DOTALL)
 _OPTION = re.compile(r"(?m)^#?([A-Z][A-Z0-9_]+)=")
-_VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]+)(:?[-?][^}]*)?\}")
 _VERSION = re.compile(r'\$db_version\s*=\s*"([^"]+)"')
 
 
@@ -48,18 +47,18 @@ class Source:
     texts: Mapping[str, str]
     names: frozenset[str] = frozenset()
 
-    def compose(self) -> dict[str, Any]:
-        """Return its compose file.
+    def compose(self, settings: Mapping[str, str]) -> compose.Project:
+        """Return what its compose file makes of our settings.
 
         Raises:
             UpdateError: it cannot be read.
         """
         try:
-            found = yaml.safe_load(self.texts[COMPOSE])
-            services = found["services"]
-        except (yaml.YAMLError, KeyError, TypeError):
-            raise UpdateError(f"{COMPOSE} of {self.tag} cannot be read") from None
-        return {"services": dict(services), "volumes": dict(found.get("volumes") or {})}
+            return compose.read({COMPOSE: self.texts[COMPOSE]}, settings)
+        except KeyError:
+            raise UpdateError(f"{COMPOSE} of {self.tag} cannot be read: it is not there") from None
+        except MistakeError as error:
+            raise UpdateError(f"{COMPOSE} of {self.tag} cannot be read: {error}") from None
 
     def options(self) -> set[str]:
         """Return the options of `mailcow.conf` that it knows."""
@@ -73,10 +72,7 @@ class Source:
 
         A default is written as in the file: `:-n`.
         """
-        found: dict[str, set[str]] = {}
-        for name, default in _VARIABLE.findall(self.texts[COMPOSE]):
-            found.setdefault(name, set()).add(default)
-        return found
+        return compose.variables(self.texts[COMPOSE])
 
     def schema(self) -> str:
         """Return the version of the database's schema, empty if it does not say."""
@@ -174,29 +170,21 @@ def _pairs(before: Mapping[str, str], after: Mapping[str, str]) -> list[Change]:
     ]
 
 
-def _images(compose: Mapping[str, Any]) -> dict[str, str]:
-    return {name: str(one.get("image", "")) for name, one in compose["services"].items()}
+def _images(project: compose.Project) -> dict[str, str]:
+    return {name: service.image for name, service in project.services.items()}
 
 
-def filled(text: str, settings: Mapping[str, str]) -> str:
-    """Return a line of a compose file with our settings and its own defaults in it."""
-
-    def value(match: re.Match[str]) -> str:
-        default = (match[2] or "").lstrip(":")
-        fallback = default[1:] if default.startswith("-") else ""
-        return settings.get(match[1]) or fallback
-
-    return _VARIABLE.sub(value, text)
+def _volume_names(project: compose.Project) -> set[str]:
+    return set(compose.deep(project.whole, "volumes"))
 
 
-def ports_of(compose: Mapping[str, Any], settings: Mapping[str, str]) -> dict[str, str]:
+def ports_of(project: compose.Project) -> dict[str, str]:
     """Return where each port of a container is published: `address:port`, `*` for any address."""
-    found = {}
-    for service, one in compose["services"].items():
-        for entry in one.get("ports") or ():
-            address, port, inside = ["", *filled(str(entry), settings).rsplit(":", 2)][-3:]
-            found[f"{service} {inside}"] = f"{address or '*'}:{port}"
-    return found
+    return {
+        f"{name} {port.target}": f"{port.address or '*'}:{port.published}"
+        for name, service in project.services.items()
+        for port in service.ports
+    }
 
 
 def _ports(before: Mapping[str, str], after: Mapping[str, str]) -> list[Change]:
@@ -240,11 +228,11 @@ def _nameless(pinned: Source, target: Source, ours: Ours) -> list[str]:
     )
 
 
-def _volumes(before: Mapping[str, Any], after: Mapping[str, Any], ours: Ours) -> list[Change]:
+def _volumes(before: set[str], after: set[str], ours: Ours) -> list[Change]:
     changes = [Change(name, "", "new", "not in the backup: look at what it holds, and add it to "
                       "components/backup.py if it cannot be made anew")
-               for name in sorted(set(after) - set(before) - ours.stored_volumes)]  # fmt: skip
-    for name in sorted(set(before) - set(after)):
+               for name in sorted(after - before - ours.stored_volumes)]  # fmt: skip
+    for name in sorted(before - after):
         stored = name in ours.stored_volumes
         remark = "the backup stores it, and would fail without it" if stored else "stays behind"
         changes.append(Change(name, "there", "", remark))
@@ -265,7 +253,7 @@ def _one_way(services: Iterable[Change]) -> dict[str, str]:
     }
 
 
-def _blockers(pinned: Source, target: Source, ours: Ours) -> list[str]:
+def _blockers(pinned: Source, target: Source, ours: Ours, *, gone: set[str]) -> list[str]:
     blockers = [
         f"{target.tag} needs {name}, which has no default and is not written to mailcow.conf: "
         "add it in components/mailcow_conf.py"
@@ -275,12 +263,9 @@ def _blockers(pinned: Source, target: Source, ours: Ours) -> list[str]:
         f"{name} would be a file of the release, and it is written here: it would be overwritten"
         for name in sorted(ours.files & (target.names - pinned.names))
     ]
-    gone = ours.stored_volumes & (
-        set(pinned.compose()["volumes"]) - set(target.compose()["volumes"])
-    )
     blockers += [
         f"volume {name} is gone in {target.tag}, but components/backup.py stores it"
-        for name in sorted(gone)
+        for name in sorted(ours.stored_volumes & gone)
     ]
     return blockers
 
@@ -305,10 +290,11 @@ def compare(
     Raises:
         UpdateError: a compose file cannot be read.
     """
-    before, after = pinned.compose(), target.compose()
+    before, after = pinned.compose(ours.settings), target.compose(ours.settings)
     services = _pairs(_images(before), _images(after))
     commits = list(history)
-    present, declared = set(after["services"]), set(ours.tiers)
+    present, declared = set(after.services), set(ours.tiers)
+    volumes = _volume_names(before), _volume_names(after)
     schemas = (pinned.schema(), target.schema())
     return Differences(
         pinned=pinned.tag,
@@ -316,8 +302,8 @@ def compare(
         commit=target.commit,
         services=tuple(services),
         options=tuple(_options(pinned, target, ours)),
-        ports=tuple(_ports(ports_of(before, ours.settings), ports_of(after, ours.settings))),
-        volumes=tuple(_volumes(before["volumes"], after["volumes"], ours)),
+        ports=tuple(_ports(ports_of(before), ports_of(after))),
+        volumes=tuple(_volumes(*volumes, ours)),
         files=tuple(touched(changed)),
         schema=schemas if schemas[0] != schemas[1] else None,
         notes=(*between(pinned.tag, target.tag), *said(commits)),
@@ -325,5 +311,5 @@ def compare(
         tierless=tuple(sorted(present - declared)),
         dropped=tuple(sorted(declared - present)),
         one_way=_one_way(services),
-        blockers=tuple(_blockers(pinned, target, ours)),
+        blockers=tuple(_blockers(pinned, target, ours, gone=volumes[0] - volumes[1])),
     )

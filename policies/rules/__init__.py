@@ -2,6 +2,7 @@
 
 from policies.rules import (
     backup,
+    containers,
     credentials,
     dkim,
     dmarc,
@@ -15,11 +16,13 @@ from policies.rules import (
     routes,
     smarthost,
     spf,
+    units,
     zone,
 )
 
 __all__ = [
     "backup",
+    "containers",
     "credentials",
     "dkim",
     "dmarc",
@@ -33,5 +36,6 @@ __all__ = [
     "routes",
     "smarthost",
     "spf",
+    "units",
     "zone",
 ]

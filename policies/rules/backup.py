@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from declaration.names import BACKUP_UNIT, SECRETS
+from declaration.names import BACKUP_UNIT, SECRETS, UNITS
 from policies.model import Area, Finding, Resource, Severity
 from policies.registry import in_area
 from policies.stack import Stack
 from readers import storage_policy
 from readers.mistake import MistakeError
+from readers.systemd.calendar import calendar
 
 rule = in_area(Area.BACKUP)
 
@@ -40,7 +41,6 @@ _ALLOWED = re.compile(r"s3:(?:Get|List|Put|Abort)[A-Za-z]*|s3:DeleteObject")
 _ADMINISTRATIVE = re.compile(
     r"(?i)s3:(?:Put|Delete)?Bucket|Policy|Lifecycle|Versioning|Acl|Retention"
 )
-_DAILY = re.compile(r"(?:\*-\*-\* )?(\d{1,2}|\*):(\d{2})(?::\d{2})?(?: UTC)?$|daily$")
 
 
 def _buckets(stack: Stack) -> list[Resource]:
@@ -59,10 +59,10 @@ def _settings(stack: Stack) -> tuple[Resource | None, dict[str, Any]]:
 @rule(
     "backup-there",
     Severity.CRITICAL,
-    protects="There is a backup: a bucket, settings, a timer that was switched on.",
+    protects="There is a backup: a bucket, and settings of what is stored in it.",
     reason="What is not backed up is gone with the disk.",
     source="https://docs.mailcow.email/backup_restore/b_n_r-backup/",
-    remedy="deploy the backup with its bucket and its timer",
+    remedy="deploy the backup with its bucket",
 )
 def _there(stack: Stack) -> Iterator[Finding]:
     key = "mail:backup"
@@ -71,10 +71,6 @@ def _there(stack: Stack) -> Iterator[Finding]:
         yield Finding(f"there is no bucket {name}", "mail:backup.bucket", seen=name, absent=True)
     if not _settings(stack)[1]:
         yield Finding("nothing tells the backup what to store", key, absent=True)
-    if not _timer(stack):
-        yield Finding("there is no timer for the backup", "mail:backup.schedule", absent=True)
-    elif not any(f"enable --now {BACKUP_UNIT}.timer" in text for _, text in stack.commands()):
-        yield Finding("the timer of the backup is not switched on", key, absent=True)
 
 
 @rule(
@@ -279,33 +275,34 @@ def _retention(stack: Stack) -> Iterator[Finding]:
             yield Finding(message, key, resource, str(kept.get(kind)))
 
 
-def _timer(stack: Stack) -> list[tuple[Resource, str]]:
-    files = (stack.file(path) for path in stack.files if path.endswith(f"/{BACKUP_UNIT}.timer"))
-    return [
-        (file.resource, calendar)
-        for file in files
-        if file and file.text is not None
-        for calendar in re.findall(r"^OnCalendar=(.*)$", file.text, re.MULTILINE) or [""]
-    ]
-
-
 @rule(
     "backup-daily",
     Severity.HIGH,
-    protects="The backup runs every day, at the declared time.",
+    protects="The backup runs every day, at the declared time, and later if the host was off.",
     reason="A day of mail is the most that may be lost.",
-    source="systemd.time(7), calendar events",
+    source="systemd.time(7), calendar events; systemd.timer(5), Persistent=",
     remedy='declare a schedule such as "*-*-* 03:00:00 UTC"',
 )
 def _daily(stack: Stack) -> Iterator[Finding]:
-    declared, key = stack.declaration.backup.schedule, "mail:backup.schedule"
-    if not _DAILY.fullmatch(declared):
-        yield Finding(f"{declared} is not every day", key, seen=declared)
+    written, key = stack.declaration.backup.schedule, "mail:backup.schedule"
+    try:
+        declared = calendar(written)
+    except MistakeError as error:
+        yield Finding(f"{written} is no time: {error.mistake.reason}", key, seen=written)
         return
-    for resource, calendar in _timer(stack):
-        if calendar != declared:
-            message = f"the timer runs at {calendar or 'no time'}, declared is {declared}"
-            yield Finding(message, key, resource, calendar)
+    if not declared.every_day:
+        yield Finding(f"{written} is not every day", key, seen=written)
+        return
+    timer = stack.units.get(f"{BACKUP_UNIT}.timer")
+    if timer is None or timer.mistakes:
+        return  # `units-switched-on` or `units-stand` says so
+    resource = stack.files[f"{UNITS}/{timer.name}"].resource
+    if timer.calendars != [declared]:
+        given = ", ".join(timer.values("Timer", "OnCalendar")) or "no time"
+        yield Finding(f"the timer runs at {given}, declared is {written}", key, resource, given)
+    elif not timer.makes_up:
+        message = "a run that is missed, the host being off, is not made up for (Persistent)"
+        yield Finding(message, key, resource, timer.name)
 
 
 @rule(

@@ -3,7 +3,6 @@
 import ipaddress
 import json
 import re
-import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -18,13 +17,6 @@ from readers.mistake import Mistake, MistakeError
 
 rule = in_area(Area.HOST)
 
-_CONTAINER = "docker:index/container:Container"
-_IMAGE = "docker:index/remoteImage:RemoteImage"
-_MAIL_PORTS = (
-    "SMTP_PORT", "SMTPS_PORT", "SUBMISSION_PORT", "IMAP_PORT", "IMAPS_PORT", "POP_PORT",
-    "POPS_PORT", "SIEVE_PORT",
-)  # fmt: skip
-_INNER_PORTS = ("DOVEADM_PORT", "SQL_PORT", "REDIS_PORT")
 _FIXED = (
     "DBNAME", "DBUSER", "COMPOSE_PROJECT_NAME", "MAILDIR_SUB", "IPV4_NETWORK", "IPV6_NETWORK",
     "MAILCOW_HOSTNAME",
@@ -38,18 +30,7 @@ _MAIL_CONTAINER, _NEIGHBOUR = (
 )
 _OTHERS = (22, 80, 443)
 """What others run on the host: SSH, Traefik."""
-_UNITS = {"b": 1 / 1048576, "k": 1 / 1024, "m": 1, "g": 1024}
 _LEAST_PREFIX = {4: 24, 6: 48}
-
-
-def _mib(value: object) -> float | None:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([bkmg])?b?", str(value).strip().lower())
-    return float(found[1]) * _UNITS[found[2] or "b"] if found else None
-
-
-def _file_resource(stack: Stack, path: str) -> Resource | None:
-    file = stack.mailcow_file(path)
-    return file.resource if file else None
 
 
 @rule(
@@ -78,115 +59,7 @@ def _files(stack: Stack) -> Iterator[Finding]:
         yield Finding(f"no file of routes is written to {folder}", "mail:traefik", absent=True)
 
 
-# Shares
-
-
-@rule(
-    "tiers-complete",
-    Severity.HIGH,
-    protects="Every service of the release has limits of memory and processor.",
-    reason="One service without a limit can take the host down, and its neighbours with it.",
-    source="https://docs.docker.com/reference/compose-file/services/#mem_limit",
-    remedy="give the service a tier in mailcow.services",
-)
-def _tiers(stack: Stack) -> Iterator[Finding]:
-    declared = stack.declaration.mailcow.services
-    resource = _file_resource(stack, "docker-compose.override.yml")
-    services = stack.override
-    if not services:
-        return
-    for name in sorted({*declared, *services, *_release_services(stack)}):
-        limits = services.get(name)
-        if not isinstance(limits, Mapping):
-            message = f"{name} has no limits"
-        elif _mib(limits.get("mem_limit")) is None or not limits.get("cpus"):
-            message = f"{name} has no limit of memory or of processors"
-        elif name not in declared:
-            message = f"{name} has limits and no tier"
-        else:
-            continue
-        yield Finding(message, f"mail:mailcow.services.{name}", resource, name)
-
-
-def _release_services(stack: Stack) -> list[str]:
-    return [name for _, options in _releases(stack) for name in options.get("--service", ())]
-
-
-@rule(
-    "override-limits-alone",
-    Severity.CRITICAL,
-    protects="The override limits the services of the release, and changes nothing else of them.",
-    reason="A network of the host, a privilege, a socket or a mount of it gives a service the host;"
-    " another image, command or environment makes it another service.",
-    source="https://docs.docker.com/reference/compose-file/merge/",
-    remedy="let the component write the file again",
-    yields=True,
-)
-def _limits_alone(stack: Stack) -> Iterator[Finding]:
-    path = "docker-compose.override.yml"
-    file, key = stack.mailcow_file(path), "mail:mailcow.services"
-    document = stack.yaml(f"{stack.declaration.mailcow.directory}/{path}")
-    if file is None or file.text is None:
-        return
-    services = document.get("services") if isinstance(document, Mapping) else None
-    if not isinstance(services, Mapping):
-        yield Finding(f"{path} holds no services", key, file.resource, path)
-        return
-    for section in document.keys() - {"services"}:
-        message = f"{path} has the section {section}, which follows from no declaration"
-        yield Finding(message, key, file.resource, str(section))
-    for name, service in services.items():
-        for setting in service if isinstance(service, Mapping) else ():
-            if setting not in _LIMITS:
-                message = f"the override sets {setting} of {name}, which nobody declared"
-                yield Finding(message, f"{key}.{name}", file.resource, str(setting))
-
-
-_LIMITS = ("mem_limit", "cpus", "mem_reservation", "pids_limit")
-
-
-@rule(
-    "tiers-fit-host",
-    Severity.HIGH,
-    protects="All services together fit the memory of the host, beside what is reserved.",
-    reason="More than there is means that the kernel chooses whom to kill; often the database.",
-    source="https://docs.mailcow.email/getstarted/prerequisite-system/",
-    remedy="lower a tier, or take a larger host",
-)
-def _fit(stack: Stack) -> Iterator[Finding]:
-    host = stack.declaration.host
-    resource = _file_resource(stack, "docker-compose.override.yml")
-    limits = [one for one in stack.override.values() if isinstance(one, Mapping)]
-    total = sum(_mib(one.get("mem_limit")) or 0 for one in limits) + sum(_containers_mib(stack))
-    if total + host.reserved_memory_mib > host.memory_mib:
-        message = f"the services may take {total:.0f} MiB; with {host.reserved_memory_mib} MiB"
-        message += f" reserved that is more than the {host.memory_mib} MiB of the host"
-        yield Finding(message, "mail:mailcow.tiers", resource, f"{total:.0f} MiB")
-    for name, one in stack.override.items():
-        if isinstance(one, Mapping) and float(one.get("cpus") or 0) > host.cpus:
-            message = f"{name} may take {one['cpus']} processors of {host.cpus}"
-            yield Finding(message, "mail:mailcow.tiers", resource, str(one["cpus"]))
-
-
-def _containers_mib(stack: Stack) -> Iterator[float]:
-    for one in stack.of_type(_CONTAINER):
-        yield float(stack.get(one, "memory") or 0)
-
-
 # Pins
-
-
-def _releases(stack: Stack) -> Iterator[tuple[Resource, dict[str, list[str]]]]:
-    """Yield the commands that bring the release, each with its options."""
-    for one, text in stack.commands():
-        if "/release.py" not in text:
-            continue
-        words = shlex.split(text, comments=True)
-        options: dict[str, list[str]] = {}
-        for index, word in enumerate(words[:-1]):
-            if word.startswith("--"):
-                options.setdefault(word, []).append(words[index + 1])
-        yield one, options
 
 
 @rule(
@@ -207,7 +80,7 @@ def _release(stack: Stack) -> Iterator[Finding]:
         else release.commit,
         "--repository": elsewhere.url if elsewhere else release.repository,
     }
-    found = list(_releases(stack))
+    found = list(stack.releases())
     if not found:
         yield Finding("nothing brings the release", "mail:mailcow.release", absent=True)
     for one, options in found:
@@ -219,93 +92,7 @@ def _release(stack: Stack) -> Iterator[Finding]:
                 yield Finding(message, key, one, given)
 
 
-@rule(
-    "images-pinned",
-    Severity.HIGH,
-    protects="Every image that the program itself names is pinned by digest.",
-    reason="A tag is a promise that its owner may break; what runs here holds a key to Mailcow.",
-    source="https://docs.docker.com/reference/cli/docker/image/pull/#pull-an-image-by-digest-"
-    "immutable-identifier",
-    remedy="name the image with @sha256: and its digest, in exporterDigest",
-)
-def _images(stack: Stack) -> Iterator[Finding]:
-    ids = {stack.text(one, "imageId") for one in stack.of_type(_IMAGE)}
-    for one in stack.of_type(_CONTAINER, _IMAGE):
-        property_name = "image" if one.type == _CONTAINER else "name"
-        image = stack.text(one, property_name)
-        pinned = re.fullmatch(r"sha256:[0-9a-f]{64}", image) or re.search(
-            r"@sha256:[0-9a-f]{64}$", image
-        )
-        if image and not pinned and image not in ids:
-            message = f"the image {image} is not pinned by digest"
-            yield Finding(message, "mail:exporterDigest", one, image)
-    for name, service in stack.override.items():
-        image = str(service.get("image", "")) if isinstance(service, Mapping) else ""
-        if image and "@sha256:" not in image:
-            message = f"the override gives {name} the image {image}, not pinned by digest"
-            resource = _file_resource(stack, "docker-compose.override.yml")
-            yield Finding(message, "mail:mailcow.release", resource, image)
-
-
 # Ports
-
-
-def _binding(value: str) -> tuple[str, int | None]:
-    address, _, port = value.rpartition(":")
-    return address, int(port) if port.isdigit() else None
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-@rule(
-    "ports-published",
-    Severity.CRITICAL,
-    protects="The ports that containers publish to anyone are exactly the declared ones.",
-    reason="Docker opens a published port past the host's firewall; databases listen beside mail.",
-    source="https://docs.docker.com/engine/network/packet-filtering-firewalls/",
-    remedy="publish it on 127.0.0.1, or declare it in mailcow.rawPorts",
-)
-def _ports(stack: Stack) -> Iterator[Finding]:
-    declared = set(stack.declaration.mailcow.raw_ports)
-    resource = _file_resource(stack, "mailcow.conf")
-    conf, key = stack.mailcow_conf, "mail:mailcow.rawPorts"
-    published = set()
-    for variable in (*_MAIL_PORTS, *_INNER_PORTS) if conf else ():
-        address, port = _binding(conf.get(variable, ""))
-        if port is None:
-            message = f"{variable} is not set, so the release's own default holds"
-            yield Finding(message, key, resource, variable)
-        elif not _is_loopback(address):
-            published.add(port)
-            if port not in declared:
-                yield Finding(f"{variable} opens {port} to anyone", key, resource, str(port))
-    for port in sorted(declared - published) if conf else ():
-        yield Finding(f"{port} is declared and not published", key, resource, str(port))
-    for name, service in stack.override.items():
-        if isinstance(service, Mapping) and service.get("ports"):
-            message = f"the override publishes ports of {name}"
-            override = _file_resource(stack, "docker-compose.override.yml")
-            yield Finding(message, key, override, str(service["ports"]))
-    yield from _container_ports(stack)
-
-
-def _container_ports(stack: Stack) -> Iterator[Finding]:
-    network = ipaddress.ip_network(stack.declaration.traefik.network)
-    key = "mail:monitoring.exporterPort"
-    for one in stack.of_type(_CONTAINER):
-        for port in stack.get(one, "ports") or ():
-            address = str(port.get("ip") or "0.0.0.0")
-            near = _is_loopback(address) or ipaddress.ip_address(address) in network
-            if not near:
-                message = f"port {port.get('external'):.0f} of {one.name} is open to anyone"
-                yield Finding(message, key, one, address)
-        if stack.get(one, "networkMode") == "host":
-            yield Finding(f"{one.name} uses the host's network", key, one, "host")
 
 
 @rule(
@@ -393,7 +180,7 @@ def _probes(stack: Stack) -> Iterator[tuple[nft.Packet, bool, str]]:
 )
 def _admin(stack: Stack) -> Iterator[Finding]:
     declaration, conf = stack.declaration, stack.mailcow_conf
-    resource = _file_resource(stack, "mailcow.conf")
+    resource = stack.mailcow_resource("mailcow.conf")
     wanted = {
         "HTTP_BIND": (declaration.traefik.backend_address, "mail:traefik.backendAddress"),
         "HTTPS_BIND": (declaration.traefik.backend_address, "mail:traefik.backendAddress"),
@@ -488,7 +275,7 @@ def _ipv6(stack: Stack) -> Iterator[Finding]:
         yield Finding(f"{host} has no AAAA record, and IPv6 is on", key, seen=host, absent=True)
     if ipv6 is not None and not ipv6.reverse_is_set:
         yield Finding("IPv6 is on without a PTR record", "mail:ipv6.reverseIsSet")
-    extra = _file_resource(stack, "data/conf/postfix/extra.cf")
+    extra = stack.mailcow_resource("data/conf/postfix/extra.cf")
     protocols = stack.postfix.get("inet_protocols")
     if stack.postfix and protocols != ("all" if ipv6 else "ipv4"):
         message = f"Postfix speaks {protocols or 'whatever the release says'}"
@@ -496,7 +283,7 @@ def _ipv6(stack: Stack) -> Iterator[Finding]:
     conf = stack.mailcow_conf
     if conf and conf.get("ENABLE_IPV6") != ("true" if ipv6 else "false"):
         given = conf.get("ENABLE_IPV6", "")
-        resource = _file_resource(stack, "mailcow.conf")
+        resource = stack.mailcow_resource("mailcow.conf")
         yield Finding(f"ENABLE_IPV6 is {given or 'not set'}", key, resource, given)
 
 
@@ -512,7 +299,7 @@ def _api(stack: Stack) -> Iterator[Finding]:
     conf, declaration = stack.mailcow_conf, stack.declaration
     if not conf:
         return
-    resource, key = _file_resource(stack, "mailcow.conf"), "mail:operatorAddresses"
+    resource, key = stack.mailcow_resource("mailcow.conf"), "mail:operatorAddresses"
     allowed = [_network(one) for one in declaration.names.api_clients]
     given = [one.strip() for one in conf.get("API_ALLOW_FROM", "").split(",") if one.strip()]
     if not given:
@@ -640,5 +427,5 @@ def _project(stack: Stack) -> Iterator[Finding]:
     conf = stack.mailcow_conf
     if conf and conf.get("COMPOSE_PROJECT_NAME") != project:
         given = conf.get("COMPOSE_PROJECT_NAME", "")
-        resource = _file_resource(stack, "mailcow.conf")
+        resource = stack.mailcow_resource("mailcow.conf")
         yield Finding(f"COMPOSE_PROJECT_NAME is {given or 'not set'}", key, resource, given)

@@ -546,12 +546,12 @@ HOST: dict[str, tuple[str, Mistake]] = {
         ),
     ),
     "one service may take nine gigabytes": (
-        "tiers-fit-host",
+        "tiers-complete",
         replaced(LIMITS, "mem_limit: 768m", "mem_limit: 9g"),
     ),
     "the host has half the memory": ("tiers-fit-host", declared("host.memory_mib", 4096)),
     "a service may take more processors than there are": (
-        "tiers-fit-host",
+        "tiers-complete",
         replaced(LIMITS, "mem_limit: 768m\n    cpus: 1.0", "mem_limit: 768m\n    cpus: 8.0"),
     ),
     "another commit is brought": (
@@ -597,6 +597,35 @@ HOST: dict[str, tuple[str, Mistake]] = {
     "the firewall leaves the web ports open": (
         "ports-firewalled",
         replaced("firewall-rules", "tcp dport { 9080, 9443 } counter drop", "counter"),
+    ),
+    "the exporter is given Docker's socket": (
+        "exporter-confined",
+        changed("exporter", [{"hostPath": "/run/docker.sock", "containerPath": "/d"}], "volumes"),
+    ),
+    "a protection is misspelt": (
+        "units-stand",
+        replaced("backup-service", "NoNewPrivileges=yes", "NoNewPrivilege=yes"),
+    ),
+    "a drop-in lets the backup do nothing": (
+        "units-declared",
+        added(
+            FILE,
+            "drop-in",
+            path="/etc/systemd/system/po-mail-backup.service.d/x.conf",
+            content="[Service]\nExecStart=\nExecStart=/bin/true\n",
+        ),
+    ),
+    "a service may load modules of the kernel": (
+        "units-confined",
+        replaced("backup-service", "=CAP_DAC_OVERRIDE", "=CAP_SYS_MODULE CAP_SYS_ADMIN"),
+    ),
+    "the firewall is not loaded at boot": (
+        "units-switched-on",
+        replaced("firewall", "enable --now", "start", "create"),
+    ),
+    "the certificate is looked for once": (
+        "timers-repeat",
+        replaced("certificate-timer", "OnUnitInactiveSec=60min\n", ""),
     ),
     "a service is given the host's network": (
         "override-limits-alone",
@@ -914,7 +943,14 @@ PEOPLE: dict[str, tuple[str, Mistake]] = {
 }
 
 KEPT: dict[str, tuple[str, Mistake]] = {
-    "the timer of the backup is not switched on": ("backup-there", without("backup-schedule")),
+    "the timer of the backup is not switched on": (
+        "units-switched-on",
+        without("backup-schedule"),
+    ),
+    "a run of the backup that is missed is not made up for": (
+        "backup-daily",
+        replaced("backup-timer", "Persistent=true\n", ""),
+    ),
     "the backup is told nothing": ("backup-there", without("backup-settings")),
     "the bucket is another one": (
         "backup-there",

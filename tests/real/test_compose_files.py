@@ -14,9 +14,9 @@ import pytest
 from components.compose_override import render_override
 from components.mailcow_conf import Installation, MailcowSecrets, render_mailcow_conf
 from declaration.model import Declaration
+from readers.compose import Service
 from rehearsal.parts import need
 from rehearsal.world.host_tools import compose
-from rehearsal.world.host_tools.compose_files import memory, pairs, publish
 from rehearsal.world.host_tools.surroundings import ToolError
 from rehearsal.world.release_tree import SERVICES, release
 from tests.real.both import BOTH
@@ -93,21 +93,24 @@ def merged(run: Compose) -> dict[str, Any]:
     return document
 
 
-def ports(service: dict[str, Any]) -> set[tuple[str, str, str]]:
+def services(run: Compose) -> dict[str, Service]:
+    """Return the merged services."""
+    return {name: Service(name, settings) for name, settings in merged(run)["services"].items()}
+
+
+def ports(service: Service) -> set[tuple[str, str, int]]:
     """Return what a service publishes: address, port of the host, port of the container."""
-    every = [publish(one, "x") for one in service.get("ports") or ()]
-    return {(one["HostIp"], one["HostPort"], one["container"]) for one in every}
+    return {(port.address, port.published, port.target) for port in service.ports}
 
 
 def test_every_service_of_the_release_is_limited_as_its_tier_says(
     run: Compose, qual: Declaration
 ) -> None:
-    services = merged(run)["services"]
-    assert set(services) == set(SERVICES)
-    for name, service in services.items():
+    limited = services(run)
+    assert set(limited) == set(SERVICES)
+    for name, service in limited.items():
         tier = qual.mailcow.tiers[qual.mailcow.services[name]]
-        assert memory(service["mem_limit"], name) == tier.memory_mib * 2**20
-        assert float(service["cpus"]) == tier.cpus
+        assert (service.memory, service.cpus) == (tier.memory_mib * 2**20, tier.cpus)
 
 
 def test_the_project_is_named_as_declared(run: Compose, qual: Declaration) -> None:
@@ -122,10 +125,9 @@ def test_what_the_project_is_called_on_the_command_line_counts(run: Compose) -> 
 def test_raw_mail_is_published_and_the_web_on_its_declared_port_alone(
     run: Compose, qual: Declaration
 ) -> None:
-    services = merged(run)["services"]
     published = {
-        (name, address, int(port)) for name, one in services.items()
-        for address, port, _ in ports(one)
+        (name, address, int(port)) for name, service in services(run).items()
+        for address, port, _ in ports(service)
     }  # fmt: skip
     open_to_all = {port for _, address, port in published if address in {"", "0.0.0.0"}}
     assert set(qual.mailcow.raw_ports) <= open_to_all
@@ -137,24 +139,21 @@ def test_raw_mail_is_published_and_the_web_on_its_declared_port_alone(
 
 
 def test_mailcow_conf_reaches_the_containers(run: Compose) -> None:
-    services = merged(run)["services"]
-    database = pairs(services["mysql-mailcow"]["environment"])
-    assert database["MYSQL_PASSWORD"] == "database-password"
-    assert database["TZ"] == "Europe/Lisbon"
-    assert pairs(services["php-fpm-mailcow"]["environment"])["API_KEY"] == "api-key"
+    told = {name: service.pairs("environment") for name, service in services(run).items()}
+    assert told["mysql-mailcow"]["MYSQL_PASSWORD"] == "database-password"
+    assert told["mysql-mailcow"]["TZ"] == "Europe/Lisbon"
+    assert told["php-fpm-mailcow"]["API_KEY"] == "api-key"
 
 
 def test_what_the_release_says_of_a_service_stays(run: Compose) -> None:
-    services = merged(run)["services"]
-    assert services["netfilter-mailcow"]["network_mode"] == "host"
-    assert services["netfilter-mailcow"]["privileged"] is True
-    assert services["dovecot-mailcow"]["cap_add"] == ["NET_BIND_SERVICE"]
-    assert set(services["dovecot-mailcow"]["depends_on"]) == {
-        "mysql-mailcow", "netfilter-mailcow", "redis-mailcow",
-    }  # fmt: skip
-    assert {one["restart"] for one in services.values()} == {"always"}
-    network = services["dovecot-mailcow"]["networks"]["mailcow-network"]
-    assert network["ipv4_address"] == "172.22.1.250"
+    merged = services(run)
+    filter_, dovecot = merged["netfilter-mailcow"], merged["dovecot-mailcow"]
+    assert filter_.text("network_mode") == "host"
+    assert filter_.settings["privileged"] is True
+    assert dovecot.listed("cap_add") == ["NET_BIND_SERVICE"]
+    assert set(dovecot.depends_on) == {"mysql-mailcow", "netfilter-mailcow", "redis-mailcow"}
+    assert {service.restart for service in merged.values()} == {"always"}
+    assert dovecot.networks["mailcow-network"]["ipv4_address"] == "172.22.1.250"
 
 
 @pytest.mark.parametrize("flag", ["--services", "--images", "--volumes"])
@@ -205,16 +204,16 @@ def test_a_limit_can_be_taken_away_and_a_list_replaced(run: Compose, folder: Pat
     (folder / "docker-compose.override.yml").write_text(
         "services:\n  postfix-mailcow:\n    ports: !override ['2525:25']\n    volumes: !reset []\n"
     )
-    service = merged(run)["services"]["postfix-mailcow"]
-    assert ports(service) == {("", "2525", "25/tcp")}
-    assert not service.get("volumes")
+    service = services(run)["postfix-mailcow"]
+    assert ports(service) == {("", "2525", 25)}
+    assert not service.mounts
 
 
 def test_ports_of_an_override_are_added(run: Compose, folder: Path) -> None:
     (folder / "docker-compose.override.yml").write_text(
         "services: {postfix-mailcow: {ports: ['2525:25']}}\n"
     )
-    published = {port for _, port, _ in ports(merged(run)["services"]["postfix-mailcow"])}
+    published = {port for _, port, _ in ports(services(run)["postfix-mailcow"])}
     assert published == {"25", "465", "587", "2525"}
 
 

@@ -8,11 +8,14 @@ import subprocess
 import sys
 from argparse import REMAINDER, ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from readers import compose as reader
+from readers.mistake import MistakeError
 from rehearsal.world.host_tools import compose_files, schema
 from rehearsal.world.host_tools.engine_client import Engine
 from rehearsal.world.host_tools.surroundings import (
@@ -42,25 +45,22 @@ class Compose:
         directory = options.project_directory
         self.directory = on_host(directory).resolve() if directory else first.resolve()
         self.engine = Engine()
-        self._model: dict[str, Any] | None = None
+        self._files = [Path(one) for one in options.file or ()]
 
-    @property
-    def model(self) -> dict[str, Any]:
+    @cached_property
+    def model(self) -> reader.Project:
         """The merged compose files."""
-        if self._model is None:
-            files = [Path(one) for one in self._options.file or ()]
-            environment_files = [Path(one) for one in self._options.env_file or ()]
-            self._model = compose_files.load(files, self.directory, environment_files)
-        return self._model
+        environment_files = [Path(one) for one in self._options.env_file or ()]
+        return compose_files.load(self._files, self.directory, environment_files)
 
     @property
     def project(self) -> str:
         """Name of the project."""
         name = self._options.project_name or os.environ.get("COMPOSE_PROJECT_NAME")
-        environment_file = self.directory / ".env"
-        if not name and environment_file.exists():
-            name = compose_files.read_environment_file(environment_file).get("COMPOSE_PROJECT_NAME")
-        name = name or self.model.get("name") or self.directory.name.lower()
+        if not name:
+            variables = compose_files.variables_of([self.directory / ".env"])
+            name = variables.get("COMPOSE_PROJECT_NAME")
+        name = name or self.model.whole.get("name") or self.directory.name.lower()
         if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
             raise ToolError(f'invalid project name "{name}": must consist only of lowercase '
                             "alphanumeric characters, hyphens, and underscores")  # fmt: skip
@@ -74,89 +74,78 @@ class Compose:
 
     def service_names(self, wanted: Sequence[str]) -> list[str]:
         """Return services in the order in which they start."""
-        services = self.model["services"]
-        return compose_files.start_order(services, wanted or list(services))
+        try:
+            return self.model.start_order(wanted or list(self.model.services))
+        except MistakeError as error:
+            raise ToolError(str(error)) from error
 
     # From a service's settings to a container
 
-    def _mounts(self, service: dict[str, Any]) -> list[str]:
+    def _mounts(self, service: reader.Service) -> list[str]:
         binds = []
-        for volume in service.get("volumes") or ():
-            if isinstance(volume, dict):
-                source, target = volume.get("source", ""), volume["target"]
-                mode = "ro" if volume.get("read_only") else "rw"
-            else:
-                source, target, *rest = [*str(volume).split(":"), ""][:3]
-                mode = (rest[0] if rest else "") or "rw"
-            if source.startswith("."):
-                source = as_on_host((self.directory / source).resolve())
-            elif not source.startswith("/"):
+        for mount in service.mounts:
+            source = mount.source
+            if mount.kind == "volume":
                 source = f"{self.project}_{source}"
-            binds.append(f"{source}:{target.rstrip('/') or '/'}:{mode}")
+            elif not source.startswith("/"):
+                source = as_on_host((self.directory / source).resolve())
+            binds.append(f"{source}:{mount.target}:{'ro' if mount.read_only else 'rw'}")
         return binds
 
-    def _host_config(self, name: str, service: dict[str, Any]) -> dict[str, Any]:
-        limits = ((service.get("deploy") or {}).get("resources") or {}).get("limits") or {}
-        size = service.get("mem_limit", limits.get("memory", 0))
-        swap = service.get("memswap_limit", 0)
+    def _host_config(self, service: reader.Service) -> dict[str, Any]:
         ports: dict[str, list[dict[str, str]]] = {}
-        for port in service.get("ports") or ():
-            entry = compose_files.publish(port, name)
-            container = entry.pop("container")
-            ports.setdefault(container, []).append(entry)
-        restart, _, retries = str(service.get("restart", "no")).partition(":")
-        networks = self._networks(service)
+        for port in service.ports:
+            binding = {"HostIp": port.address, "HostPort": port.published}
+            ports.setdefault(f"{port.target}/{port.protocol}", []).append(binding)
+        restart, _, retries = service.restart.partition(":")
+        settings = service.settings
         return {
             "Binds": self._mounts(service), "PortBindings": ports,
-            "Memory": compose_files.memory(size, name),
-            "MemorySwap": int(swap) if str(swap) == "-1" else compose_files.memory(swap, name),
-            "NanoCpus": int(float(service.get("cpus", limits.get("cpus", 0))) * 1e9),
-            "PidsLimit": service.get("pids_limit"),
+            "Memory": service.memory,
+            "MemorySwap": reader.memory(settings.get("memswap_limit", 0), service.name),
+            "NanoCpus": int(service.cpus * 1e9),
+            "PidsLimit": settings.get("pids_limit"),
             "RestartPolicy": {"Name": restart, "MaximumRetryCount": int(retries or 0)},
-            "NetworkMode": service.get("network_mode") or next(iter(networks), "default"),
-            "Privileged": bool(service.get("privileged")), "CapAdd": service.get("cap_add"),
-            "Dns": service.get("dns") or [], "SecurityOpt": service.get("security_opt"),
+            "NetworkMode": settings.get("network_mode")
+                or next(iter(self._networks(service)), "default"),
+            "Privileged": bool(settings.get("privileged")), "CapAdd": settings.get("cap_add"),
+            "Dns": service.listed("dns"), "SecurityOpt": settings.get("security_opt"),
         }  # fmt: skip
 
-    def _networks(self, service: dict[str, Any]) -> dict[str, dict[str, Any]]:
-        if service.get("network_mode"):
-            return {}
-        named = service.get("networks") or {"default": None}
-        if isinstance(named, list):
-            named = dict.fromkeys(named)
+    def _networks(self, service: reader.Service) -> dict[str, dict[str, Any]]:
         return {
             f"{self.project}_{name}": {
-                "Aliases": (asked or {}).get("aliases"),
-                "IPAMConfig": {"IPv4Address": (asked or {}).get("ipv4_address", "")},
+                "Aliases": asked.get("aliases"),
+                "IPAMConfig": {"IPv4Address": asked.get("ipv4_address", "")},
             }
-            for name, asked in named.items()
+            for name, asked in service.networks.items()
         }
 
     def _body(self, name: str) -> dict[str, Any]:
-        service = self.model["services"][name]
-        environment = compose_files.pairs(service.get("environment"))
-        command, entry_point = service.get("command"), service.get("entrypoint")
-        body = {
-            "Image": service.get("image"), "Hostname": service.get("hostname", ""),
+        service = self.model.services[name]
+        environment, settings = service.pairs("environment"), service.settings
+        command, entry_point = settings.get("command"), settings.get("entrypoint")
+        body: dict[str, Any] = {
+            "Image": service.image, "Hostname": service.text("hostname"),
             "Env": [key if value is None else f"{key}={value}" for key, value in
                     environment.items()],
-            "Tty": bool(service.get("tty")),
+            "Tty": bool(settings.get("tty")),
             "Cmd": command.split() if isinstance(command, str) else command,
             "Entrypoint": entry_point.split() if isinstance(entry_point, str) else entry_point,
-            "HostConfig": self._host_config(name, service),
+            "HostConfig": self._host_config(service),
             "NetworkingConfig": {"EndpointsConfig": self._networks(service)},
         }  # fmt: skip
         body["ExposedPorts"] = {port: {} for port in body["HostConfig"]["PortBindings"]}
         digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
-        own = {key: value or "" for key, value in
-               compose_files.pairs(service.get("labels")).items()}  # fmt: skip
+        own = {key: value or "" for key, value in service.pairs("labels").items()}
         body["Labels"] = own | {
             _PROJECT: self.project, _SERVICE: name, _HASH: digest,
             "com.docker.compose.oneoff": "False", "com.docker.compose.container-number": "1",
             "com.docker.compose.version": VERSION,
             "com.docker.compose.project.working_dir": as_on_host(self.directory),
             "com.docker.compose.project.config_files":
-                ",".join(as_on_host(Path(one).resolve()) for one in self.model["-files"]),
+                ",".join(as_on_host(file.resolve()) for file in
+                         compose_files.found(self._files, self.directory)),
         }  # fmt: skip
         return body
 
@@ -176,9 +165,9 @@ class Compose:
             self.remove(there[0])
         if not self.engine.has_image(body["Image"]):
             self.engine.pull(body["Image"])
-        given = self.model["services"][name].get("container_name")
+        called = self.model.services[name].text("container_name")
         made = self.engine.ask(
-            "POST", "/containers/create", body, name=given or f"{self.project}-{name}-1"
+            "POST", "/containers/create", body, name=called or f"{self.project}-{name}-1"
         )
         self.engine.ask("POST", f"/containers/{made['Id']}/start")
         if name == schema.SERVICE:
@@ -194,17 +183,16 @@ class Compose:
     def make_room(self) -> None:
         """Create the project's networks and volumes."""
         labels = {_PROJECT: self.project}
-        used = {net for one in self.model["services"].values() for net in self._networks(one)}
+        used = {net for one in self.model.services.values() for net in self._networks(one)}
         there = {one["Name"] for one in self.engine.ask("GET", "/networks")}
         for network in sorted(used - there):
-            settings = (self.model.get("networks") or {}).get(
-                network.removeprefix(f"{self.project}_")
-            ) or {}
+            name = network.removeprefix(f"{self.project}_")
+            settings = reader.deep(self.model.whole, "networks", name)
             body = {"Name": network, "Driver": settings.get("driver", "bridge"), "Labels": labels,
                     "EnableIPv6": str(settings.get("enable_ipv6", "")).lower() == "true",
                     "Options": settings.get("driver_opts") or {}}  # fmt: skip
             self.engine.ask("POST", "/networks/create", body)
-        for volume in self.model.get("volumes") or {}:
+        for volume in reader.deep(self.model.whole, "volumes"):
             body = {"Name": f"{self.project}_{volume}", "Labels": labels}
             self.engine.ask("POST", "/volumes/create", body)
 
@@ -222,15 +210,15 @@ def _wait(compose: Compose, names: Sequence[str]) -> None:
 
 
 def _config(compose: Compose, options: Namespace) -> None:
-    model = {key: value for key, value in compose.model.items() if key != "-files"}
+    services = compose.model.services
     if options.services:
-        say("\n".join(model["services"]))
+        say("\n".join(services))
     elif options.images:
-        say("\n".join(str(one.get("image")) for one in model["services"].values()))
+        say("\n".join(service.image for service in services.values()))
     elif options.volumes:
-        say("\n".join(model.get("volumes") or {}))
+        say("\n".join(reader.deep(compose.model.whole, "volumes")))
     elif not options.quiet:
-        model = {"name": compose.project} | model
+        model = dict(compose.model.whole) | {"name": compose.project}
         if options.format == "json":
             say(json.dumps(model, indent=2))
         else:
@@ -238,10 +226,11 @@ def _config(compose: Compose, options: Namespace) -> None:
 
 
 def _pull(compose: Compose, options: Namespace) -> None:
-    for name in options.service or compose.model["services"]:
-        if name not in compose.model["services"]:
+    services = compose.model.services
+    for name in options.service or services:
+        if name not in services:
             raise ToolError(f"no such service: {name}")
-        compose.engine.pull(compose.model["services"][name]["image"])
+        compose.engine.pull(services[name].image)
         if not options.quiet:
             complain(f" {name} Pulled")
 
@@ -251,9 +240,7 @@ def _up(compose: Compose, options: Namespace) -> None:
         raise ToolError("a rehearsed host runs containers in the background alone: add -d")
     names = options.service if options.no_deps else compose.service_names(options.service)
     compose.service_names(names)
-    orphans = [
-        one for one in compose.containers() if _service(one) not in compose.model["services"]
-    ]
+    orphans = [one for one in compose.containers() if _service(one) not in compose.model.services]
     if orphans and options.remove_orphans:
         for one in orphans:
             compose.remove(one)

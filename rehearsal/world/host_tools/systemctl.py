@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from readers.systemd.unit import Unit, full_name
 from rehearsal.world.host_tools import unit_run
 from rehearsal.world.host_tools.surroundings import (
     ToolError,
@@ -24,9 +25,7 @@ from rehearsal.world.host_tools.surroundings import (
 from rehearsal.world.host_tools.units import (
     FOLDER,
     VENDOR,
-    Unit,
     UnitError,
-    full_name,
     load,
     location,
 )

@@ -4,6 +4,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from readers.mistake import MistakeError
+from readers.systemd.calendar import calendar
+from readers.systemd.unit import Unit, full_name
 from rehearsal.world.host_tools.surroundings import (
     ToolError,
     complain,
@@ -13,15 +16,7 @@ from rehearsal.world.host_tools.surroundings import (
     tools,
 )
 from rehearsal.world.host_tools.unit_run import command_of
-from rehearsal.world.host_tools.units import (
-    Unit,
-    UnitError,
-    calendar_mistake,
-    check,
-    full_name,
-    location,
-    parse,
-)
+from rehearsal.world.host_tools.units import check, location, parse
 
 
 def _missing_programs(unit: Unit) -> list[str]:
@@ -45,16 +40,23 @@ def verify(names: Sequence[str]) -> int:
         if not path.is_file():
             mistakes.append(f"Failed to prepare filename {given}: No such file or directory")
             continue
-        try:
-            unit = parse(path.name, path)
-        except UnitError as error:
-            mistakes.append(str(error))
-            continue
+        unit = parse(path.name, path)
         found = check(unit)
         mistakes += [f"{path.name}: {one}" for one in found] or _missing_programs(unit)
     for one in mistakes:
         complain(one)
     return int(bool(mistakes))
+
+
+def _calendar(expressions: Sequence[str]) -> int:
+    for expression in expressions:
+        try:
+            calendar(expression)
+        except MistakeError as error:
+            complain(error.mistake.reason)
+            return 1
+        say(f"  Original form: {expression}\nNormalized form: {expression}")
+    return 0
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -65,12 +67,7 @@ def main(arguments: Sequence[str]) -> int:
         if words[:1] == ["verify"] and len(words) > 1:
             return verify(words[1:])
         if words[:1] == ["calendar"] and len(words) > 1:
-            mistakes = [one for one in map(calendar_mistake, words[1:]) if one]
-            for one in mistakes:
-                complain(one)
-            for one in words[1:] if not mistakes else ():
-                say(f"  Original form: {one}\nNormalized form: {one}")
-            return int(bool(mistakes))
+            return _calendar(words[1:])
     except ToolError as error:
         complain(str(error))
         return error.status

@@ -8,11 +8,11 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from readers.systemd.calendar import span
+from readers.systemd.unit import Unit
 from rehearsal.world.host_tools.surroundings import complain, on_host, root, state, tools
-from rehearsal.world.host_tools.units import Unit
 
 _INTERPRETERS = {"python3", "sh", "bash", "dash"}
-_SECONDS = {"": 1.0, "s": 1.0, "sec": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
 _LONGEST = 600.0
 """Seconds after which a rehearsed service is ended, whatever its unit says."""
 
@@ -83,12 +83,8 @@ def command_of(unit: Unit, line: str) -> list[str]:
 
 
 def _seconds(text: str) -> float:
-    number = text.rstrip("abcdefghijklmnopqrstuvwxyz ")
-    unit = text[len(number) :].strip()
-    try:
-        return min(float(number) * _SECONDS[unit], _LONGEST)
-    except (KeyError, ValueError):
-        return _LONGEST
+    seconds = span(text)
+    return _LONGEST if seconds is None else min(seconds, _LONGEST)
 
 
 def _execute(unit: Unit, line: str, environment: dict[str, str], journal: Path) -> Ended:

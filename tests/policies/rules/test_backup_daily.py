@@ -1,6 +1,6 @@
 """The rule `backup-daily`.
 
-The backup runs every day, at the declared time.
+The backup runs every day, at the declared time, and later if the host was off.
 """
 
 from policies.stack import Stack
@@ -32,3 +32,13 @@ def test_the_first_of_the_month_is_not_every_day(good: Stack) -> None:
     stack = declared("backup.schedule", "*-*-01 03:00:00 UTC")(good)
 
     assert "not every day" in " ".join(messages(RULE, stack))
+
+
+def test_the_same_time_in_other_words_passes(good: Stack) -> None:
+    assert messages(RULE, replaced("backup-timer", "*-*-* 03:00:00", "3:00")(good)) == []
+
+
+def test_a_run_that_is_missed_is_made_up_for(good: Stack) -> None:
+    stack = replaced("backup-timer", "Persistent=true", "Persistent=false")(good)
+
+    assert "not made up for" in " ".join(messages(RULE, stack))

@@ -1,6 +1,6 @@
 """The rule `images-pinned`.
 
-Every image that the program itself names is pinned by digest.
+Every image that the program itself names is the declared one, pinned by digest.
 """
 
 from policies.stack import Stack
@@ -20,9 +20,17 @@ def test_a_tag_is_refused(good: Stack) -> None:
 
 
 def test_a_tag_with_a_digest_passes(good: Stack) -> None:
-    stack = changed("exporter-image", f"ghcr.io/x/y:2@sha256:{'ab' * 32}", "name")(good)
+    image = f"{good.declaration.monitoring.exporter_image}@{good.declaration.exporter_digest}"
 
-    assert messages(RULE, stack) == []
+    assert messages(RULE, changed("exporter-image", image, "name")(good)) == []
+
+
+def test_a_digest_that_nobody_declared_is_refused(good: Stack) -> None:
+    image = f"{good.declaration.monitoring.exporter_image}@sha256:{'ab' * 32}"
+
+    assert "nobody declared" in " ".join(
+        messages(RULE, changed("exporter-image", image, "name")(good))
+    )
 
 
 def test_a_digest_cut_short_is_refused(good: Stack) -> None:

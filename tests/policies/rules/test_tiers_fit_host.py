@@ -1,10 +1,10 @@
 """The rule `tiers-fit-host`.
 
-All services together fit the memory of the host, beside what is reserved.
+Services and containers fit the memory of the host, beside what is reserved.
 """
 
 from policies.stack import Stack
-from tests.policies.planting import changed, declared, messages, replaced
+from tests.policies.planting import changed, declared, messages
 
 RULE = "tiers-fit-host"
 
@@ -14,9 +14,9 @@ def test_the_good_stack_passes(good: Stack) -> None:
 
 
 def test_more_than_the_host_has_is_refused(good: Stack) -> None:
-    stack = replaced("mailcow-limits", "mem_limit: 768m", "mem_limit: 8g")(good)
+    stack = declared("host.memory_mib", 4096)(good)
 
-    assert "more than the 8192 MiB" in " ".join(messages(RULE, stack))
+    assert "more than the 4096 MiB" in " ".join(messages(RULE, stack))
 
 
 def test_what_is_reserved_counts(good: Stack) -> None:
