@@ -1017,6 +1017,10 @@ KEPT: dict[str, tuple[str, Mistake]] = {
             "monitoring-rules", "po_mail_backup_last_success_timestamp", "po_mail_backup_last"
         ),
     ),
+    "an alert is raised on a sound server": (
+        "alerts-quiet",
+        replaced("monitoring-rules", "> 85", "> 8.5"),
+    ),
     "an alert has a bracket too few": (
         "alerts-parse",
         replaced("monitoring-rules", "time()) / 86400 < 21", "time() / 86400 < 21"),
