@@ -2,12 +2,14 @@
 
 from policies.rules import (
     backup,
+    configuration,
     credentials,
     dkim,
     dmarc,
     dmarc_evidence,
     exceptions,
     host,
+    inventory,
     monitoring,
     names,
     people,
@@ -20,12 +22,14 @@ from policies.rules import (
 
 __all__ = [
     "backup",
+    "configuration",
     "credentials",
     "dkim",
     "dmarc",
     "dmarc_evidence",
     "exceptions",
     "host",
+    "inventory",
     "monitoring",
     "names",
     "people",

@@ -518,6 +518,8 @@ def _canonical(stack: Stack) -> Iterator[Finding]:
             fault = "has a text without quotes"
         elif any(len(string.encode()) > 255 for string in one.strings):
             fault = "has a string of more than 255 bytes"
+        elif one.type == "SRV" and not one.value and not stack.met:
+            fault = "names no host, and no . for a service that is not offered"
         elif (
             one.type in ("MX", "CNAME")
             and stack.text(one.resource, "content") != one.target

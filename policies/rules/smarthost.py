@@ -152,7 +152,7 @@ def _as_declared(stack: Stack) -> Iterator[Finding]:
         allowed = _allowed(stack).get(name)
         if allowed is None:
             message = f"extra.cf sets {name}, which follows from no declaration"
-        elif {*postfix.words(value)} <= {*allowed}:
+        elif value and {*postfix.words(value)} <= {*allowed}:
             continue
         else:
             message = f"extra.cf sets {name} to {value}, and {', '.join(allowed)} is declared"
