@@ -13,9 +13,8 @@ from datetime import date
 from pathlib import PurePosixPath
 from typing import Any, TypeVar, cast
 
-import yaml
-
 from declaration.model import Declaration
+from declaration.names import Names
 from declaration.people import untagged
 from declaration.records import Record
 from declaration.zone_records import records
@@ -24,6 +23,7 @@ from policies.snapshot import Snapshot
 from policies.zone import DNS_RECORD, Zone, record_of
 from readers import compose, postfix
 from readers.dns import Resolver
+from readers.documents import document
 from readers.mistake import Mistake, MistakeError
 from readers.systemd.switching import Switched, switched
 from readers.systemd.unit import FOLDERS, Unit, units
@@ -210,6 +210,11 @@ class Stack:
             self.met.append((resource, ".".join(path)))
         return isinstance(value, Secret)
 
+    @property
+    def names(self) -> Names:
+        """What follows from the declaration."""
+        return self.once("names", lambda stack: stack.declaration.names)
+
     # The zone
 
     @property
@@ -304,15 +309,11 @@ class Stack:
 
     def yaml(self, path: str) -> Any:
         """Return a YAML file on the host as a value; None where there is none, or none that is."""
-
-        def build(stack: Stack) -> Any:
-            file = stack.file(path)
-            try:
-                return yaml.load(file.text, Loader=_LOADER) if file and file.text else None  # noqa: S506 - a safe loader
-            except yaml.YAMLError:
-                return None
-
-        return self.once(f"yaml {path}", build)
+        file = self.file(path)
+        try:
+            return document(file.text) if file and file.text else None
+        except MistakeError:
+            return None
 
     def json(self, path: str) -> dict[str, Any]:
         """Return a JSON file on the host as a mapping; empty where there is none."""
@@ -385,9 +386,6 @@ class Stack:
                     seen.add(before)
                     waiting.append(before)
         return False
-
-
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def _grouped(resources: Sequence[Resource]) -> dict[str, list[Resource]]:

@@ -75,7 +75,8 @@ def record_of(resource: Resource, properties: Mapping[str, Any]) -> ZoneRecord:
     port = weight = None
     preference = _number(properties.get("priority"))
     if kind == "TXT":
-        strings = tuple(re.sub(r"\\(.)", r"\1", one) for one in _QUOTED.findall(content))
+        quoted = _QUOTED.findall(content) if not _QUOTED.sub("", content).strip() else ()
+        strings = tuple(re.sub(r"\\(.)", r"\1", one) for one in quoted)
         value = "".join(strings) if strings else content
     elif kind == "SRV":
         words = content.split()

@@ -2,6 +2,7 @@
 
 from policies.rules import (
     backup,
+    configuration,
     containers,
     credentials,
     dkim,
@@ -9,6 +10,7 @@ from policies.rules import (
     dmarc_evidence,
     exceptions,
     host,
+    inventory,
     monitoring,
     names,
     people,
@@ -22,6 +24,7 @@ from policies.rules import (
 
 __all__ = [
     "backup",
+    "configuration",
     "containers",
     "credentials",
     "dkim",
@@ -29,6 +32,7 @@ __all__ = [
     "dmarc_evidence",
     "exceptions",
     "host",
+    "inventory",
     "monitoring",
     "names",
     "people",

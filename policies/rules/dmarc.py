@@ -23,7 +23,7 @@ def _records(stack: Stack) -> list[ZoneRecord]:
     """Return the records at the domain that are DMARC's, or were meant to be."""
     return [
         record
-        for record in stack.zone.at(stack.declaration.names.dmarc, "TXT")
+        for record in stack.zone.at(stack.names.dmarc, "TXT")
         if "dmarc" in record.value.lower().partition(";")[0] or is_dmarc(record.value)
     ]
 
@@ -43,7 +43,7 @@ def _read(stack: Stack) -> Iterator[tuple[ZoneRecord, Record]]:
 )
 def _single(stack: Stack) -> Iterator[Finding]:
     records = _records(stack)
-    name = stack.declaration.names.dmarc
+    name = stack.names.dmarc
     if not records:
         yield Finding(f"{name} has no DMARC record", "mail:dmarc.stage", seen=name, absent=True)
     for record in records[1:]:
@@ -246,7 +246,7 @@ def _reject(stack: Stack) -> Iterator[Finding]:
     remedy="keep aspf=r, and an envelope domain below the mail domain",
 )
 def _alignment(stack: Stack) -> Iterator[Finding]:
-    domain, envelope = stack.declaration.domain, stack.declaration.names.envelope
+    domain, envelope = stack.declaration.domain, stack.names.envelope
     for record, read in _read(stack):
         if read.strict("spf") and envelope not in ("", domain):
             message = f"aspf=s, and the smarthost's envelope is {envelope}: SPF cannot align"

@@ -51,8 +51,7 @@ def routes_known(stack: Stack) -> bool:
 
 def key_of(stack: Stack, name: str) -> str:
     """Return the key in the declaration from which a published name comes."""
-    declaration = stack.declaration
-    names = declaration.names
+    names = stack.names
     keys = {
         names.mail_host: "mail:zone.mxLabel",
         names.administration: "mail:web.admin",
@@ -80,7 +79,7 @@ def _mx_present(stack: Stack) -> Iterator[Finding]:
         yield Finding(message, "mail:zone.mxLabel", seen=declaration.domain, absent=True)
     for one in found:
         # An address in the place of a name is for `mx-target-address` to judge.
-        if one.target != declaration.names.mail_host and not _is_address(one.target):
+        if one.target != stack.names.mail_host and not _is_address(one.target):
             message = f"the MX of {declaration.domain} is {one.target or 'nobody'}"
             yield Finding(message, "mail:zone.mxLabel", one.resource, one.value)
 
@@ -101,7 +100,7 @@ def _mx_target(stack: Stack) -> Iterator[Finding]:
         elif stack.zone.at(target, "CNAME"):
             message = f"{target}, MX of {one.name}, is an alias (CNAME)"
             yield Finding(message, key, one.resource, one.value)
-        elif target == stack.declaration.names.mail_host and not stack.zone.addresses(target):
+        elif target == stack.names.mail_host and not stack.zone.addresses(target):
             message = f"{target}, MX of {one.name}, has no address"
             yield Finding(message, key, one.resource, one.value, absent=True)
 
@@ -141,7 +140,7 @@ def _not_proxied(stack: Stack) -> Iterator[Finding]:
 def _published(stack: Stack) -> Iterator[Finding]:
     for host in routed_hosts(stack):
         # A mail host without an address is for `mx-target-address` to judge.
-        routed = inside(stack, host) and host != stack.declaration.names.mail_host
+        routed = inside(stack, host) and host != stack.names.mail_host
         if routed and not stack.zone.has_address(host):
             message = f"{host} is routed by Traefik but not published in the zone"
             resource = routes_resource(stack)
@@ -161,7 +160,7 @@ def _routed(stack: Stack) -> Iterator[Finding]:
     if not routes_known(stack):
         return
     hosts = routed_hosts(stack)
-    mail_host = stack.declaration.names.mail_host
+    mail_host = stack.names.mail_host
     for one in stack.zone.records:
         if one.type not in ("A", "AAAA", "CNAME"):
             continue
@@ -183,7 +182,7 @@ def _routed(stack: Stack) -> Iterator[Finding]:
 )
 def _declared(stack: Stack) -> Iterator[Finding]:
     hosts = routed_hosts(stack)
-    for name in stack.declaration.names.web_hosts:
+    for name in stack.names.web_hosts:
         if not stack.zone.has_address(name) and name not in hosts and routes_known(stack):
             message = f"{name} is declared, and neither published nor routed"
             yield Finding(message, key_of(stack, name), seen=name, absent=True)
@@ -199,7 +198,7 @@ def _declared(stack: Stack) -> Iterator[Finding]:
 )
 def _certificate(stack: Stack) -> Iterator[Finding]:
     resource = routes_resource(stack)
-    existing = stack.declaration.names.existing_certificate
+    existing = stack.names.existing_certificate
     for router in stack.routes.routers:
         if existing and router.resolver:
             message = f"the router {router.name} asks for a certificate, and one exists"
@@ -207,7 +206,7 @@ def _certificate(stack: Stack) -> Iterator[Finding]:
         elif not router.resolver and not existing:
             message = f"the router {router.name} asks no resolver for a certificate"
             yield Finding(message, "mail:traefik.certificateResolver", resource, router.name)
-        for host in dict.fromkeys((stack.declaration.names.mail_host, *router.rule.hosts)):
+        for host in dict.fromkeys((stack.names.mail_host, *router.rule.hosts)):
             if not any(covers(name, host) for name in existing or router.names):
                 message = f"the certificate of the router {router.name} does not cover {host}"
                 yield Finding(message, key_of(stack, host), resource, host)
@@ -222,7 +221,7 @@ def _certificate(stack: Stack) -> Iterator[Finding]:
     remedy="deliver the certificate of the mail host, and let the stack wait for it",
 )
 def _delivered(stack: Stack) -> Iterator[Finding]:
-    host = stack.declaration.names.mail_host
+    host = stack.names.mail_host
     found = [(one, text) for one, text in stack.commands() if "certificate_delivery.py" in text]
     if not found:
         message = "nothing delivers the certificate to the mail services"
@@ -263,7 +262,7 @@ def _services(stack: Stack) -> Iterator[Finding]:
             elif one.offered and one.port != port:
                 message = f"{name} names port {one.port}; the service stands on {port}"
                 yield Finding(message, "mail:zone.srv", one.resource, str(one.port))
-            elif one.offered and one.target != stack.declaration.names.mail_host:
+            elif one.offered and one.target != stack.names.mail_host:
                 message = f"{name} leads to {one.target}, where the service is not"
                 yield Finding(message, "mail:zone.srv", one.resource, one.target)
         if (
@@ -285,14 +284,14 @@ def _services(stack: Stack) -> Iterator[Finding]:
     remedy="point the record at port 443 of the host that Traefik routes",
 )
 def _setup(stack: Stack) -> Iterator[Finding]:
-    hosts = (*stack.declaration.names.web_hosts, stack.declaration.names.mail_host)
+    hosts = (*stack.names.web_hosts, stack.names.mail_host)
     for service in ("autodiscover", "caldavs", "carddavs"):
         name = f"_{service}._tcp.{stack.declaration.domain}"
         for one in stack.zone.at(name, "SRV"):
             if one.offered and one.port != 443:
                 message = f"{name} names port {one.port}; web hosts answer on 443"
                 yield Finding(message, "mail:zone.srv", one.resource, str(one.port))
-            elif service == "autodiscover" and one.target == stack.declaration.names.mail_host:
+            elif service == "autodiscover" and one.target == stack.names.mail_host:
                 message = f"{name} points at the mail host, which has no answer to it"
                 yield Finding(message, "mail:zone.srv", one.resource, one.target)
             elif one.offered and one.target not in hosts:
@@ -314,7 +313,7 @@ def _dangling(stack: Stack) -> Iterator[Finding]:
     for one in stack.zone.records:
         target = one.target
         # MX records, the mail host and routed hosts without an address have rules of their own.
-        elsewhere = target == stack.declaration.names.mail_host or target in routed_hosts(stack)
+        elsewhere = target == stack.names.mail_host or target in routed_hosts(stack)
         if not target or not inside(stack, target) or one.type == "MX" or elsewhere:
             continue
         if not stack.zone.has_address(target):
@@ -440,7 +439,7 @@ def _tls_reports(stack: Stack) -> Iterator[Finding]:
     remedy="publish 3 1 1 with the digests in zone.tlsa, at _25._tcp of the mail host",
 )
 def _tlsa(stack: Stack) -> Iterator[Finding]:
-    host, key = stack.declaration.names.mail_host, "mail:zone.tlsa"
+    host, key = stack.names.mail_host, "mail:zone.tlsa"
     places = {f"_{port}._tcp.{host}" for port in (25, *stack.declaration.mailcow.raw_ports)}
     published = set()
     for record in (record for record in stack.zone.records if record.type == "TLSA"):
@@ -474,8 +473,8 @@ def _tlsa(stack: Stack) -> Iterator[Finding]:
     remedy="add letsencrypt.org to zone.caa",
 )
 def _caa(stack: Stack) -> Iterator[Finding]:
-    declaration, blamed = stack.declaration, set()
-    for host in (declaration.names.mail_host, *declaration.names.web_hosts):
+    blamed = set()
+    for host in (stack.names.mail_host, *stack.names.web_hosts):
         records = climb(host, lambda name: stack.zone.at(name, "CAA"))
         mistake = refusal([record.value for record in records], ISSUER, METHODS)
         if mistake and records[0].name not in blamed:
@@ -519,6 +518,8 @@ def _canonical(stack: Stack) -> Iterator[Finding]:
             fault = "has a text without quotes"
         elif any(len(string.encode()) > 255 for string in one.strings):
             fault = "has a string of more than 255 bytes"
+        elif one.type == "SRV" and not one.value and not stack.met:
+            fault = "names no host, and no . for a service that is not offered"
         elif (
             one.type in ("MX", "CNAME")
             and stack.text(one.resource, "content") != one.target

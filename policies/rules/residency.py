@@ -28,7 +28,7 @@ def _smarthost(stack: Stack) -> Iterator[Finding]:
         yield Finding(message, "mail:smarthost.region", seen=settings.region)
         return
     others = set(settings.row.regions) - {settings.region}
-    for one in stack.zone.at(stack.declaration.names.envelope, "MX"):
+    for one in stack.zone.at(stack.names.envelope, "MX"):
         labels = set(one.target.split("."))
         if labels & others:
             message = f"the feedback record names the region {', '.join(sorted(labels & others))}"

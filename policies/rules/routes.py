@@ -65,7 +65,7 @@ def _stand(stack: Stack) -> Iterator[Finding]:
 )
 def _own_hosts(stack: Stack) -> Iterator[Finding]:
     declaration = stack.declaration
-    ours = {declaration.names.mail_host, *declaration.names.web_hosts}
+    ours = {stack.names.mail_host, *stack.names.web_hosts}
     strangers = {declaration.host.address, "stranger.example", f"x.{declaration.domain}"}
     strangers |= {other for host in ours for other in (f"x.{host}", f"x{host}", f"{host}.example")}
     # What is published and routed beside the declaration is for `records-declared` to name.
@@ -97,9 +97,9 @@ def _purposes() -> Iterator[tuple[str, str]]:
 def _serve(stack: Stack) -> Iterator[Finding]:
     declaration = stack.declaration
     routed = {host for router in stack.routes.routers for host in router.rule.hosts}
-    for host in (declaration.names.mail_host, *declaration.names.web_hosts):
+    for host in (stack.names.mail_host, *stack.names.web_hosts):
         label = host.removesuffix(f".{declaration.domain}")
-        paths = _HANDED_OUT if host == declaration.names.mail_host else _PURPOSE.get(label, ("/",))
+        paths = _HANDED_OUT if host == stack.names.mail_host else _PURPOSE.get(label, ("/",))
         shut = next((path for path in paths if _answering(stack, host, path) is None), None)
         # A host without any route is for `hosts-routed` to judge.
         if shut is not None and host in routed:
@@ -116,7 +116,7 @@ def _serve(stack: Stack) -> Iterator[Finding]:
     remedy="let the component write the file again",
 )
 def _lead(stack: Stack) -> Iterator[Finding]:
-    wanted = stack.declaration.names.backend
+    wanted = stack.names.backend
     blamed = set()
     for router in stack.routes.routers:
         backend = router.backend
@@ -144,13 +144,10 @@ def _lead(stack: Stack) -> Iterator[Finding]:
     remedy="shut the administration's paths out of every other router",
 )
 def _one_host(stack: Stack) -> Iterator[Finding]:
-    declaration = stack.declaration
     routed = {host for router in stack.routes.routers for host in router.rule.hosts}
-    hosts = {declaration.names.mail_host, *declaration.names.web_hosts, *routed} - {
-        stack.declaration.names.administration
-    }
+    hosts = {stack.names.mail_host, *stack.names.web_hosts, *routed} - {stack.names.administration}
     for host in sorted(hosts):
-        pages = _PAGES if host == declaration.names.mail_host else ()
+        pages = _PAGES if host == stack.names.mail_host else ()
         for path in (*_ADMINISTRATION, *pages):
             router = _answering(stack, host, path)
             if router is not None:

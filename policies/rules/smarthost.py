@@ -23,7 +23,7 @@ _BYPASSES = (
 
 def nexthop(stack: Stack) -> str:
     """Return the declared smarthost as Postfix writes it."""
-    return str(stack.declaration.names.nexthop)
+    return str(stack.names.nexthop)
 
 
 def _resource(stack: Stack, path: str) -> Resource | None:
@@ -116,7 +116,7 @@ def _tls(stack: Stack) -> Iterator[Finding]:
 def _begins_rightly(stack: Stack) -> Iterator[Finding]:
     """Yield where TLS does not begin as the smarthost expects it on its port."""
     resource, key = _resource(stack, _EXTRA), "mail:smarthost.port"
-    declared = stack.declaration.names.nexthop.implicit_tls
+    declared = stack.names.nexthop.implicit_tls
     policy = _entries(stack, _TLS).get(nexthop(stack), "")
     level = policy or stack.postfix.get("smtp_tls_security_level", "")
     try:
@@ -152,7 +152,7 @@ def _as_declared(stack: Stack) -> Iterator[Finding]:
         allowed = _allowed(stack).get(name)
         if allowed is None:
             message = f"extra.cf sets {name}, which follows from no declaration"
-        elif {*postfix.words(value)} <= {*allowed}:
+        elif value and {*postfix.words(value)} <= {*allowed}:
             continue
         else:
             message = f"extra.cf sets {name} to {value}, and {', '.join(allowed)} is declared"
@@ -171,10 +171,10 @@ _OPTIONAL = {"smtp_tls_security_level", "smtp_tls_loglevel"}
 def _allowed(stack: Stack) -> dict[str, tuple[str, ...]]:
     """Return the parameters that follow from the declaration, each with the words it may hold."""
     declaration = stack.declaration
-    implicit = declaration.names.nexthop.implicit_tls
+    implicit = stack.names.nexthop.implicit_tls
     sql = f"proxy:mysql:{_INSIDE}sql/mysql"
     return {
-        "myhostname": (declaration.names.mail_host,),
+        "myhostname": (stack.names.mail_host,),
         "inet_protocols": ("all" if declaration.ipv6 else "ipv4",),
         "relayhost": (nexthop(stack),),
         "myorigin": (declaration.domain,),
@@ -216,7 +216,7 @@ def _login(stack: Stack) -> Iterator[Finding]:
             yield Finding(message, key, _resource(stack, _EXTRA), maps)
     if _known(stack, _LOGIN):
         user, _, password = _entries(stack, _LOGIN).get(nexthop(stack), "").partition(":")
-        if user != stack.declaration.names.nexthop.user or not password:
+        if user != stack.names.nexthop.user or not password:
             message = f"the map of logins has no entry of its user for {nexthop(stack)}"
             yield Finding(message, key, _resource(stack, _LOGIN))
 

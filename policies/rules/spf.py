@@ -45,7 +45,7 @@ def _records(stack: Stack) -> list[ZoneRecord]:
 def _key(stack: Stack, name: str) -> str:
     if name == stack.declaration.domain:
         return "mail:zone.apexSpf"
-    return "mail:smarthost.provider" if name == stack.declaration.names.envelope else "mail:zone"
+    return "mail:smarthost.provider" if name == stack.names.envelope else "mail:zone"
 
 
 @rule(
@@ -174,7 +174,7 @@ def _voids(stack: Stack) -> Iterator[Finding]:
 )
 def _envelope(stack: Stack) -> Iterator[Finding]:
     smarthost, key = stack.declaration.smarthost, "mail:smarthost.envelopeLabel"
-    wanted = smarthost.row.spf_record(stack.declaration.names.account)
+    wanted = smarthost.row.spf_record(stack.names.account)
     if wanted is None:
         return
     published = [record for record in _records(stack) if record.name == wanted.name]
@@ -212,7 +212,7 @@ def _shut_out(stack: Stack, name: str, wanted: str) -> str:
 )
 def _envelope_mx(stack: Stack) -> Iterator[Finding]:
     smarthost = stack.declaration.smarthost
-    for wanted in smarthost.row.records(stack.declaration.names.account):
+    for wanted in smarthost.row.records(stack.names.account):
         if wanted.type.value != "MX":
             continue
         found = stack.zone.at(wanted.name, "MX")

@@ -6,9 +6,8 @@ from pathlib import PurePath
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-import yaml
-
-from readers.mistake import Mistake
+from readers.documents import document
+from readers.mistake import Mistake, MistakeError
 from readers.traefik.paths import PathError, target_of
 from readers.traefik.rules import Asked, Rule, RuleError, read_rule
 
@@ -107,9 +106,9 @@ def not_understood(files: Mapping[_Path, str]) -> list[Mistake]:
     """Return the parts of readable files of which this reader cannot tell what they do."""
     mistakes = []
     for file, text in files.items():
-        document = yaml.safe_load(text)
+        content = document(text)
         for section in _UNREAD:
-            if isinstance(document, dict) and document.get(section):
+            if isinstance(content, dict) and content.get(section):
                 reason = "is a section that is not understood"
                 mistakes.append(Mistake(f"{file.name}: {section}", reason, understood=False))
     return mistakes
@@ -137,9 +136,9 @@ def _collect(files: Mapping[_Path, str], report: Report) -> _Http:
     found = _Http()
     for file, text in files.items():
         try:
-            whole = _mapping(yaml.safe_load(text), file.name, "file")
-        except yaml.YAMLError as error:
-            raise FileError(f"{file.name}: yaml: {error}") from error
+            whole = _mapping(document(text), file.name, "file")
+        except MistakeError as error:
+            raise FileError(f"{file.name}: {error}") from error
         http = _mapping(whole.get("http"), "http", "http")
         for mine, key in ((found.routers, "routers"), (found.services, "services"),
                           (found.transports, "serversTransports")):  # fmt: skip

@@ -1053,6 +1053,10 @@ KEPT: dict[str, tuple[str, Mistake]] = {
             "monitoring-rules", "po_mail_backup_last_success_timestamp", "po_mail_backup_last"
         ),
     ),
+    "an alert is raised on a sound server": (
+        "alerts-quiet",
+        replaced("monitoring-rules", "> 85", "> 8.5"),
+    ),
     "an alert has a bracket too few": (
         "alerts-parse",
         replaced("monitoring-rules", "time()) / 86400 < 21", "time() / 86400 < 21"),
@@ -1149,7 +1153,31 @@ SAFE: dict[str, tuple[str, Mistake]] = {
     ),
 }
 
+WHOLE: dict[str, tuple[str, Mistake]] = {
+    "an administrator that nobody declared": (
+        "resources-declared",
+        added("mailcow:index:DomainAdmin", "spy", username="spy"),
+    ),
+    "a program of the host is not written": ("resources-declared", without("program-archives")),
+    "the postmaster's mailbox is switched off": (
+        "resources-as-declared",
+        changed("mailbox-postmaster", 0.0, "active"),
+    ),
+    "Mailcow's own ACME writes over the certificate": (
+        "mailcow-conf-as-declared",
+        replaced(CONF, "SKIP_LETS_ENCRYPT=y", "SKIP_LETS_ENCRYPT=n"),
+    ),
+    "nothing of the backup is read again": (
+        "backup-as-declared",
+        replaced("backup-settings", '"checkPercent": 5', '"checkPercent": 0'),
+    ),
+    "the certificate is looked for elsewhere": (
+        "commands-as-declared",
+        replaced("certificate-delivery", "--acme /opt", "--acme /srv", "create"),
+    ),
+}
+
 MUTATIONS: dict[str, tuple[str, Mistake]] = {
-    **AUTHENTICATION, **NAMES, **HOST, **SMARTHOST, **PEOPLE, **KEPT, **SAFE,
+    **AUTHENTICATION, **NAMES, **HOST, **SMARTHOST, **PEOPLE, **KEPT, **SAFE, **WHOLE,
 }  # fmt: skip
 """Every mistake by what it is, with the rule that catches it and the mistake itself."""

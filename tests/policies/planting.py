@@ -69,11 +69,11 @@ def _with(stack: Stack, old: Resource, new: Resource) -> Stack:
     return rebuilt(stack, [new if one is old else one for one in stack.resources])
 
 
-def without(*names: str) -> Mistake:
+def without(*names: str, kind: str = "") -> Mistake:
     """Take resources out."""
 
     def plant(stack: Stack) -> Stack:
-        gone = [_one(stack, name) for name in names]
+        gone = [_one(stack, name, kind) for name in names]
         return rebuilt(stack, [one for one in stack.resources if one not in gone])
 
     return plant

@@ -1,5 +1,7 @@
 """Prometheus on our rules, our scrape configuration and our metrics: promtool has no stand-in."""
 
+import math
+import random
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -14,9 +16,13 @@ from components import monitoring
 from components.alert_rules import Alert, alerts, render_rules
 from components.onhost import certificate_delivery, dnsbl, queue_metrics
 from declaration.reading import load_values, read
+from readers import promql
+from readers.mistake import MistakeError
+from readers.prometheus import alerts as alerts_of
 from rehearsal.parts import need
 from rehearsal.world import mail_exporter
 from tests.conftest import FACTS, PROJECT
+from tests.readers.promtool import series_of
 from tests.real.alert_cases import Case, Series, cases
 
 pytestmark = pytest.mark.real
@@ -232,3 +238,98 @@ def test_metrics_without_a_type_or_with_a_wrong_name_are_noticed() -> None:
 def test_every_program_of_the_host_that_writes_metrics_is_tried() -> None:
     writing = {one.stem for one in ONHOST.glob("*.py") if "machine.publish(" in one.read_text()}
     assert writing == {"backup", "drill", "certificate_delivery", "queue_metrics", "dnsbl"}
+
+
+# The reader
+
+
+SAMPLES = {
+    'a{job="x",host="one"}': "5x40 0x20 9x60", 'a{job="x",host="two"}': "0+1x120",
+    'a{job="y",host="one"}': "_x50 3x70", 'b{job="x",host="one"}': "0+2x30 1+3x90",
+    'b{job="y",host="two"}': "7 _x3 8 _x12 9x100",
+}  # fmt: skip
+
+
+def expression(chance: random.Random, depth: int = 3) -> str:
+    """Return an expression such as people write, or nearly."""
+    name = chance.choice("ab")
+    selector = name + chance.choice(
+        (
+            "",
+            '{job="x"}',
+            '{job!="x"}',
+            '{host=~"o.*|q"}',
+            '{host!~"t.o"}',
+            '{gone=""}',
+            '{gone="1"}',
+        )
+    )
+    if depth == 0:
+        return chance.choice((selector, selector, "2", "-1.5", "time()"))
+    left, right = (expression(chance, depth - 1) for _ in range(2))
+    length = chance.choice(("3m", "10m", "1h"))
+    return chance.choice(
+        (
+            selector, f"({left})", f"absent({selector})", f"absent({left})",
+            f"increase({selector}[{length}])", f"rate({selector}[{length}])",
+            *(f"{kind}({left})" for kind in (
+                "sum", "sum by (job)", "max without (job)", "count by (host, gone)", "avg", "min")),
+            *(f"{left} {sign} {right}" for sign in (
+                "+", "-", "*", "/", "%", "==", "!=", ">", "<", ">=", "<=", "and", "or", "unless",
+                "> bool", "* on(host)", "and on(job)", "unless ignoring(host)", "/ ignoring(job)")),
+        )
+    )  # fmt: skip
+
+
+def _expected(query: promql.Query, at: int) -> list[dict[str, Any]]:
+    def written(labels: promql.Labels) -> str:
+        pairs = [f'{name}="{value}"' for name, value in sorted(labels) if name != promql.NAME]
+        return dict(labels).get(promql.NAME, "") + f"{{{', '.join(pairs)}}}"
+
+    found = query.answer(series_of(SAMPLES, 60), at)
+    return [{"labels": written(labels), "value": value} for labels, value in found.items()]
+
+
+def test_the_reader_yields_what_prometheus_yields(tmp_path: Path) -> None:
+    chance, tests = random.Random(15), list[dict[str, Any]]()
+    while len(tests) < 400:
+        text, at = expression(chance), chance.choice((0, 60, 1230, 3600, 5400))
+        try:
+            expected = _expected(promql.parse(text), at)
+        except MistakeError:
+            continue
+        # Not a number has no place in promtool's file, and the last digits differ.
+        if all(math.isfinite(sample["value"]) for sample in expected):
+            tests.append({"expr": text, "eval_time": f"{at}s", "exp_samples": expected})
+    series = [{"series": name, "values": values} for name, values in SAMPLES.items()]
+    whole = {
+        "rule_files": [], "evaluation_interval": "60s",
+        "tests": [{"interval": "60s", "input_series": series, "promql_expr_test": tests}],
+    }  # fmt: skip
+    (tmp_path / "test.yml").write_text(yaml.safe_dump(whole))
+    done = promtool("test", "rules", tmp_path / "test.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    whole["tests"][0]["promql_expr_test"] = [{**tests[0], "expr": f"({tests[0]['expr']}) * 7 + 1"}]  # type: ignore[index]
+    (tmp_path / "test.yml").write_text(yaml.safe_dump(whole))
+    assert promtool("test", "rules", tmp_path / "test.yml").returncode
+
+
+def test_the_reader_takes_no_file_that_prometheus_refuses(tmp_path: Path) -> None:
+    chance, ours = random.Random(15), render_rules(QUAL.bounds)
+    taken = refused = 0
+    while taken < 20 or refused < 20:
+        lines = ours.splitlines()
+        chosen = chance.randrange(len(lines))
+        changed = chance.choice(
+            (lines[chosen][:-1], lines[chosen][1:], "", lines[chosen].replace("(", ""))
+        )
+        text = "\n".join([*lines[:chosen], changed, *lines[chosen + 1 :]])
+        (tmp_path / "rules.yml").write_text(text)
+        good = promtool("check", "rules", tmp_path / "rules.yml").returncode == 0
+        try:
+            readable = bool(alerts_of(text))
+        except MistakeError:
+            readable = False
+        assert good or not readable, (changed, lines[chosen])
+        taken, refused = taken + readable, refused + (not readable)

@@ -3,6 +3,8 @@
 Every alert says what to do.
 """
 
+import pytest
+
 from policies.stack import Stack
 from tests.policies.planting import messages, replaced
 
@@ -25,3 +27,18 @@ def test_an_empty_runbook_is_none(good: Stack) -> None:
     stack = replaced("monitoring-rules", "docs/runbook.md#mailqueueold", "''")(good)
 
     assert "MailQueueOld" in " ".join(messages(RULE, stack))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("runbook.md#mailqueueold", "runbook.md#mailqueue"),
+        ("severity: warning", "severity: page"),
+        ("docs/runbook.md#mailqueueold", "https://elsewhere.example/#mailqueueold"),
+        ("MailQueueOld", "MailQueueOlder"),
+    ],
+)  # fmt: skip
+def test_a_section_that_is_not_there_or_a_severity_without_sense_is_refused(
+    good: Stack, old: str, new: str
+) -> None:
+    assert messages(RULE, replaced("monitoring-rules", old, new)(good))

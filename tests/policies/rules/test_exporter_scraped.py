@@ -16,7 +16,7 @@ def test_the_good_stack_passes(good: Stack) -> None:
 def test_another_port_is_refused(good: Stack) -> None:
     stack = replaced("monitoring-scrape", "127.0.0.1:9099", "127.0.0.1:9091")(good)
 
-    assert "does not ask" in " ".join(messages(RULE, stack))
+    assert "asks 127.0.0.1:9091" in " ".join(messages(RULE, stack))
 
 
 def test_no_exporter_at_all_is_refused(good: Stack) -> None:
