@@ -620,6 +620,10 @@ HOST: dict[str, tuple[str, Mistake]] = {
         "postfix-as-declared",
         replaced(EXTRA, "myorigin =", "mynetworks = 0.0.0.0/0\nmyorigin ="),
     ),
+    "Postfix relays for the neighbours' containers": (
+        "postfix-as-declared",
+        replaced(EXTRA, "mynetworks = !172.22.1.1, ", "mynetworks = "),
+    ),
     "a filter takes all mail": (
         "postfix-as-declared",
         replaced(EXTRA, "myorigin =", "content_filter = smtp:[192.0.2.1]:25\nmyorigin ="),
