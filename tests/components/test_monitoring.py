@@ -196,6 +196,11 @@ def test_the_exporters_secrets_are_sealed_wherever_they_stand(
             assert API_KEY not in text, name
 
 
+def test_the_token_is_for_prometheus_group_alone(found: dict[str, Registration]) -> None:
+    inputs = found["monitoring-scrape"].inputs
+    assert (inputs["mode"], inputs["group"]) == ("0640", "65534")
+
+
 def test_prometheus_shows_the_token_to_the_loopback() -> None:
     (job,) = yaml.safe_load(monitoring.render_scrape(9099, "abc"))["scrape_configs"]
     assert job["params"] == {"token": ["abc"]}

@@ -1095,6 +1095,10 @@ SAFE: dict[str, tuple[str, Mistake]] = {
         "secret-files-closed",
         changed(CONF, "0644", "mode"),
     ),
+    "everybody on the host may read the exporter's token": (
+        "secret-files-closed",
+        changed("monitoring-scrape", "0644", "mode"),
+    ),
     "the API is reached without TLS": (
         "accounts-over-tls",
         changed("mailcow", "http://mail-admin.portugalodyssey.pt", "endpoint", kind="providers"),
