@@ -189,8 +189,7 @@ def read_memory(project: str) -> dict[str, float]:
     words = ["docker", "inspect", "--type", "container", "--format", template, *containers]
     services = machine.run(words, "docker inspect", seconds=DOCKER_SECONDS).stdout.split()
     shares = {
-        service: memory_percent(container)
-        for service, container in zip(services, containers)
+        service: memory_percent(container) for service, container in zip(services, containers)
     }
     return {service: share for service, share in shares.items() if share is not None}
 
