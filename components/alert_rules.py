@@ -309,6 +309,20 @@ def _surroundings(disk_percent: int, stale_seconds: int) -> list[Alert]:
             "{{ $labels.container }} does not run",
         ),
         Alert(
+            "MailMemoryTight",
+            "po_mail_memory_percent > 90",
+            "15m",
+            Severity.WARNING,
+            "{{ $labels.service }} takes {{ $value | humanize }} % of its memory limit",
+        ),
+        Alert(
+            "MailMemoryKilled",
+            "increase(node_vmstat_oom_kill[1h]) > 0",
+            "0m",
+            Severity.WARNING,
+            "memory ran out: the kernel killed a process on the host within the last hour",
+        ),
+        Alert(
             "MailMailboxFull",
             "100 * mailcow_mailbox_quota_used / (mailcow_mailbox_quota_allowed > 0) > 95",
             "1h",

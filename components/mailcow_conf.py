@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from declaration.mailcow import PORT_VARIABLES, MailcowSettings
+from declaration.mailcow import IPV6_NETWORK, PORT_VARIABLES, MailcowSettings
 from declaration.names import Names
 
 HEADER = "# Written by Pulumi; the next `pulumi up` undoes edits."
@@ -178,7 +178,7 @@ def _watch() -> dict[str, str]:
 def _network(stack: Installation) -> dict[str, str]:
     return {
         "IPV4_NETWORK": stack.mailcow.ipv4_network,
-        "IPV6_NETWORK": "fd4d:6169:6c63:6f77::/64",
+        "IPV6_NETWORK": IPV6_NETWORK,
         "ENABLE_IPV6": "true" if stack.names.ipv6 else "false",
         "DISABLE_NETFILTER_ISOLATION_RULE": "n",
     }

@@ -286,10 +286,16 @@ class MonitoringComponent(pulumi.ComponentResource):
         port = monitoring.exporter_port
         scrape = token.value.apply(lambda value: render_scrape(port, value))
         folder = monitoring.prometheus_directory
-        contents: dict[str, tuple[str, pulumi.Input[str]]] = {
-            # Prometheus runs as a user of its own and must be able to read this. The token opens
-            # the exporter on the loopback and nothing else; the API's key is not in it.
-            "scrape": (f"{folder}/scrape/{PROJECT}.yml", pulumi.Output.secret(scrape)),
+        pulumi_host.File(
+            "monitoring-scrape",
+            path=f"{folder}/scrape/{PROJECT}.yml",
+            content=pulumi.Output.secret(scrape),
+            # It holds the token: for root, and for Prometheus, which runs as a user of its own.
+            mode="0640",
+            group=str(monitoring.prometheus_group),
+            opts=self._on_host,
+        )
+        contents = {
             "rules": (f"{folder}/rules/{PROJECT}.yml", render_rules(args.bounds)),
             "dashboard": (
                 f"{monitoring.grafana_directory}/{PROJECT}.json",

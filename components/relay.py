@@ -43,12 +43,13 @@ _MAILCOW_TLS_POLICIES = (
 )
 
 
-def render_extra_cf(mail_host: str, nexthop: Nexthop, *, ipv6: bool) -> str:
+def render_extra_cf(mail_host: str, nexthop: Nexthop, senders: Sequence[str], *, ipv6: bool) -> str:
     """Return `extra.cf`.
 
     Args:
         mail_host: MAILCOW_HOSTNAME.
         nexthop: The smarthost.
+        senders: Who may send without a login.
         ipv6: Whether Postfix may speak IPv6. Mailcow sets ENABLE_IPV6 from what it finds on the
             host at every update, so this is where IPv6 is really held off.
     """
@@ -59,6 +60,9 @@ def render_extra_cf(mail_host: str, nexthop: Nexthop, *, ipv6: bool) -> str:
 myhostname = {mail_host}
 # Written by Pulumi; the next `pulumi up` undoes edits.
 inet_protocols = {"all" if ipv6 else "ipv4"}
+# Mailcow's own containers send without a login. The gateway of their network does not: what
+# Docker's proxy carries here, from neighbours' containers for instance, bears its address.
+mynetworks = {", ".join(senders)}
 # Every outbound message, bounces too, leaves through the smarthost.
 relayhost = {nexthop}
 # Bounces come from this domain, the one that the smarthost signs for.
@@ -145,7 +149,9 @@ class RelayComponent(pulumi.ComponentResource):
         login = pulumi.Output.secret(args.password).apply(
             lambda password: render_login_map(nexthop, password)
         )
-        extra = render_extra_cf(args.names.mail_host, nexthop, ipv6=args.names.ipv6)
+        extra = render_extra_cf(
+            args.names.mail_host, nexthop, args.names.senders, ipv6=args.names.ipv6
+        )
         contents: dict[str, tuple[str, pulumi.Input[str], str]] = {
             "smarthost-login": (_LOGIN_MAP, login, "0640"),
             "smarthost-tls-policy": (_TLS_POLICY, render_tls_policy(nexthop), "0644"),

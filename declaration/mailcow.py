@@ -1,5 +1,6 @@
 """The Mailcow stack: one pinned release, its ports, its limits."""
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from enum import StrEnum
@@ -24,6 +25,26 @@ PORT_VARIABLES: Mapping[str, int] = {
 
 FORBIDDEN_WEB_PORTS = (8081, 9081, 9082, 65510)
 """Ports that nginx needs for itself inside its container."""
+
+
+IPV6_NETWORK = "fd4d:6169:6c63:6f77::/64"
+"""The compose network over IPv6."""
+
+
+def senders(ipv4_network: str, *, ipv6: bool) -> tuple[str, ...]:
+    """Return who may send mail without a login, as Postfix writes it: Mailcow's own containers.
+
+    Their network's gateway, the first address, may not: whatever Docker's proxy carries bears it,
+    be it from a neighbour's container or, before Docker 27, from the internet over IPv6.
+
+    Args:
+        ipv4_network: First three octets of the compose network.
+        ipv6: Whether Postfix speaks IPv6.
+    """
+    gateway = ipaddress.IPv6Network(IPV6_NETWORK)[1]
+    address, _, length = IPV6_NETWORK.partition("/")
+    over_ipv6 = (f"![{gateway}]", f"[{address}]/{length}") if ipv6 else ()
+    return (f"!{ipv4_network}.1", f"{ipv4_network}.0/24", *over_ipv6)
 
 
 class ResourceTier(StrEnum):

@@ -73,7 +73,9 @@ class DeclarationError(Exception):
         if missing:
             lines.append("To set what is missing, type in the folder of the program:")
             lines += _aligned((mistake.command, f"# {mistake.message}") for mistake in missing)
-        return "\n".join(lines)
+        # A key may hold what moves a terminal's cursor; a value is shown only where it is fit.
+        signs = (sign if sign.isprintable() or sign == "\n" else "?" for sign in "\n".join(lines))
+        return "".join(signs)
 
 
 def _place(mistake: Mistake) -> str:

@@ -12,7 +12,7 @@ from declaration.dmarc import DmarcSettings
 from declaration.endpoints import Endpoints
 from declaration.generations import GenerationSettings
 from declaration.host import HostSettings, Ipv6Settings
-from declaration.mailcow import MailcowSettings
+from declaration.mailcow import MailcowSettings, senders
 from declaration.monitoring import Bounds, MonitoringSettings
 from declaration.names import (
     HTTPS_PORT,
@@ -173,6 +173,7 @@ def _names_of(declaration: Declaration) -> Names:
         ),
         ipv6=declaration.ipv6 is not None,
         existing_certificate=declaration.certificate.existing,
+        senders=senders(declaration.mailcow.ipv4_network, ipv6=declaration.ipv6 is not None),
         mta_sts_policy=policy_text(declaration.zone.mta_sts, mail_host(domain, declaration.zone)),
     )
 

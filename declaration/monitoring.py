@@ -18,6 +18,10 @@ class MonitoringSettings(Settings):
     """Port of the exporter on the host's loopback."""
     prometheus_directory: str = Field("/opt/po-shared/prometheus", pattern=r"^/[\w./-]+$")
     """Directory into which scrape configuration and alert rules are written."""
+    prometheus_group: int = Field(65534, ge=1, le=999_999_999)
+    """Number of the group that Prometheus runs as, which alone may read the scrape configuration:
+    65534 (nobody) in its own image; `getent group prometheus` on the host tells that of Debian's
+    package. Danger: with another one Prometheus cannot read the file and does not ask."""
     grafana_directory: str = Field("/opt/po-shared/grafana/dashboards", pattern=r"^/[\w./-]+$")
     """Directory of provisioned dashboards."""
     textfile_directory: str = Field(

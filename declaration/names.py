@@ -157,6 +157,7 @@ class Names:
         nexthop: The smarthost as Postfix addresses it.
         api_clients: Addresses from which Mailcow's API may be used.
         ipv6: Whether mail goes over IPv6 too.
+        senders: Who may send mail without a login, as Postfix writes it (`mynetworks`).
         existing_certificate: Names of the certificate that is there already; empty for a new one.
         mta_sts_policy: What `mta-sts.<domain>` serves; None without a policy.
     """
@@ -182,6 +183,7 @@ class Names:
     nexthop: Nexthop
     api_clients: tuple[str, ...]
     ipv6: bool
+    senders: tuple[str, ...]
     existing_certificate: tuple[str, ...]
     mta_sts_policy: str | None
 

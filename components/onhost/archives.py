@@ -12,7 +12,6 @@ restic changes the tags of a snapshot by storing it anew, so its id changes; `or
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
@@ -196,7 +195,7 @@ def snapshots(restic: Restic, host: str) -> dict[str, list[Snapshot]]:
     words = ("snapshots", "--json", "--no-lock", "--host", host, "--tag", TAG)
     found: dict[str, list[Snapshot]] = {VERIFIED: [], UNVERIFIED: [], "earlier": []}
     try:
-        for listed in json.loads(restic.run("snapshots", *words).stdout) or []:
+        for listed in machine.parsed(restic.run("snapshots", *words).stdout) or []:
             snapshot = Snapshot(
                 listed["id"], listed.get("original") or listed["id"], listed["time"],
                 tuple(listed["paths"]), frozenset(listed.get("tags") or ()),
@@ -299,7 +298,7 @@ def read_summary(text: str) -> tuple[str, int]:
     """
     for line in reversed(text.splitlines()):
         try:
-            message = json.loads(line)
+            message = machine.parsed(line)
         except ValueError:
             continue
         if isinstance(message, dict) and message.get("message_type") == "summary":

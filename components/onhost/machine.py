@@ -109,6 +109,18 @@ def _tidy(folder: int, name: str) -> None:
                     os.unlink(other, dir_fd=folder)
 
 
+def parsed(text: str | bytes) -> Any:
+    """Return what JSON says.
+
+    Raises:
+        ValueError: it is none, or nested too deep.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+
+
 def _aside(path: Path) -> Path:
     """Return where a memory goes that cannot be read."""
     return path.with_name(f"{path.name}.unreadable")
@@ -133,7 +145,7 @@ def recall(path: Path) -> dict[str, Any] | None:
         The facts; None where there were some and they are not known, until it remembers anew.
     """
     try:
-        facts = json.loads(path.read_bytes())
+        facts = parsed(path.read_bytes())
         if isinstance(facts, dict):
             return facts
     except FileNotFoundError:
@@ -184,8 +196,9 @@ def is_free(path: Path) -> bool:
 
 
 def last_lines(text: str, number: int = 1) -> str:
-    """Return the last lines that say something."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    """Return the last lines that say something, without signs that move a terminal's cursor."""
+    shown = "".join(sign if sign.isprintable() or sign in "\t\n\r" else "?" for sign in text)
+    lines = [line.strip() for line in shown.splitlines() if line.strip()]
     return "\n".join(lines[-number:]) if lines else "it said nothing"
 
 

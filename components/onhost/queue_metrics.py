@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Count what waits in Postfix's queue, and what the smarthost refused.
+"""Count what waits in Postfix's queue, what the smarthost refused, what memory services take.
 
 Mailcow's exporter tells how many messages wait; it does not tell for how long, nor why mail does
 not leave. A refused message is bounced and leaves the queue, so the refusals are read from
@@ -10,7 +10,8 @@ Postfix's log: each line once, counted by reason.
   rejected         the smarthost refused the message for good (5xx)
   postponed        the smarthost refused the message for now (4xx)
 
-The result is written for the node exporter's textfile collector, also when it is that Postfix could
+Of each service the share of its memory limit is told; beyond it the kernel kills. The result is
+written for the node exporter's textfile collector, also when it is that Postfix could
 not be asked.
 
 Exit status: 0 written; 1 Postfix could not be asked, or the metrics could not be written; 2 wrong
@@ -20,12 +21,13 @@ usage.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -39,6 +41,9 @@ QUEUES = ("incoming", "active", "deferred", "hold", "corrupt")
 REASONS = ("authentication", "tls", "rejected", "postponed")
 LOG_LINES = 5000
 DOCKER_SECONDS = 60
+CGROUPS = ("/sys/fs/cgroup/system.slice/docker-{}.scope", "/sys/fs/cgroup/docker/{}")
+"""Where the kernel tells what a container takes, by the driver that Docker was given."""
+_DROPPED = re.compile(r"^inactive_file (\d+)$", re.MULTILINE)
 _LOGGED = re.compile(r"^(\d{4}-\d\d-\d\dT[\d:.]+Z) (.*)$")
 _TLS_WORDS = (
     "TLS is required",
@@ -146,11 +151,59 @@ def recall(path: Path) -> Refusals:
         return Refusals(dict.fromkeys(REASONS, 0), "")
 
 
+# The memory
+
+
+def memory_percent(container: str) -> float | None:
+    """Return which share of its memory limit a container takes; None where nobody tells.
+
+    Pages of files that nobody uses are left out, as `docker stats` does: the kernel drops them
+    before it kills.
+
+    Args:
+        container: Its whole id.
+    """
+    for place in CGROUPS:
+        folder = machine.on_disk(place.format(container))
+        with contextlib.suppress(OSError, ValueError, ZeroDivisionError):
+            used, limit = (
+                (folder / name).read_text("utf-8") for name in ("memory.current", "memory.max")
+            )
+            dropped = _DROPPED.search((folder / "memory.stat").read_text("utf-8"))
+            return 100 * (int(used) - int(dropped[1] if dropped else 0)) / int(limit)
+    return None
+
+
+def read_memory(project: str) -> dict[str, float]:
+    """Return the share of its memory limit that each running service takes.
+
+    Raises:
+        StepError: Docker could not be asked.
+    """
+    label = "com.docker.compose"
+    words = ["docker", "ps", "-q", "--no-trunc", "--filter", f"label={label}.project={project}"]
+    containers = machine.run(words, "docker ps", seconds=DOCKER_SECONDS).stdout.split()
+    if not containers:
+        return {}
+    template = f'{{{{index .Config.Labels "{label}.service"}}}}'
+    words = ["docker", "inspect", "--type", "container", "--format", template, *containers]
+    services = machine.run(words, "docker inspect", seconds=DOCKER_SECONDS).stdout.split()
+    shares = {
+        service: memory_percent(container) for service, container in zip(services, containers)
+    }
+    return {service: share for service, share in shares.items() if share is not None}
+
+
 # The result
 
 
-def render(queue: tuple[dict[str, int], float] | None, refusals: Refusals) -> str:
+def render(
+    queue: tuple[dict[str, int], float] | None,
+    refusals: Refusals,
+    memory: Mapping[str, float] | None = None,
+) -> str:
     """Return the metrics; without a queue, that there is none to be seen."""
+    taken = {f'{{service="{name}"}}': round(share, 1) for name, share in (memory or {}).items()}
     counts, oldest = queue or ({}, None)
     by_queue = {f'{{queue="{name}"}}': count for name, count in counts.items()}
     by_reason = {f'{{reason="{reason}"}}': count for reason, count in refusals.counts.items()}
@@ -162,6 +215,8 @@ def render(queue: tuple[dict[str, int], float] | None, refusals: Refusals) -> st
                        {"": None if oldest is None else round(oldest, 1)}),
         machine.Metric("po_mail_relay_refused_total", "Refusals of the smarthost, by reason.",
                        by_reason, "counter"),
+        machine.Metric("po_mail_memory_percent", "Share of its memory limit that a service takes.",
+                       taken),
     ])  # fmt: skip
 
 
@@ -196,7 +251,13 @@ def main(arguments: list[str] | None = None) -> int:
     except (machine.StepError, OSError) as error:
         sys.stderr.write(f"queue: {error}\n")
         queue, status = None, 1
-    written = machine.publish(machine.on_disk(options.metrics), render(queue, refusals))
+    shares: dict[str, float] = {}
+    try:
+        shares = read_memory(options.project)
+    except machine.StepError as error:
+        # The queue is what must be known; the alert on stale or missing numbers is not lost.
+        sys.stderr.write(f"memory: {error}\n")
+    written = machine.publish(machine.on_disk(options.metrics), render(queue, refusals, shares))
     return status if written else 1
 
 

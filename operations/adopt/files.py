@@ -123,8 +123,11 @@ def _match(one: Wanted, path: str, content: bytes, mode: int) -> Match:
     text = content.decode(errors="backslashreplace")
     live = {"path": path, "content": text, "mode": f"{mode:04o}"}
     supplied = None
-    if is_hidden(one.inputs.get("content")) and mode & _READABLE_BY_ALL:
-        # The provider takes what all may read for no secret; the declaration knows better.
+    group = one.inputs.get("group")
+    if is_hidden(one.inputs.get("content")) and (mode & _READABLE_BY_ALL or group):
+        # The provider takes what all may read for no secret, and asks for no group that it was
+        # not told of; the declaration knows better.
+        live |= {"group": str(group)} if group else {}
         supplied = Supplied(
             {**live, "content": Sealed(text)},
             {
@@ -133,7 +136,9 @@ def _match(one: Wanted, path: str, content: bytes, mode: int) -> Match:
                 "sha256": Sealed(hashlib.sha256(content).hexdigest()),
                 "revision": hashlib.sha256(content).hexdigest()[:16],
             },
-            "its content is declared secret, though all may read the file",
+            "its group is noted as declared; a refresh reads it"
+            if group
+            else "its content is declared secret, though all may read the file",
         )
     match = compared(one, path, live, canonical=_canonical, replacing=("path",), supplied=supplied)
     shown = bool(mode & _READABLE_BY_ALL)

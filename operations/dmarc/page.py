@@ -12,10 +12,10 @@ from dmarc.sources import Senders
 from operations.dmarc import chart
 from operations.dmarc.chart import Scene
 from operations.dmarc.wording import headline, kind_of, percent
+from operations.page import render_page
 from operations.prove.report import page as proof_page
 
 _CSS = (Path(proof_page.__file__).with_name("page.css"), Path(__file__).with_name("page.css"))
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _MOST_SOURCES = 30
 _LOOKS = {
     Verdict.ADVANCE: ("advance", "↑"),
@@ -53,14 +53,7 @@ def render(
         )
     )
     style = "".join(one.read_text("utf-8") for one in _CSS)
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="color-scheme" content="light dark">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        f"<title>{escape(title)}</title><style>{style}</style></head>"
-        f"<body><main>{body}</main></body></html>\n"
-    )
+    return render_page(title, style, body)
 
 
 def scene_of(

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from operations.guide.facts import Guide
 from operations.guide.words import PROGRAMS, WORDS, Language, Program
+from operations.page import CONTENT_SECURITY_POLICY
 
 _JOINTS = re.compile(r"(?<=[^/:]/)(?=[^/])")
 """Where a long address may be broken into lines."""
@@ -38,6 +39,7 @@ def page(
             programs=PROGRAMS,
             words=WORDS[language],
             profile=profile_name(guide),
+            policy=CONTENT_SECURITY_POLICY,
         )
     )
     return text

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 RELIED = {
     "data/Dockerfiles/postfix/": "starts Postfix: appends extra.cf to main.cf, writes myhostname",
-    "data/conf/postfix/main.cf": "extra.cf replaces its relayhost, SASL and TLS policy maps whole",
+    "data/conf/postfix/main.cf": "extra.cf replaces its relayhost, mynetworks, SASL and TLS "
+    "policy maps whole",
     "data/conf/postfix/master.cf": "the ports on which people hand mail in",
     "data/conf/nginx/templates/": "includes site.*.custom, where the MTA-STS policy is served; "
     "binds the ports behind Traefik",

@@ -190,10 +190,11 @@ def _closed(stack: Stack) -> Iterator[Finding]:
         name = file.path.rpartition("/")[2]
         if name == "smarthost_passwd":
             continue  # `relay-credential-sealed` judges it: Postfix reads it as its own group
-        if file.path.startswith(f"{stack.declaration.monitoring.prometheus_directory}/"):
-            continue  # Prometheus reads it as a user of its own; its token opens the exporter alone
+        # Prometheus reads what is for it as a user of its own, by its group.
+        watched = f"{stack.declaration.monitoring.prometheus_directory}/"
+        others = 0o037 if file.path.startswith(watched) else 0o077
         holds = stack.sealed(file.resource, "content")
-        if (holds or name in _SECRET_FILES) and file.mode & 0o077:
+        if (holds or name in _SECRET_FILES) and file.mode & others:
             message = f"{file.path} holds secrets and has the mode {file.mode:04o}"
             yield Finding(message, "mail", file.resource, f"{file.mode:04o}")
 

@@ -107,10 +107,12 @@ def _host(stack: Stack) -> Iterator[_Item]:
         (BACKUP_SETTINGS, _OPEN, "mail:backup"), (DRILL_SETTINGS, _OPEN, "mail:backup"),
         (BACKUP_PASSPHRASE, _CLOSED, "mail:backup"), (BACKUP_ENVIRONMENT, _CLOSED, "mail:backup"),
         (f"{monitoring.prometheus_directory}/rules/{PROJECT}.yml", _OPEN, "mail:monitoring"),
-        (f"{monitoring.prometheus_directory}/scrape/{PROJECT}.yml", _OPEN, "mail:monitoring"),
         (f"{monitoring.grafana_directory}/{PROJECT}.json", _OPEN, "mail:monitoring"),
     ):  # fmt: skip
         yield _file(path, mode, key)
+    scrape = f"{monitoring.prometheus_directory}/scrape/{PROJECT}.yml"
+    shared = {"mode": _GROUP, "group": str(monitoring.prometheus_group)}
+    yield _Item(FILE, (scrape,), "mail:monitoring", shared)
     if declaration.zone.mta_sts is not None:
         for name in ("site.mta-sts.custom", "mta-sts.txt"):
             yield _file(f"{directory}/data/conf/nginx/{name}", _OPEN, "mail:zone.mtaSts")

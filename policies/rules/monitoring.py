@@ -84,6 +84,8 @@ def _sound(bounds: Bounds) -> dict[str, float]:
         f'up{{job="{PROJECT}",instance="127.0.0.1"}}': 1,
         'mailcow_exporter_success{provider="mailq"}': 1,
         'mailcow_container_running{container="postfix-mailcow"}': 1,
+        'po_mail_memory_percent{service="rspamd-mailcow"}': 90,
+        "node_vmstat_oom_kill": 3,
         'mailcow_mailbox_quota_used{mailbox="a"}': 90,
         'mailcow_mailbox_quota_allowed{mailbox="a"}': 100,
         'mailcow_mailbox_quota_used{mailbox="without a limit"}': 90,
@@ -159,6 +161,10 @@ def _troubles(bounds: Bounds) -> Iterator[_Trouble]:  # noqa: PLR0915 - a table
     yield _Trouble("an exporter without an answer", key, blind, _HOUR)
     stopped = {'mailcow_container_running{container="postfix-mailcow"}': 0.0}
     yield _Trouble("a container that does not run", key, stopped, half, critical=True)
+    memory = {'po_mail_memory_percent{service="rspamd-mailcow"}': 91.0}
+    yield _Trouble("a service near its memory limit", "mail:mailcow.tiers", memory, half)
+    killed = {"node_vmstat_oom_kill": 4.0}
+    yield _Trouble("a process that the kernel killed", "mail:mailcow.tiers", killed, half)
     box = {'mailcow_mailbox_quota_used{mailbox="a"}': 97.0}
     yield _Trouble("a full mailbox", key, box, 2 * _HOUR)
     for name in ("certificate", "queue", "dnsbl"):

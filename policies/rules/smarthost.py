@@ -152,7 +152,11 @@ def _as_declared(stack: Stack) -> Iterator[Finding]:
         allowed = _allowed(stack).get(name)
         if allowed is None:
             message = f"extra.cf sets {name}, which follows from no declaration"
-        elif value and {*postfix.words(value)} <= {*allowed}:
+        elif (
+            value
+            and {*postfix.words(value)} <= {*allowed}
+            and (name != "mynetworks" or postfix.words(value) == [*allowed])
+        ):
             continue
         else:
             message = f"extra.cf sets {name} to {value}, and {', '.join(allowed)} is declared"
@@ -176,6 +180,8 @@ def _allowed(stack: Stack) -> dict[str, tuple[str, ...]]:
     return {
         "myhostname": (stack.names.mail_host,),
         "inet_protocols": ("all" if declaration.ipv6 else "ipv4",),
+        # As a whole: what an exclamation mark keeps out stands before the network that it is of.
+        "mynetworks": stack.names.senders,
         "relayhost": (nexthop(stack),),
         "myorigin": (declaration.domain,),
         "notify_classes": ("resource", "software", "2bounce", "protocol", "bounce"),

@@ -9,7 +9,7 @@ import socket
 import time
 from collections.abc import Coroutine, Iterable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import asyncssh
 from aiohttp import web
@@ -70,6 +70,7 @@ class SshHost(Service):
         self._folder = world.folder / "ssh"
         self._folder.mkdir(parents=True, exist_ok=True)
         self._log = self._folder / "commands.jsonl"
+        self.groups = _Groups(self._folder / "groups.json")
         self._key = _host_key(self._folder / "host_key")
         self._other_key = _host_key(self._folder / "other_host_key")
         client = asyncssh.import_private_key(world.secrets["sshPrivateKey"])
@@ -297,6 +298,24 @@ class SshHost(Service):
             pass  # the client has gone; the command ends with its channel
 
 
+class _Groups:
+    """To which group files were given, by their number in the file system."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def _known(self) -> dict[str, int]:
+        return dict(json.loads(self._file.read_text())) if self._file.exists() else {}
+
+    def give(self, inode: int, group: int) -> None:
+        """Remember that a file was given away."""
+        self._file.write_text(json.dumps(self._known() | {str(inode): group}))
+
+    def of(self, inode: int, group: int | None) -> int | None:
+        """Return the group of a file that belongs to `group` as far as this machine knows."""
+        return self._known().get(str(inode), group)
+
+
 class _Door(asyncssh.SSHServer):
     """Who may come in."""
 
@@ -344,7 +363,15 @@ class _Files(asyncssh.SFTPServer):
         return data
 
     def setstat(self, path: bytes, attrs: Any) -> Any:
+        if attrs.gid is not None:
+            self._host.groups.give(Path(os.fsdecode(self.map_path(path))).stat().st_ino, attrs.gid)
         return super().setstat(path, self._without_owner(attrs))
+
+    def fstat(self, file_obj: object) -> Any:
+        status = cast("os.stat_result", super().fstat(file_obj))
+        attributes = asyncssh.SFTPAttrs.from_local(status)
+        attributes.gid = self._host.groups.of(status.st_ino, attributes.gid)
+        return attributes
 
     def lsetstat(self, path: bytes, attrs: Any) -> Any:
         return super().lsetstat(path, self._without_owner(attrs))
@@ -354,6 +381,7 @@ class _Files(asyncssh.SFTPServer):
 
     @staticmethod
     def _without_owner(attrs: Any) -> Any:
-        # Without root nothing can be given away; everything belongs to whoever rehearses.
+        # Without root nothing can be given away; everything belongs to whoever rehearses, and to
+        # which group it was given is remembered.
         attrs.uid = attrs.gid = attrs.owner = attrs.group = None
         return attrs

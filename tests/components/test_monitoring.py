@@ -48,6 +48,7 @@ def metrics_of_our_programs() -> set[str]:
     queue = queue_metrics.render(
         (dict.fromkeys(queue_metrics.QUEUES, 0), 0),
         queue_metrics.Refusals(dict.fromkeys(queue_metrics.REASONS, 0), ""),
+        {"rspamd-mailcow": 40.0},
     )
     lists = dnsbl.render("192.0.2.1", {"bl.example.net": dnsbl.Verdict.CLEAN})
     folder = PROJECT / "components/onhost"
@@ -160,7 +161,7 @@ def test_every_metric_of_ours_that_is_alerted_on_has_a_panel(qual: Declaration) 
     unseen = {
         "po_mail_certificate_delivery_success", "po_mail_queue_readable", "po_mail_drill_running",
         "po_mail_drill_last_run_success", "po_mail_backup_last_start_timestamp_seconds",
-        "po_mail_drill_last_start_timestamp_seconds",
+        "po_mail_drill_last_start_timestamp_seconds", "po_mail_memory_percent",
     }  # fmt: skip
     assert {name for name in alerted if name.startswith("po_mail_")} - unseen <= shown
 
@@ -194,6 +195,11 @@ def test_the_exporters_secrets_are_sealed_wherever_they_stand(
             assert token not in text, name
         if name != "exporter":
             assert API_KEY not in text, name
+
+
+def test_the_token_is_for_prometheus_group_alone(found: dict[str, Registration]) -> None:
+    inputs = found["monitoring-scrape"].inputs
+    assert (inputs["mode"], inputs["group"]) == ("0640", "65534")
 
 
 def test_prometheus_shows_the_token_to_the_loopback() -> None:

@@ -97,7 +97,7 @@ def test_drafts_of_killed_programs_are_removed_and_young_ones_left(folder: Path)
     assert other.exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"\0" * 512], ids=repr)
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"\0" * 512, b"[" * 10**5])
 def test_a_memory_that_cannot_be_read_is_put_aside_and_told(
     folder: Path, content: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -124,6 +124,13 @@ def test_what_is_remembered_is_for_its_owner_alone(folder: Path) -> None:
 def test_a_command_that_takes_too_long_is_a_failed_step() -> None:
     with pytest.raises(machine.StepError, match=r"the wait: no end within 0 s"):
         machine.run([sys.executable, "-c", "import time; time.sleep(60)"], "the wait", seconds=0.1)
+
+
+def test_what_a_command_says_moves_no_cursor() -> None:
+    words = [sys.executable, "-c", "import sys; sys.exit('no\x1b[2J\x07 \u202eecnis')"]
+    with pytest.raises(machine.StepError) as refused:
+        machine.run(words, "the step", seconds=60)
+    assert str(refused.value) == "the step: exit status 1: no?[2J? ?ecnis"
 
 
 def test_metrics_that_cannot_be_written_are_told_and_never_tell_of_an_earlier_success(

@@ -125,6 +125,29 @@ def test_a_postfix_that_cannot_be_asked_is_reported_as_such(
     assert "po_mail_queue_messages" not in text
 
 
+def test_the_share_of_its_limit_is_told_of_each_service(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = (
+        'case "$*" in "ps -q"*) echo a1; echo b2; echo c3;; inspect*) echo rspamd-mailcow;'
+        "echo redis-mailcow; echo acme-mailcow;; esac"
+    )
+    monkeypatch.setenv("PATH", tool(tmp_path / "tools", script))
+    for place, limit in (("system.slice/docker-a1.scope", "1000"), ("docker/b2", "max")):
+        folder = root / "sys/fs/cgroup" / place
+        folder.mkdir(parents=True)
+        (folder / "memory.current").write_text("950\n")
+        (folder / "memory.max").write_text(f"{limit}\n")
+        (folder / "memory.stat").write_text("anon 1\ninactive_file 40\nactive_file 3\n")
+    (root / "state").mkdir()
+    assert program.main(OPTIONS) == 0
+    told = (root / "metrics/po_mail_queue.prom").read_text()
+    # Without a limit, or without a word of the kernel's, there is no share.
+    assert [line for line in told.splitlines() if line.startswith("po_mail_memory")] == [
+        'po_mail_memory_percent{service="rspamd-mailcow"} 91.0'
+    ]
+
+
 @pytest.mark.parametrize("spoilt", ["", "[]", "{}", '{"counts": {}, "cursor": 1}'])
 def test_a_spoilt_memory_begins_anew(tmp_path: Path, spoilt: str) -> None:
     (tmp_path / "m").write_text(spoilt)

@@ -649,6 +649,10 @@ HOST: dict[str, tuple[str, Mistake]] = {
         "postfix-as-declared",
         replaced(EXTRA, "myorigin =", "mynetworks = 0.0.0.0/0\nmyorigin ="),
     ),
+    "Postfix relays for the neighbours' containers": (
+        "postfix-as-declared",
+        replaced(EXTRA, "mynetworks = !172.22.1.1, ", "mynetworks = "),
+    ),
     "a filter takes all mail": (
         "postfix-as-declared",
         replaced(EXTRA, "myorigin =", "content_filter = smtp:[192.0.2.1]:25\nmyorigin ="),
@@ -1130,6 +1134,10 @@ SAFE: dict[str, tuple[str, Mistake]] = {
     "the configuration of Mailcow is readable on the host": (
         "secret-files-closed",
         changed(CONF, "0644", "mode"),
+    ),
+    "everybody on the host may read the exporter's token": (
+        "secret-files-closed",
+        changed("monitoring-scrape", "0644", "mode"),
     ),
     "the API is reached without TLS": (
         "accounts-over-tls",

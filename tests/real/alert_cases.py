@@ -266,6 +266,7 @@ def _mailcow() -> list[Case]:
     up = 'up{job="po-mail",instance="127.0.0.1:9099"}'
     running = 'mailcow_container_running{container="postfix-mailcow"}'
     success = 'mailcow_exporter_success{provider="mailq"}'
+    tight = 'po_mail_memory_percent{service="rspamd-mailcow"}'
     used, allowed = (
         f'mailcow_mailbox_quota_{one}{{mailbox="ana@example.org"}}' for one in ("used", "allowed")
     )
@@ -283,6 +284,17 @@ def _mailcow() -> list[Case]:
             "MailContainerDown", {running: "1x10 0x5000"}, 11, "postfix-mailcow does not run",
             # A restart takes less.
             {running: "1x10 0x4 1x5000"}, labels={"container": "postfix-mailcow"},
+        ),
+        Case(
+            "MailMemoryTight", {tight: steady(91)}, 0,
+            "rspamd-mailcow takes 91 % of its memory limit",
+            # A spike, as Rspamd has them.
+            {tight: "99x14 40x5000"}, labels={"service": "rspamd-mailcow"},
+        ),
+        Case(
+            "MailMemoryKilled", {"node_vmstat_oom_kill": rising(10, 1)}, 11,
+            "memory ran out: the kernel killed a process on the host within the last hour",
+            {"node_vmstat_oom_kill": steady(7)},
         ),
         Case(
             "MailMailboxFull", {used: steady(96), allowed: steady(100)}, 0,

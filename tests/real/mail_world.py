@@ -278,8 +278,9 @@ class MailHost:
 
     def deploy(self, *, password: str = SECRET) -> None:
         """Write the files that the declaration renders."""
-        nexthop = self.declaration.names.nexthop
-        extra = render_extra_cf(self.name, nexthop, ipv6=self.declaration.ipv6 is not None)
+        names = self.declaration.names
+        nexthop = names.nexthop
+        extra = render_extra_cf(self.name, nexthop, names.senders, ipv6=names.ipv6)
         folder = self.release / POSTFIX
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "extra.cf").write_text(extra)
@@ -334,18 +335,21 @@ class MailHost:
         return await self.settled(to, after=before)
 
     async def converse(
-        self, port: int, act: Callable[[smtplib.SMTP], _T], *, tls: bool = True
+        self, port: int, act: Callable[[smtplib.SMTP], _T], *, tls: bool = True, source: str = ""
     ) -> _T:
-        """Connect to a port of the mail host, begin TLS, and talk."""
+        """Connect to a port of the mail host, from an address of loopback, begin TLS, and talk."""
 
         def talk() -> _T:
+            bound = (source, 0) if source else None
             where = self.world.addresses.reach(self.declaration.host.address, port)
             context = context_for(self.name, self.world.authority.bundle)
             client: smtplib.SMTP
             if port == 465:
-                client = smtplib.SMTP_SSL(*where, HELO, context=context, timeout=10)
+                client = smtplib.SMTP_SSL(
+                    *where, HELO, context=context, timeout=10, source_address=bound
+                )
             else:
-                client = smtplib.SMTP(*where, HELO, timeout=10)
+                client = smtplib.SMTP(*where, HELO, timeout=10, source_address=bound)
             with client:
                 client.ehlo()
                 if tls and port != 465:

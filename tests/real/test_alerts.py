@@ -189,7 +189,9 @@ def _certificate_metrics(_folder: Path) -> str:
 
 def _queue_metrics(_folder: Path) -> str:
     refusals = queue_metrics.Refusals(dict.fromkeys(queue_metrics.REASONS, 3), "")
-    return queue_metrics.render((dict.fromkeys(queue_metrics.QUEUES, 2), 61.5), refusals)
+    return queue_metrics.render(
+        (dict.fromkeys(queue_metrics.QUEUES, 2), 61.5), refusals, {"rspamd-mailcow": 40.0}
+    )
 
 
 def _queue_unreadable(_folder: Path) -> str:

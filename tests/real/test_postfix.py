@@ -458,6 +458,31 @@ def test_submission_is_refused_in_clear_without_login_and_as_somebody_else(run: 
     run(body)
 
 
+@pytest.mark.real
+def test_mailcows_containers_send_without_a_login_and_their_gateway_does_not(
+    tmp_path: Path, qual: Declaration
+) -> None:
+    need_mail_parts()
+    # The compose network lies on loopback, where every address is this machine's own.
+    mailcow = qual.mailcow.model_copy(update={"ipv4_network": "127.0.77"})
+    declared = qual.model_copy(update={"mailcow": mailcow})
+    gateway, container = "127.0.77.1", "127.0.77.250"
+
+    async def body(host: MailHost) -> None:
+        ours, guest = host.writer, host.guest
+        for port in (25, 465, 587):
+            assert (await host.converse(port, _tried(ours, guest), source=container))[0] == 250
+            code, words = await host.converse(port, _tried(ours, guest), source=gateway)
+            assert (code, words.endswith(b"ccess denied")) == (454 if port == 25 else 554, True)
+        # Who comes by Docker's proxy still writes to us, and sends with a login.
+        answer = await host.converse(25, _tried(guest, ours), source=gateway)
+        assert answer == (250, b"2.1.5 Ok")
+        login = _tried(ours, guest, login=ours)
+        assert (await host.converse(587, login, source=gateway))[0] == 250
+
+    _runner("genuine", tmp_path, declared)(body)
+
+
 def test_a_message_from_outside_is_filed_behind_an_alias_with_its_trace(run: Run) -> None:
     async def body(host: MailHost) -> None:
         alias = host.declaration.aliases[0]

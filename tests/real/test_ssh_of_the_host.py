@@ -168,6 +168,34 @@ def test_every_mode_reads_back_as_it_was_asked_for(door: Door, mode: str) -> Non
     assert (door.root / "x").stat().st_mode & 0o7777 == int(mode, 8)
 
 
+def test_a_file_is_given_to_a_group_and_given_back_when_it_is_taken_away(door: Door) -> None:
+    async def tell(driver: Driver) -> None:
+        declared: dict[str, Any] = {"path": door.path("x"), "content": "x", "mode": "0640"}
+        plain = await driver.create(FILE, **declared)
+        assert "group" not in plain
+        # A state from before there were groups: nothing to do, and nothing seen.
+        assert not (await driver.diff(FILE, plain, **declared)).changes
+        assert "group" not in ((await driver.refresh(FILE, plain)) or ({},))[0]
+        declared["group"] = "65534"
+        change = await driver.diff(FILE, plain, **declared)
+        assert change.changes
+        assert not change.replaces
+        state = await driver.update(FILE, plain, **declared)
+        found = await driver.refresh(FILE, state)
+        assert found is not None
+        assert (found[0]["group"].value, found[0]["mode"].value) == ("65534", "0640")
+        assert not (await driver.diff(FILE, found[0], **declared)).changes
+        # Somebody replaces the file, which is theirs then.
+        (door.root / "y").write_text("x")
+        (door.root / "y").chmod(0o640)
+        (door.root / "y").rename(door.root / "x")
+        found = await driver.refresh(FILE, state)
+        assert found is not None
+        assert found[0]["group"].value == str(os.getegid())
+
+    story(door, tell)
+
+
 def test_what_is_there_as_declared_is_left_alone(door: Door) -> None:
     there = door.root / "motd"
     there.write_text("hello")

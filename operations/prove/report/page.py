@@ -6,13 +6,13 @@ from math import pi
 from pathlib import Path
 
 from declaration.model import Declaration
+from operations.page import render_page
 from operations.prove.diagnosis import unexplained
 from operations.prove.model import Cause, Proof, Result, Status
 from operations.prove.report import words
 from operations.prove.report.drawing import COLOURS, draw_lying, draw_standing
 
 _CSS = Path(__file__).with_name("page.css")
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _RADIUS = 54
 
 
@@ -28,13 +28,7 @@ def render(proof: Proof, declaration: Declaration) -> str:
             _foot(proof),
         )
     )
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        f"<title>{escape(title)}</title><style>{_CSS.read_text('utf-8')}</style></head>"
-        f"<body><main>{body}</main></body></html>\n"
-    )
+    return render_page(title, _CSS.read_text("utf-8"), body)
 
 
 def _picture(proof: Proof, declaration: Declaration) -> str:

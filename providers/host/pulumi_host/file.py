@@ -17,11 +17,12 @@ from pulumi_kit.values import UNKNOWN, Properties, Wire, is_unknown, plain_map, 
 DEFAULT_MODE = "0644"
 _MODE = re.compile(r"(?:0o)?([0-7]{3,4})")
 _READABLE_BY_ALL = 0o004
+_GROUP = re.compile(r"0|[1-9]\d{0,8}")
 
 
 REPLACING = frozenset({"path"})
 COMPUTED = frozenset[str]()
-_SHAPE = Shape(frozenset({"path", "content", "mode"}), frozenset({"path", "content"}))
+_SHAPE = Shape(frozenset({"path", "content", "mode", "group"}), frozenset({"path", "content"}))
 
 
 def check(inputs: Wire) -> tuple[Properties, list[tuple[str, str]]]:
@@ -45,6 +46,8 @@ def check(inputs: Wire) -> tuple[Properties, list[tuple[str, str]]]:
                 found.append((key, 'must be octal, such as "0644"'))
             else:
                 checked[key] = value.with_value(digits[1].zfill(4))
+        elif key == "group" and not _GROUP.fullmatch(value.value):
+            found.append((key, 'must be the number of a group, such as "65534"'))
     return checked, found
 
 
@@ -77,7 +80,7 @@ def _outputs(inputs: Wire, revision: PropertyValue) -> Properties:
     else:
         digest = wrapped(UNKNOWN)
     return {
-        **{key: inputs[key] for key in ("path", "content", "mode")},
+        **{key: inputs[key] for key in ("path", "content", "mode", "group") if key in inputs},
         "sha256": digest,
         "revision": revision,
     }
@@ -88,17 +91,19 @@ def _new_revision() -> PropertyValue:
     return wrapped(secrets.token_hex(8))
 
 
-def _wanted(inputs: Wire) -> tuple[str, bytes, int]:
+def _wanted(inputs: Wire) -> tuple[str, remote_file.Wanted]:
     path, content, mode = (text(inputs, key) or "" for key in ("path", "content", "mode"))
-    return path, content.encode(), int(mode, 8)
+    group = text(inputs, "group")
+    number = None if group is None else int(group)
+    return path, remote_file.Wanted(content.encode(), int(mode, 8), number)
 
 
 async def create(connection: Connection, inputs: Wire) -> Properties:
     """Write the file unless it is there already, exactly as declared; return the outputs."""
-    path, content, mode = _wanted(inputs)
+    path, wanted = _wanted(inputs)
     found = await connection.run(lambda sftp: remote_file.read(sftp, path))
-    if found != remote_file.Found(content, mode):
-        await connection.run(lambda sftp: remote_file.write(sftp, path, content, mode))
+    if found is None or wanted.differs(found):
+        await connection.run(lambda sftp: remote_file.write(sftp, path, wanted))
     return _outputs(inputs, _new_revision())
 
 
@@ -109,8 +114,8 @@ async def update(connection: Connection, inputs: Wire, old: Wire) -> Properties:
     the write and the restart that the new revision sets off.
     """
     del old  # it is written whatever was there
-    path, content, mode = _wanted(inputs)
-    await connection.run(lambda sftp: remote_file.write(sftp, path, content, mode))
+    path, wanted = _wanted(inputs)
+    await connection.run(lambda sftp: remote_file.write(sftp, path, wanted))
     return _outputs(inputs, _new_revision())
 
 
@@ -132,6 +137,9 @@ async def read(
         "content": wrapped(content, secret=sealed),
         "mode": wrapped(f"{found.mode:04o}"),
     }
+    # Whose group it is says something only where one was declared.
+    if "group" in old or "group" in old_inputs:
+        inputs["group"] = wrapped(str(found.group))
     return _outputs(inputs, old.get("revision") or _new_revision()), inputs
 
 

@@ -24,10 +24,37 @@ class Found:
     Attributes:
         content: Its bytes; of a file larger than `LARGEST`, that many and one more.
         mode: Its permission bits.
+        group: Number of the group that it belongs to.
     """
 
     content: bytes = field(repr=False)
     mode: int
+    group: int
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A file as it shall be.
+
+    Attributes:
+        content: Its bytes.
+        mode: Its permission bits.
+        group: Number of the group that it shall belong to; None for that of the account.
+    """
+
+    content: bytes = field(repr=False)
+    mode: int
+    group: int | None = None
+
+    def differs(self, found: Found) -> str:
+        """Return in what a file is not as it shall be; empty where it is."""
+        if found.content != self.content:
+            return "reads back differently"
+        if found.mode != self.mode:
+            return f"was given mode {self.mode:04o}, but has {found.mode:04o}"
+        if self.group not in {None, found.group}:
+            return f"was given to group {self.group}, but belongs to {found.group}"
+        return ""
 
 
 def _refusal(path: str, error: asyncssh.SFTPError) -> HostError:
@@ -62,10 +89,10 @@ async def read(sftp: asyncssh.SFTPClient, path: str) -> Found | None:
         raise
     except asyncssh.SFTPError as error:
         raise _refusal(path, error) from None
-    return Found(content, stat.S_IMODE(attributes.permissions or 0))
+    return Found(content, stat.S_IMODE(attributes.permissions or 0), attributes.gid or 0)
 
 
-async def write(sftp: asyncssh.SFTPClient, path: str, content: bytes, mode: int) -> None:
+async def write(sftp: asyncssh.SFTPClient, path: str, wanted: Wanted) -> None:
     """Put a file in place in one step, make its directories (0755), and read it back.
 
     The content is never readable by others on the way, and the path never shows half a file.
@@ -78,12 +105,15 @@ async def write(sftp: asyncssh.SFTPClient, path: str, content: bytes, mode: int)
     temporary = posixpath.join(folder, f".{name}.incoming")
     try:
         try:
-            await _write_new(sftp, temporary, content)
+            await _write_new(sftp, temporary, wanted)
         except _GONE:
             await sftp.makedirs(folder, asyncssh.SFTPAttrs(permissions=0o755), exist_ok=True)
-            await _write_new(sftp, temporary, content)
+            await _write_new(sftp, temporary, wanted)
         try:
-            await sftp.chmod(temporary, mode)
+            # The group comes first: giving a file away takes some bits of its mode.
+            if wanted.group is not None:
+                await _give(sftp, temporary, wanted.group)
+            await sftp.chmod(temporary, wanted.mode)
             await sftp.posix_rename(temporary, path)
         except asyncssh.SFTPError:
             with suppress(asyncssh.SFTPError):
@@ -94,18 +124,23 @@ async def write(sftp: asyncssh.SFTPClient, path: str, content: bytes, mode: int)
     except asyncssh.SFTPError as error:
         raise _refusal(path, error) from None
     found = await read(sftp, path)
-    if found is None or found.content != content:
-        raise HostError(f"{path}: was written, but reads back differently")
-    if found.mode != mode:
-        raise HostError(f"{path}: was given mode {mode:04o}, but has {found.mode:04o}")
+    wrong = "is gone" if found is None else wanted.differs(found)
+    if wrong:
+        raise HostError(f"{path}: was written, but {wrong}")
 
 
-async def _write_new(sftp: asyncssh.SFTPClient, path: str, content: bytes) -> None:
+async def _give(sftp: asyncssh.SFTPClient, path: str, group: int) -> None:
+    # The protocol sets user and group together.
+    user = (await sftp.stat(path)).uid or 0
+    await sftp.setstat(path, asyncssh.SFTPAttrs(uid=user, gid=group))
+
+
+async def _write_new(sftp: asyncssh.SFTPClient, path: str, wanted: Wanted) -> None:
     with suppress(*_GONE):
         await sftp.remove(path)
     attributes = asyncssh.SFTPAttrs(permissions=_PRIVATE)
     async with await sftp.open(path, _WRITE_NEW, attributes, encoding=None) as file:
-        await file.write(content)
+        await file.write(wanted.content)
         # An extension of OpenSSH; without it the rename is still atomic, only not yet on disk.
         with suppress(asyncssh.SFTPOpUnsupported):
             await file.fsync()

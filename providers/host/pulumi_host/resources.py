@@ -57,7 +57,7 @@ class File(pulumi.CustomResource):
     undone by the next `pulumi up`. Deleting the resource removes the file, not its directories.
     Import: `pulumi import host:index:File NAME /absolute/path`.
 
-    The file belongs to the account that deploys.
+    The file belongs to the account that deploys, and to its group unless another is given.
     """
 
     path: pulumi.Output[str]
@@ -67,6 +67,8 @@ class File(pulumi.CustomResource):
     everyone."""
     mode: pulumi.Output[str]
     """Permissions in octal, four digits."""
+    group: pulumi.Output[str | None]
+    """Number of the group that it belongs to, as text; None for that of the account."""
     sha256: pulumi.Output[str]
     """SHA-256 of the content, in hexadecimal; secret when the content is, because a short secret
     could be guessed from it."""
@@ -81,6 +83,7 @@ class File(pulumi.CustomResource):
         path: pulumi.Input[str],
         content: pulumi.Input[str],
         mode: pulumi.Input[str] = "0644",
+        group: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare the file.
@@ -90,12 +93,14 @@ class File(pulumi.CustomResource):
             path: Absolute path on the host; a change replaces the file.
             content: Content, as text. At most 4 MiB.
             mode: Permissions in octal.
+            group: Number of the group that it belongs to, as text; that of the account if None.
             opts: Resource options.
         """
         props: dict[str, Any] = {
             "path": path,
             "content": content,
             "mode": mode,
+            "group": group,
             "sha256": None,
             "revision": None,
         }

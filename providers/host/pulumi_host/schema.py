@@ -40,7 +40,13 @@ _FILE: dict[str, dict[str, Any]] = {
         "default": DEFAULT_MODE,
         "description": "Permissions in octal, four digits.",
     },
+    "group": {
+        "type": "string",
+        "description": "Number of the group that the file belongs to; that of the account when "
+        "absent.",
+    },
 }
+_OPTIONAL = frozenset({"group"})
 _SECRET: dict[str, dict[str, Any]] = {
     "path": _PATH,
     "length": {
@@ -67,7 +73,9 @@ def _resource(
     return {
         "description": description,
         "inputProperties": inputs,
-        "requiredInputs": [key for key, value in inputs.items() if "default" not in value],
+        "requiredInputs": [
+            key for key, value in inputs.items() if "default" not in value and key not in _OPTIONAL
+        ],
         "properties": {
             # What replaces, and what is the default, are questions about inputs.
             **{
@@ -76,7 +84,7 @@ def _resource(
             },
             **outputs,
         },
-        "required": [*inputs, *outputs],
+        "required": [*(key for key in inputs if key not in _OPTIONAL), *outputs],
     }
 
 

@@ -210,7 +210,8 @@ async def delete(connection: Connection, path: str) -> None:
 
 
 async def _write(connection: Connection, path: str, value: str) -> None:
-    await connection.run(lambda sftp: remote_file.write(sftp, path, value.encode(), MODE))
+    wanted = remote_file.Wanted(value.encode(), MODE)
+    await connection.run(lambda sftp: remote_file.write(sftp, path, wanted))
 
 
 async def read(

@@ -2,11 +2,14 @@
 
 import html
 import json
+import re
 from collections.abc import Iterable
 
 REDACTED = "[secret]"
 SHORTEST = 4
 """Shorter secrets are not looked for: they would be found in every other word."""
+
+_MOVING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 class Scrubber:
@@ -29,7 +32,11 @@ class Scrubber:
                 self._by_beginning.setdefault(spelling[:SHORTEST], set()).add(spelling)
 
     def clean(self, text: str) -> str:
-        """Return `text` with each known secret replaced, the longest that fits first."""
+        """Return `text` with each known secret replaced, the longest that fits first.
+
+        What others said may hold signs that move a terminal's cursor or turn the reading
+        direction: they are replaced too.
+        """
         parts: list[str] = []
         start = place = 0
         while place <= len(text) - SHORTEST:
@@ -40,7 +47,7 @@ class Scrubber:
                 start = place = place + length
             else:
                 place += 1
-        return "".join([*parts, text[start:]])
+        return _MOVING.sub("\N{REPLACEMENT CHARACTER}", "".join([*parts, text[start:]]))
 
     def line(self, text: str) -> str:
         """Return `text` clean and on one line."""

@@ -123,7 +123,7 @@ class Answer:
         """Return the JSON in it, or None."""
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
 

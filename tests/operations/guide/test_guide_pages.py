@@ -4,6 +4,7 @@ import re
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from declaration.reading import read
 from operations.guide import pages
 from operations.guide.pages import page
 from operations.guide.words import WORDS, Language, Program
+from operations.page import CONTENT_SECURITY_POLICY
 from tests.operations.guide.guide_reading import Reading, everything, of, varied
 
 TEMPLATES = Path(pages.__file__).parent / "templates"
@@ -23,6 +25,17 @@ def test_every_page_is_well_formed_and_needs_no_other_file(qual: Declaration) ->
     for which, reading in everything(qual, "postmaster").items():
         assert reading.faults == [], which
         assert not reading.tags & {"link", "script", "img", "iframe"}, which
+
+
+def test_no_page_may_load_or_run_anything(qual: Declaration) -> None:
+    policy = f'http-equiv="Content-Security-Policy" content="{CONTENT_SECURITY_POLICY}">'
+    pages_written = [
+        page(of(qual, "postmaster"), language, program)
+        for language in Language
+        for program in Program
+    ]
+    assert all(unescape(text).count(policy) == 1 for text in pages_written)
+    assert CONTENT_SECURITY_POLICY.startswith("default-src 'none'")
 
 
 def test_both_languages_have_the_same_facts_in_the_same_order(qual: Declaration) -> None:
