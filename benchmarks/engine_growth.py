@@ -32,18 +32,18 @@ def main() -> None:
     least: tuple[float, float] | None = None
     for count in (10, 100, 1000):
         taken = _created(count, rounds)
-        engine = statistics.median(one.own_cpu for one in taken)
-        program = statistics.median(one.program_cpu for one in taken)
+        engine = statistics.median(figure.own_cpu for figure in taken)
+        program = statistics.median(figure.program_cpu for figure in taken)
         least = least or (engine, program)
         more = max(count - 10, 1)
         row = (
             f"{count}",
-            f"{statistics.median(one.seconds for one in taken):.2f}",
+            f"{statistics.median(figure.seconds for figure in taken):.2f}",
             f"{engine:.2f}",
             f"{(engine - least[0]) / more * 1000:.1f}",
             f"{program:.2f}",
             f"{(program - least[1]) / more * 1000:.1f}",
-            f"{statistics.median(one.peak_mb for one in taken):.0f}",
+            f"{statistics.median(figure.peak_mb for figure in taken):.0f}",
         )
         print("".join(f"{cell:>13}" for cell in row))
     print("ms each: processor time that a resource adds to the run of ten")

@@ -40,7 +40,7 @@ def _deployed(count: int) -> tuple[Measured, Measured]:
 
 def main() -> None:
     """Measure and print a table."""
-    counts = [int(one) for one in sys.argv[1:]] or [10, 100, 1000]
+    counts = [int(count) for count in sys.argv[1:]] or [10, 100, 1000]
     titles = ("mailboxes", "up s", "ms each", "engine cpu", "ms each", "program cpu", "ms each",
               "peak MiB", "again s")  # fmt: skip
     print("".join(f"{title:>12}" for title in titles))

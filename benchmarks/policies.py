@@ -34,7 +34,7 @@ def grown(stack: Stack, count: int) -> Stack:
     names = [f"person-{number:04d}" for number in range(count)]
     boxes = tuple(MailboxSettings(name=name, full_name=name, quota_mib=10) for name in names)
     aliases = tuple(AliasSettings(name=f"a-{name}", to=(name,)) for name in names)
-    pattern = next(one for one in stack.resources if one.name == "mailbox-info")
+    pattern = next(resource for resource in stack.resources if resource.name == "mailbox-info")
     more = [
         replace(
             pattern,

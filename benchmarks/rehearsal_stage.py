@@ -129,7 +129,7 @@ def _up(stage: Stage) -> dict[str, float]:
     outcome = engine.up()
     parts["state written, program ended"] = time.perf_counter() - begun
     if not outcome.ok:
-        raise SystemExit("\n".join(one.message for one in outcome.errors))
+        raise SystemExit("\n".join(error.message for error in outcome.errors))
     parts["changed"] = float(sum(count for op, count in outcome.changes.items() if op.changes))
     parts["resources"] = float(len(outcome.resources))
     return parts

@@ -130,7 +130,7 @@ def _difference(change: PropertyChange) -> Iterator[str]:
 def plan_lines(steps: Sequence[Step]) -> list[str]:
     """Return a plan as lines: each resource that changes, and what of it."""
     lines = []
-    for step in sorted((one for one in steps if one.op.changes), key=lambda one: one.name):
+    for step in sorted((step for step in steps if step.op.changes), key=lambda one: one.name):
         lines.append(f"{step.op.value} {step.name} ({step.type})")
         for change in sorted(step.diff, key=lambda one: one.path):
             if not _QUIET.search(change.path):
@@ -171,7 +171,7 @@ def _previewed(stage: Stage, world: WorldClient, edits: Mapping[str, Any]) -> Ou
         finally:
             stage.file = original
     if not outcome.ok:
-        raise SiteError("; ".join(one.message for one in outcome.errors))
+        raise SiteError("; ".join(error.message for error in outcome.errors))
     return outcome
 
 
@@ -191,8 +191,8 @@ def change_page(change: Change, stage: Stage, world: WorldClient) -> str:
 
 def company_page(stage: Stage, outcome: Outcome) -> str:
     """Return the page of another company, from the plan of its first deployment."""
-    steps = [one for one in outcome.steps if one.op.changes]
-    types = Counter(one.type for one in steps)
+    steps = [step for step in outcome.steps if step.op.changes]
+    types = Counter(step.type for step in steps)
     values = stage.values()
     lines = [
         "# Another domain", "", _HEAD, "",
@@ -203,8 +203,8 @@ def company_page(stage: Stage, outcome: Outcome) -> str:
         "The plan of its first deployment, by type:", "",
     ]  # fmt: skip
     lines += _fenced("text", [f"{count:4} {kind}" for kind, count in sorted(types.items())])
-    records = [one.name for one in steps if one.type.startswith("cloudflare:")]
-    boxes = [one.name for one in steps if one.type.startswith("mailcow:")]
+    records = [step.name for step in steps if step.type.startswith("cloudflare:")]
+    boxes = [step.name for step in steps if step.type.startswith("mailcow:")]
     lines += [f"Its records: {', '.join(sorted(records))}.", ""]
     lines += [f"In Mailcow: {', '.join(sorted(boxes))}."]
     return "\n".join(lines) + "\n"
@@ -232,7 +232,7 @@ def pages(runs: Path) -> dict[str, str]:
     try:
         outcome = other.engine(world).preview()
         if not outcome.ok:
-            raise SiteError("; ".join(one.message for one in outcome.errors))
+            raise SiteError("; ".join(error.message for error in outcome.errors))
         found["domain.md"] = company_page(other, outcome)
     finally:
         other.stop_world()

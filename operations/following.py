@@ -104,7 +104,9 @@ def plain_kind(annotation: Any) -> Any:
         if get_origin(annotation) is Annotated:
             annotation = get_args(annotation)[0]
         elif get_origin(annotation) in (Union, types.UnionType):
-            annotation = next(one for one in get_args(annotation) if one is not type(None))
+            annotation = next(
+                argument for argument in get_args(annotation) if argument is not type(None)
+            )
         else:
             return annotation
 
@@ -153,7 +155,7 @@ def _other(value: Any, field: FieldInfo) -> Any:
 
 def _candidates(value: Any, kind: Any) -> Iterator[Any]:
     if isinstance(kind, type) and issubclass(kind, Enum):
-        yield from (one.value for one in kind)
+        yield from (item.value for item in kind)
     elif isinstance(value, bool):
         yield not value
     elif isinstance(value, int | float):
@@ -190,9 +192,9 @@ def registered(values: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
         }
     )  # fmt: skip
     return {
-        one["name"]: (_kind(one), _digest([one["properties"], one["protect"]]))
-        for one in found
-        if not one["type"].startswith("mail:")
+        item["name"]: (_kind(item), _digest([item["properties"], item["protect"]]))
+        for item in found
+        if not item["type"].startswith("mail:")
     }
 
 

@@ -63,7 +63,7 @@ def _parts() -> Iterator[str]:
     for vocabulary in _vocabularies():
         yield f"## {_title(vocabulary)}\n"
         yield f"{_prose(vocabulary.__doc__ or '')}\n"
-        yield ", ".join(f"`{one.value}`" for one in vocabulary) + "\n"
+        yield ", ".join(f"`{item.value}`" for item in vocabulary) + "\n"
 
 
 def _secrets() -> Iterator[str]:
@@ -123,7 +123,7 @@ def _declared() -> dict[str, Any]:
                 continue
             value = values[label]
             inner = next(
-                (one for one in _types(field.annotation) if issubclass(one, BaseModel)), None
+                (kind for kind in _types(field.annotation) if issubclass(kind, BaseModel)), None
             )
             if inner is None or not isinstance(value, list | dict):
                 found.setdefault(f"{model.__name__}.{label}", value)
@@ -194,7 +194,7 @@ def _kind(annotation: Any) -> str:
     if origin is Annotated:
         return _kind(arguments[0])
     if origin in (Union, UnionType):
-        return " or ".join(_kind(one) for one in arguments if one is not type(None))
+        return " or ".join(_kind(argument) for argument in arguments if argument is not type(None))
     if origin is tuple:
         return f"list of {_kind(arguments[0])}"
     if origin is dict:
@@ -215,10 +215,10 @@ _PLAIN: dict[Any, str] = {
 
 def _limits(field: FieldInfo) -> str:
     words = []
-    for one in field.metadata:
+    for item in field.metadata:
         for name, sign in (("gt", ">"), ("ge", "≥"), ("lt", "<"), ("le", "≤")):
-            if getattr(one, name, None) is not None:
-                words.append(f"{sign} {getattr(one, name)}")
+            if getattr(item, name, None) is not None:
+                words.append(f"{sign} {getattr(item, name)}")
     return f", {', '.join(words)}" if words else ""
 
 
@@ -233,17 +233,17 @@ def _default(field: FieldInfo) -> str:
     if value in (None, (), "") or field.default_factory is dict:
         return "none"
     if isinstance(value, tuple):
-        return ", ".join(f"`{one}`" for one in value)
+        return ", ".join(f"`{item}`" for item in value)
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
 def _models(model: type[BaseModel]) -> list[type[BaseModel]]:
     """Return the settings below a model, each once, in the order in which they are met."""
-    return [one for one in _inside(model) if issubclass(one, BaseModel)]
+    return [part for part in _inside(model) if issubclass(part, BaseModel)]
 
 
 def _vocabularies() -> list[type[Enum]]:
-    return [one for one in _inside(Declaration) if issubclass(one, Enum)]
+    return [part for part in _inside(Declaration) if issubclass(part, Enum)]
 
 
 def _inside(model: type[BaseModel]) -> list[type]:
@@ -259,8 +259,8 @@ def _inside(model: type[BaseModel]) -> list[type]:
 def _types(annotation: Any) -> Iterator[type]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel | Enum):
         yield annotation
-    for one in get_args(annotation):
-        yield from _types(one)
+    for argument in get_args(annotation):
+        yield from _types(argument)
 
 
 def main(arguments: list[str]) -> int:

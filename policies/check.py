@@ -79,12 +79,12 @@ def read_state(path: Path) -> list[Resource]:
         found = document.get("deployment", document.get("checkpoint", {}).get("latest", {}))
         return [
             Resource(
-                urn=one["urn"],
-                type=one["type"],
-                name=name_of(one["urn"]),
-                properties=plain({**one.get("outputs", {}), **one.get("inputs", {})}),
+                urn=resource["urn"],
+                type=resource["type"],
+                name=name_of(resource["urn"]),
+                properties=plain({**resource.get("outputs", {}), **resource.get("inputs", {})}),
             )
-            for one in found["resources"]
+            for resource in found["resources"]
         ]
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         raise ProgramError(f"{path} is no state as `pulumi stack export` writes it") from None
@@ -96,17 +96,22 @@ def said(checked: Checked) -> str:
     count = len(judgement.violations)
     if count:
         lines.append(f"{checked.source}: {count} violation{'s' if count > 1 else ''}")
-        lines += _aligned((one.key, f"{one.message}  [{one.rule}]") for one in judgement.violations)
+        lines += _aligned(
+            (violation.key, f"{violation.message}  [{violation.rule}]")
+            for violation in judgement.violations
+        )
         lines.append("What to do:")
-        remedies = dict.fromkeys((one.rule, one.remedy) for one in judgement.violations)
+        remedies = dict.fromkeys(
+            (violation.rule, violation.remedy) for violation in judgement.violations
+        )
         lines += _aligned(remedies)
     else:
         number = len(rules())
         lines.append(f"{checked.source}: {checked.resources} resources, {number} rules, ok")
-    lines += [f"  exception  {one.rule} for {one.resource} until {one.until}: {one.reason}"
-              for one in judgement.exceptions_used]  # fmt: skip
-    lines += [f"  later  {one}" for one in judgement.deferred]
-    lines += [f"  note  {one.message}" for one in judgement.notes]
+    lines += [f"  exception  {used.rule} for {used.resource} until {used.until}: {used.reason}"
+              for used in judgement.exceptions_used]  # fmt: skip
+    lines += [f"  later  {deferred}" for deferred in judgement.deferred]
+    lines += [f"  note  {note.message}" for note in judgement.notes]
     lines += [
         f"  assumed  {key} is not set; a placeholder stood in for it" for key in checked.assumed
     ]
@@ -127,10 +132,10 @@ def as_json(checked: Checked) -> dict[str, Any]:
         "source": checked.source,
         "resources": checked.resources,
         "rules": len(rules()),
-        "violations": [asdict(one) for one in judgement.violations],
-        "deferred": [asdict(one) for one in judgement.deferred],
-        "notes": [asdict(one) for one in judgement.notes],
-        "exceptions": [asdict(one) for one in judgement.exceptions_used],
+        "violations": [asdict(violation) for violation in judgement.violations],
+        "deferred": [asdict(deferred) for deferred in judgement.deferred],
+        "notes": [asdict(note) for note in judgement.notes],
+        "exceptions": [asdict(used) for used in judgement.exceptions_used],
         "assumed": list(checked.assumed),
     }
 
@@ -156,7 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.sarif:
             _write(options.sarif, sarif(rules(), Lines(path), Judgement(), error.mistakes))
         if options.json:
-            found = [asdict(one) for one in error.mistakes]
+            found = [asdict(mistake) for mistake in error.mistakes]
             _say(json.dumps({"ok": False, "mistakes": found}, indent=2))
         else:
             sys.stderr.write(f"{error}\n")

@@ -87,10 +87,10 @@ def judge_stack(stack: Stack, chosen: Iterable[Rule] | None = None) -> Judgement
         if rule.yields:
             refused = _not_yet_told(refused, told)
         told += refused
-        for one in refused:
-            exception = _exception(stack, one)
+        for finding in refused:
+            exception = _exception(stack, finding)
             if exception is None:
-                violations.append(one)
+                violations.append(finding)
             else:
                 used.append(exception)
     return Judgement(tuple(violations), tuple(deferred), tuple(notes), tuple(dict.fromkeys(used)))
@@ -109,11 +109,15 @@ def _by_rule(rule: Rule, stack: Stack) -> tuple[list[Violation], list[Deferred],
     waiting = [Deferred(rule.id, one.name, one.urn, what or "something") for one, what in met]
     unsure = {one.urn for one, _ in met}
     refused = [
-        _violation(rule, one)
-        for one in found
-        if not one.note and not (met and (one.absent or _urn(one) in unsure))
+        _violation(rule, finding)
+        for finding in found
+        if not finding.note and not (met and (finding.absent or _urn(finding) in unsure))
     ]
-    notes = [Note(rule.id, _name(one), one.key, one.message) for one in found if one.note]
+    notes = [
+        Note(rule.id, _name(finding), finding.key, finding.message)
+        for finding in found
+        if finding.note
+    ]
     return refused, waiting, notes
 
 
@@ -149,8 +153,10 @@ def _exception(stack: Stack, violation: Violation) -> ExceptionUsed | None:
     """
     if violation.rule.startswith("exception-"):
         return None
-    for one in stack.declaration.exceptions:
-        named = (one.rule, one.resource) == (violation.rule, violation.resource)
-        if named and stack.today <= one.until:
-            return ExceptionUsed(one.rule, one.resource, one.reason, one.until.isoformat())
+    for exception in stack.declaration.exceptions:
+        named = (exception.rule, exception.resource) == (violation.rule, violation.resource)
+        if named and stack.today <= exception.until:
+            return ExceptionUsed(
+                exception.rule, exception.resource, exception.reason, exception.until.isoformat()
+            )
     return None

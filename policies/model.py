@@ -65,7 +65,7 @@ def opened(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: opened(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [opened(one) for one in value]
+        return [opened(item) for item in value]
     return value
 
 
@@ -74,11 +74,11 @@ def plain_texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
-        for one in value.values():
-            yield from plain_texts(one)
+        for text in value.values():
+            yield from plain_texts(text)
     elif isinstance(value, list | tuple):
-        for one in value:
-            yield from plain_texts(one)
+        for item in value:
+            yield from plain_texts(item)
 
 
 def secret_texts(value: Any) -> Iterator[str]:
@@ -86,11 +86,11 @@ def secret_texts(value: Any) -> Iterator[str]:
     if isinstance(value, Secret):
         yield from plain_texts(opened(value))
     elif isinstance(value, Mapping):
-        for one in value.values():
-            yield from secret_texts(one)
+        for text in value.values():
+            yield from secret_texts(text)
     elif isinstance(value, list | tuple):
-        for one in value:
-            yield from secret_texts(one)
+        for item in value:
+            yield from secret_texts(item)
 
 
 @dataclass(frozen=True, eq=False)

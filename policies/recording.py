@@ -82,7 +82,7 @@ def record(
         raise ProgramError(
             child.stderr.strip().splitlines()[-1] if child.stderr.strip() else "no reason"
         )
-    return [_resource(one) for one in json.loads(child.stdout)]
+    return [_resource(load) for load in json.loads(child.stdout)]
 
 
 def _resource(given: Mapping[str, Any]) -> Resource:
@@ -103,7 +103,7 @@ def _marked(value: Any) -> Any:
         if set(value) == {_MARK}:
             return Secret(_marked(value[_MARK]))
         return {key: _marked(one) for key, one in value.items()}
-    return [_marked(one) for one in value] if isinstance(value, list) else value
+    return [_marked(item) for item in value] if isinstance(value, list) else value
 
 
 # In the child
@@ -202,7 +202,7 @@ def _opened(value: Any) -> Any:
             inner = _opened(value.get("value"))
             return {_MARK: inner} if value.get("secret") else inner
         return {key: _opened(one) for key, one in value.items()}
-    return [_opened(one) for one in value] if isinstance(value, list) else value
+    return [_opened(item) for item in value] if isinstance(value, list) else value
 
 
 def main() -> int:

@@ -58,11 +58,11 @@ def page() -> str:
     everything = rules()
     parts = [_HEAD.format(count=len(everything))]
     for area in Area:
-        chosen = [one for one in everything if one.area is area]
+        chosen = [rule for rule in everything if rule.area is area]
         parts.append(f"## {area.value.capitalize()}\n")
-        parts += [f"- [`{one.id}`](#{one.id}) {one.protects}" for one in chosen]
+        parts += [f"- [`{item.id}`](#{item.id}) {item.protects}" for item in chosen]
         parts.append("")
-        parts += [_entry(one) for one in chosen]
+        parts += [_entry(item) for item in chosen]
     return "\n".join(parts).rstrip("\n") + "\n"
 
 

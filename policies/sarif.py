@@ -29,11 +29,11 @@ def sarif(
         mistakes: Mistakes in the declaration, which come before any rule.
     """
     indices = {one.id: number for number, one in enumerate(rules)}
-    results = [_mistake(one, lines, len(rules)) for one in mistakes]
-    results += [_violation(one, lines, indices) for one in judgement.violations]
-    results += [_deferred(one, lines, indices) for one in judgement.deferred]
-    results += [_note(one, lines, indices) for one in judgement.notes]
-    descriptors = [_descriptor(one) for one in rules]
+    results = [_mistake(mistake, lines, len(rules)) for mistake in mistakes]
+    results += [_violation(violation, lines, indices) for violation in judgement.violations]
+    results += [_deferred(deferred, lines, indices) for deferred in judgement.deferred]
+    results += [_note(note, lines, indices) for note in judgement.notes]
+    descriptors = [_descriptor(rule) for rule in rules]
     descriptors.append(
         {
             "id": _DECLARATION,

@@ -155,12 +155,12 @@ class Stack:
     def of_type(self, *types: str) -> list[Resource]:
         """Return the resources of some types."""
         by_type = self.once("types", lambda stack: _grouped(stack.resources))
-        return [one for kind in types for one in by_type.get(kind, ())]
+        return [item for kind in types for item in by_type.get(kind, ())]
 
     def named(self, name: str, *types: str) -> Resource | None:
         """Return the resource of a name, of one of the types if any are given."""
-        found = (one for one in self.resources if one.name == name)
-        return next((one for one in found if not types or one.type in types), None)
+        found = (resource for resource in self.resources if resource.name == name)
+        return next((item for item in found if not types or item.type in types), None)
 
     def providers(self, package: str) -> list[Resource]:
         """Return the configured providers of a package."""
@@ -342,7 +342,7 @@ class Stack:
 
     def commands(self) -> list[tuple[Resource, str]]:
         """Return the commands on the host with the shell text that they first run."""
-        return [(one, self.text(one, "create")) for one in self.of_type(COMMAND)]
+        return [(resource, self.text(resource, "create")) for resource in self.of_type(COMMAND)]
 
     # People
 
@@ -354,7 +354,9 @@ class Stack:
     @property
     def served(self) -> dict[str, Address]:
         """The mailboxes and aliases by address."""
-        return self.once("served", lambda stack: {one.address: one for one in stack.addresses})
+        return self.once(
+            "served", lambda stack: {address.address: address for address in stack.addresses}
+        )
 
     def reaches_mailbox(self, address: str) -> bool:
         """Tell whether mail to an address ends in a mailbox of this stack."""
@@ -375,7 +377,9 @@ class Stack:
 
     def waits_for(self, later: Resource, earlier: Resource) -> bool:
         """Tell whether one resource waits for another, directly or over others."""
-        by_urn = self.once("urns", lambda stack: {one.urn: one for one in stack.resources})
+        by_urn = self.once(
+            "urns", lambda stack: {resource.urn: resource for resource in stack.resources}
+        )
         waiting, seen = [later.urn], set[str]()
         while waiting:
             found = by_urn.get(waiting.pop())
@@ -390,8 +394,8 @@ class Stack:
 
 def _grouped(resources: Sequence[Resource]) -> dict[str, list[Resource]]:
     found: dict[str, list[Resource]] = {}
-    for one in resources:
-        found.setdefault(one.type, []).append(one)
+    for resource in resources:
+        found.setdefault(resource.type, []).append(resource)
     return found
 
 
@@ -401,8 +405,8 @@ def _has_unknown(value: Any) -> bool:
     if isinstance(value, Secret):
         return _has_unknown(value.value)
     if isinstance(value, Mapping):
-        return any(_has_unknown(one) for one in value.values())
-    return isinstance(value, list | tuple) and any(_has_unknown(one) for one in value)
+        return any(_has_unknown(text) for text in value.values())
+    return isinstance(value, list | tuple) and any(_has_unknown(item) for item in value)
 
 
 def _mapping(value: Any) -> dict[str, Any]:
@@ -414,25 +418,25 @@ _RECORD_PROPERTIES = ("name", "type", "data", "priority", "proxied")
 
 def _zone(stack: Stack) -> Zone:
     records = []
-    for one in stack.of_type(DNS_RECORD):
-        properties = {key: stack.get(one, key) for key in _RECORD_PROPERTIES}
+    for resource in stack.of_type(DNS_RECORD):
+        properties = {key: stack.get(resource, key) for key in _RECORD_PROPERTIES}
         if not properties["data"]:
             # With data, content is what the provider makes of it, and a preview does not know it.
-            properties["content"] = stack.get(one, "content")
-        records.append(record_of(one, properties))
+            properties["content"] = stack.get(resource, "content")
+        records.append(record_of(resource, properties))
     return Zone(records)
 
 
 def _files(stack: Stack) -> dict[str, HostFile]:
     found = {}
-    for one in stack.of_type(FILE):
-        path = stack.text(one, "path")
+    for resource in stack.of_type(FILE):
+        path = stack.text(resource, "path")
         # Whoever asks for the file meets its unknown text, not everybody who asks for another.
-        text = stack.watched().get(one, "content")
-        mode = stack.text(one, "mode") or "0644"
+        text = stack.watched().get(resource, "content")
+        mode = stack.text(resource, "mode") or "0644"
         octal = int(mode, 8) if re.fullmatch("[0-7]{3,4}", mode) else 0o777
         if path:
-            found[path] = HostFile(one, path, None if text is None else str(text), octal)
+            found[path] = HostFile(resource, path, None if text is None else str(text), octal)
     return found
 
 
@@ -488,13 +492,13 @@ def _switched(stack: Stack) -> Switched:
 
 def _addresses(stack: Stack) -> list[Address]:
     found = []
-    for one in stack.of_type(MAILBOX):
-        address = f"{stack.text(one, 'localPart')}@{stack.text(one, 'domain')}".lower()
-        quota = stack.get(one, "quota")
-        found.append(Address(one, address, (), int(quota) if quota is not None else 0))
-    for one in stack.of_type(ALIAS):
-        goto = stack.get(one, "goto")
+    for resource in stack.of_type(MAILBOX):
+        address = f"{stack.text(resource, 'localPart')}@{stack.text(resource, 'domain')}".lower()
+        quota = stack.get(resource, "quota")
+        found.append(Address(resource, address, (), int(quota) if quota is not None else 0))
+    for resource in stack.of_type(ALIAS):
+        goto = stack.get(resource, "goto")
         goto = goto.split(",") if isinstance(goto, str) else goto or []
         targets = tuple(str(target).strip().lower() for target in goto)
-        found.append(Address(one, stack.text(one, "address").lower(), targets))
+        found.append(Address(resource, stack.text(resource, "address").lower(), targets))
     return found

@@ -78,7 +78,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(one) for one in value]
+        return [plain(item) for item in value]
     return value
 
 
@@ -89,20 +89,20 @@ def resources_of_views(views: Iterable[View]) -> list[Resource]:
     does not hide a value that is.
     """
     found = []
-    for one in views:
-        if one.type == "pulumi:pulumi:Stack":
+    for view in views:
+        if view.type == "pulumi:pulumi:Stack":
             continue
-        properties = {**plain(one.outputs), **plain(one.inputs)}
+        properties = {**plain(view.outputs), **plain(view.inputs)}
         found.append(
             Resource(
-                urn=one.urn,
-                type=one.type,
-                name=one.name,
+                urn=view.urn,
+                type=view.type,
+                name=view.name,
                 properties=properties,
-                parent=name_of(one.parent),
-                provider=name_of(one.provider),
-                dependencies=tuple(one.dependencies),
-                protect=one.protect,
+                parent=name_of(view.parent),
+                provider=name_of(view.provider),
+                dependencies=tuple(view.dependencies),
+                protect=view.protect,
             )
         )
     return found

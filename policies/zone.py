@@ -76,7 +76,7 @@ def record_of(resource: Resource, properties: Mapping[str, Any]) -> ZoneRecord:
     preference = _number(properties.get("priority"))
     if kind == "TXT":
         quoted = _QUOTED.findall(content) if not _QUOTED.sub("", content).strip() else ()
-        strings = tuple(re.sub(r"\\(.)", r"\1", one) for one in quoted)
+        strings = tuple(re.sub(r"\\(.)", r"\1", match) for match in quoted)
         value = "".join(strings) if strings else content
     elif kind == "SRV":
         words = content.split()
@@ -86,7 +86,7 @@ def record_of(resource: Resource, properties: Mapping[str, Any]) -> ZoneRecord:
         weight = _number(data.get("weight", words[-3] if len(words) > 2 else None))
     elif kind == "TLSA" and data:
         fields = ("usage", "selector", "matchingType", "certificate")
-        value = " ".join(_text(data.get(one, "")) for one in fields)
+        value = " ".join(_text(data.get(field, "")) for field in fields)
     elif kind == "CAA" and data:
         value = f'{_text(data.get("flags", 0))} {data.get("tag", "")} "{data.get("value", "")}"'
     else:
@@ -117,9 +117,9 @@ class Zone:
         self.records = tuple(records)
         self._by_place: dict[tuple[str, str], list[ZoneRecord]] = {}
         self._names: set[str] = set()
-        for one in self.records:
-            self._by_place.setdefault((one.name, one.type), []).append(one)
-            self._names.add(one.name)
+        for record in self.records:
+            self._by_place.setdefault((record.name, record.type), []).append(record)
+            self._names.add(record.name)
 
     def at(self, name: str, kind: str) -> list[ZoneRecord]:
         """Return the records of a type at a name."""
@@ -128,10 +128,10 @@ class Zone:
     def texts(self, name: str, beginning: str) -> list[ZoneRecord]:
         """Return the TXT records at a name whose text begins in this way, case aside."""
         return [
-            one
-            for one in self.at(name, "TXT")
-            if one.value.lower().startswith(beginning.lower())
-            and one.value[len(beginning) : len(beginning) + 1] in ("", " ", ";", "\t")
+            record
+            for record in self.at(name, "TXT")
+            if record.value.lower().startswith(beginning.lower())
+            and record.value[len(beginning) : len(beginning) + 1] in ("", " ", ";", "\t")
         ]
 
     def exists(self, name: str) -> bool:

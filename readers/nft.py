@@ -405,7 +405,7 @@ def _interface(members: tuple[str, ...], _table: Table, _value: str) -> _Test:
 
 
 def _protocol(members: tuple[str, ...], _table: Table, _value: str) -> _Test:
-    return lambda packet: packet.protocol in {_PROTOCOLS.get(one, one) for one in members}
+    return lambda packet: packet.protocol in {_PROTOCOLS.get(member, member) for member in members}
 
 
 def _destination_port(_named: tuple[str, ...], table: Table, value: str) -> _Test:
@@ -426,7 +426,7 @@ def _local(members: tuple[str, ...], _table: Table, _value: str) -> _Test:
 
 
 def _family(members: tuple[str, ...], _table: Table, _value: str) -> _Test:
-    return lambda packet: packet.source.version in {_NFPROTO.get(one) for one in members}
+    return lambda packet: packet.source.version in {_NFPROTO.get(member) for member in members}
 
 
 def _state(members: tuple[str, ...], _table: Table, _value: str) -> _Test:

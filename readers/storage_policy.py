@@ -29,13 +29,13 @@ BUILT_IN: dict[str, dict[str, Any]] = {
 def _listed(value: Any) -> list[str]:
     if value is None:
         return []
-    return [str(one) for one in value] if isinstance(value, list) else [str(value)]
+    return [str(item) for item in value] if isinstance(value, list) else [str(value)]
 
 
 def _matches(pattern: str, value: str, *, fold: bool = False) -> bool:
     parts = (
-        ".*" if one == "*" else "." if one == "?" else re.escape(one)
-        for one in re.split(r"([*?])", pattern)
+        ".*" if part == "*" else "." if part == "?" else re.escape(part)
+        for part in re.split(r"([*?])", pattern)
     )
     flags = re.DOTALL | (re.IGNORECASE if fold else 0)
     return re.fullmatch("".join(parts), value, flags) is not None
@@ -51,10 +51,12 @@ def parse(text: bytes | str | Mapping[str, Any]) -> dict[str, Any]:
         policy: Any = dict(text) if isinstance(text, Mapping) else json.loads(text)
         statements = policy["Statement"]
         sound = policy.get("Version") in {"2012-10-17", "2008-10-17", None} and all(
-            one["Effect"] in {"Allow", "Deny"}
-            and (one.get("Action") or one.get("NotAction"))
-            and all(re.match(r"^(s3|admin|kms|sts):|^\*$", a) for a in _listed(one.get("Action")))
-            for one in statements
+            statement["Effect"] in {"Allow", "Deny"}
+            and (statement.get("Action") or statement.get("NotAction"))
+            and all(
+                re.match(r"^(s3|admin|kms|sts):|^\*$", a) for a in _listed(statement.get("Action"))
+            )
+            for statement in statements
         )
     except (ValueError, KeyError, TypeError):
         sound = False
@@ -87,7 +89,7 @@ def _conditions_hold(conditions: Mapping[str, Any], context: Mapping[str, str]) 
             return False
         for key, values in wanted.items():
             value = context.get(key.partition(":")[2].lower(), "")
-            found = any(compare(one, value) for one in _listed(values))
+            found = any(compare(text, value) for text in _listed(values))
             if found == (base != operator):
                 return False
     return True
@@ -99,15 +101,15 @@ def _applies(
     if "NotAction" in statement:
         acts = not any(_matches(o, action, fold=True) for o in _listed(statement["NotAction"]))
     else:
-        acts = any(_matches(one, action, fold=True) for one in _listed(statement.get("Action")))
+        acts = any(_matches(text, action, fold=True) for text in _listed(statement.get("Action")))
     if not acts or not _conditions_hold(statement.get("Condition") or {}, context):
         return False
     if action.startswith("admin:"):
         return True
     where = f"arn:aws:s3:::{resource}"
     if "NotResource" in statement:
-        return not any(_matches(one, where) for one in _listed(statement["NotResource"]))
-    return any(_matches(one, where) for one in _listed(statement.get("Resource")))
+        return not any(_matches(text, where) for text in _listed(statement["NotResource"]))
+    return any(_matches(text, where) for text in _listed(statement.get("Resource")))
 
 
 def decide(
@@ -130,7 +132,7 @@ def open_to_all(
     """Return whether a bucket's policy lets anybody do this."""
     if policy is None:
         return False
-    public = [one for one in policy["Statement"] if _names_anybody(one)]
+    public = [item for item in policy["Statement"] if _names_anybody(item)]
     return decide([{"Statement": public}], action, resource, context)
 
 

@@ -224,8 +224,8 @@ def import_command(
         document = load(file)
         outcome = stage.engine(world).import_resources(document, protect=protect, preview=dry_run)
         report.put("import", as_dict(outcome))
-        taken = sum(1 for one in outcome.steps if one.op is Op.IMPORT)
-        held = sum(1 for one in outcome.steps if one.op is Op.SAME)
+        taken = sum(1 for step in outcome.steps if step.op is Op.IMPORT)
+        held = sum(1 for step in outcome.steps if step.op is Op.SAME)
         said = f"{taken} taken over" + (f", {held} in the state already" if held else "")
         if outcome.ok:
             report.line("import", said + (" (dry run)" if dry_run else ""), "ok")
@@ -247,7 +247,7 @@ def refresh(
         outcome = stage.engine(world).refresh()
         report.put("refresh", as_dict(outcome))
         if outcome.ok:
-            drift = [one for one in outcome.steps if one.op.changes]
+            drift = [step for step in outcome.steps if step.op.changes]
             report.line("refresh", f"{len(drift)} changed behind the program's back",
                         "" if drift else "same")  # fmt: skip
         else:
@@ -274,7 +274,7 @@ def destroy(
             report.line("destroy", counted(outcome.changes), "ok")
         else:
             say_failure(outcome, report, "destroy")
-            if any(" is protected" in one.message for one in outcome.errors):
+            if any(" is protected" in error.message for error in outcome.errors):
                 report.detail(
                     "nothing was taken down: mailboxes hold mail. To let them go as well, declare "
                     "mail:protectMailboxes: false, deploy, and destroy again"
@@ -326,9 +326,13 @@ def world_status(
     stage, report = _stage(stack, runs), Report(as_json=as_json)
     with _told(report):
         world = stage.world()
-        for one in world.services:
-            where = f"127.0.0.1:{one.port}" if one.port else ""
-            report.line(one.name, f"{one.stands_for:<48} {where}", "genuine" if one.genuine else "")
+        for service in world.services:
+            where = f"127.0.0.1:{service.port}" if service.port else ""
+            report.line(
+                service.name,
+                f"{service.stands_for:<48} {where}",
+                "genuine" if service.genuine else "",
+            )
         report.put("status", world.status())
         raise typer.Exit(report.finish())
 

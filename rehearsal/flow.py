@@ -76,15 +76,15 @@ class Flow:
         """Return who writes: a person rather than a role, if there is one."""
         roles = {"postmaster", "abuse"}
         persons = [
-            one.name
-            for one in self._declaration.mailboxes
-            if not one.published and one.name not in roles
+            mailbox.name
+            for mailbox in self._declaration.mailboxes
+            if not mailbox.published and mailbox.name not in roles
         ]
         return (persons or [self._declaration.mailboxes[0].name])[-1]
 
     def _addressee(self) -> str:
         """Return who is written to: an address that stands on the website, if there is one."""
-        published = [one.name for one in self._declaration.mailboxes if one.published]
+        published = [mailbox.name for mailbox in self._declaration.mailboxes if mailbox.published]
         return (published or [self._declaration.mailboxes[0].name])[0]
 
     def out(self) -> Passage:
@@ -113,27 +113,31 @@ class Flow:
                 "out", program.address, recipient, ok=False, path=path[:2], problem=problem
             )
         verdict = seen["verdict"]
-        selectors = [one["selector"] for one in verdict["signatures"] if one["result"] == "pass"]
+        selectors = [
+            signature["selector"]
+            for signature in verdict["signatures"]
+            if signature["result"] == "pass"
+        ]
         envelope = verdict["spf_domain"].removesuffix(self._declaration.domain)
         verdicts = {
             "SPF": f"{verdict['spf']} ({envelope})",
             "DKIM": f"{verdict['dkim']} ({', '.join(selectors) or 'unsigned'})",
             "DMARC": verdict["dmarc"],
         }
-        passed = all(verdict[one] == "pass" for one in ("spf", "dkim", "dmarc"))
+        passed = all(verdict[name] == "pass" for name in ("spf", "dkim", "dmarc"))
         problem = "" if passed else _complaint(verdict)
         return Passage("out", program.address, recipient, passed, path, verdicts, problem)
 
     def _seen_outside(self, subject: str) -> dict[str, Any] | None:
-        for one in self._world.ask("GET", "/receiver/messages"):
-            if f"Subject: {subject}" in one["message"]:
-                return dict(one)
+        for text in self._world.ask("GET", "/receiver/messages"):
+            if f"Subject: {subject}" in text["message"]:
+                return dict(text)
         return None
 
     def _refused(self, recipient: str) -> dict[str, Any] | None:
         """Return the last message to `recipient` if it is stuck in the host's queue."""
-        queue = [one for one in self._world.ask("GET", "/mail/queue")
-                 if recipient in one["recipients"]]  # fmt: skip
+        queue = [text for text in self._world.ask("GET", "/mail/queue")
+                 if recipient in text["recipients"]]  # fmt: skip
         if queue and queue[-1]["state"] in {"deferred", "bounced"}:
             return dict(queue[-1])
         return None
@@ -174,7 +178,8 @@ def _complaint(verdict: dict[str, Any]) -> str:
         causes.append("the message arrived unsigned: the smarthost did not sign it")
     elif verdict["dkim"] != "pass":
         keys = ", ".join(
-            f"{one['selector']}._domainkey.{one['domain']}" for one in verdict["signatures"]
+            f"{signature['selector']}._domainkey.{signature['domain']}"
+            for signature in verdict["signatures"]
         )
         causes.append(f"DKIM {verdict['dkim']}: the signature does not fit {keys}")
     if verdict["dmarc"] != "pass":

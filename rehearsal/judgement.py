@@ -33,15 +33,15 @@ def say_policies(
         "policies_deployed" if deployed else "policies",
         {
             "rules": len(rules()),
-            "deferred": sorted({one.rule for one in judged.deferred}),
+            "deferred": sorted({deferred.rule for deferred in judged.deferred}),
             "violations": [
-                {"rule": one.rule, "resource": one.resource, "key": one.key,
-                 "message": one.message, "remedy": one.remedy}
-                for one in judged.violations
+                {"rule": violation.rule, "resource": violation.resource, "key": violation.key,
+                 "message": violation.message, "remedy": violation.remedy}
+                for violation in judged.violations
             ],
         },
     )  # fmt: skip
-    waiting = len({one.rule for one in judged.deferred})
+    waiting = len({deferred.rule for deferred in judged.deferred})
     text = f"{len(rules())} rules"
     if waiting:
         text += f", {waiting} of them judged again on what is deployed"
@@ -49,7 +49,10 @@ def say_policies(
         report.line("policies", text, "ok")
         return True
     report.line("policies", f"{len(judged.violations)} violations", "failed")
-    for one in judged.violations:
-        report.detail(f"{one.rule}  {one.key or one.resource}: {one.message}", style="red")
-        report.detail(f"    {one.remedy}")
+    for violation in judged.violations:
+        report.detail(
+            f"{violation.rule}  {violation.key or violation.resource}: {violation.message}",
+            style="red",
+        )
+        report.detail(f"    {violation.remedy}")
     return False

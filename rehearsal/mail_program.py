@@ -106,8 +106,8 @@ class MailProgram:
 def _fetch(client: imaplib.IMAP4, number: str) -> bytes:
     _, data = client.fetch(number, "(RFC822)")
     # What else changed in the folder meanwhile is told in the same answer (RFC 9051 section 7).
-    for one in data:
-        if isinstance(one, tuple) and one[0].split()[0].decode() == number:
-            return one[1]
+    for item in data:
+        if isinstance(item, tuple) and item[0].split()[0].decode() == number:
+            return item[1]
     msg = f"message {number} came without its text"
     raise imaplib.IMAP4.error(msg)

@@ -42,7 +42,10 @@ _LEAD = 20
 
 def say_mistakes(error: DeclarationError, report: Report) -> None:
     """Say what is wrong with a declaration."""
-    report.put("mistakes", [{"path": one.path, "message": one.message} for one in error.mistakes])
+    report.put(
+        "mistakes",
+        [{"path": mistake.path, "message": mistake.message} for mistake in error.mistakes],
+    )
     report.fail(str(error))
 
 
@@ -81,12 +84,12 @@ def say_cut_short(stage: Stage, report: Report) -> bool:
 def say_world(stage: Stage, report: Report, *, parent: int | None) -> WorldClient:
     """Start the world, if it does not run yet, and say what is in it."""
     world = stage.start_world(parent=parent)
-    report.line("world", ", ".join(one.name for one in world.services), "up")
+    report.line("world", ", ".join(service.name for service in world.services), "up")
     report.put(
         "world",
         [
-            {"name": one.name, "stands_for": one.stands_for, "genuine": one.genuine}
-            for one in world.services
+            {"name": service.name, "stands_for": service.stands_for, "genuine": service.genuine}
+            for service in world.services
         ],
     )
     return world
@@ -107,7 +110,7 @@ def counted(changes: "dict[Op, int]") -> str:
 
 def say_steps(steps: "Sequence[Step]", report: Report, *, limit: int = _SHOWN_STEPS) -> None:
     """Show which resources change, and which of their properties."""
-    changing = [one for one in steps if one.op.changes]
+    changing = [step for step in steps if step.op.changes]
     for step in changing[:limit]:
         report.detail(f"{_SIGNS.get(step.op, '?')} {step.type} {step.name}")
         for change in step.diff:
@@ -121,7 +124,7 @@ def say_steps(steps: "Sequence[Step]", report: Report, *, limit: int = _SHOWN_ST
 def _beside(old: object, new: object) -> tuple[str, str]:
     """Return two values in short; of long texts, the place where they part."""
     before, after = _words(old), _words(new)
-    texts = all(isinstance(one, str) and not isinstance(one, Enum) for one in (old, new))
+    texts = all(isinstance(item, str) and not isinstance(item, Enum) for item in (old, new))
     if not texts or max(len(before), len(after)) <= _WIDTH:
         return _cut(before, 0), _cut(after, 0)
     pairs = enumerate(zip(before, after, strict=False))
@@ -154,16 +157,20 @@ def as_dict(outcome: "Outcome") -> dict[str, Any]:
                 "op": step.op.value,
                 "urn": step.urn,
                 "diff": [
-                    {"path": one.path, "old": _plain(one.old), "new": _plain(one.new)}
-                    for one in step.diff
+                    {"path": change.path, "old": _plain(change.old), "new": _plain(change.new)}
+                    for change in step.diff
                 ],
             }
             for step in outcome.steps
             if step.op.changes
         ],
         "diagnostics": [
-            {"severity": one.severity.value, "message": one.message, "urn": one.urn}
-            for one in outcome.diagnostics
+            {
+                "severity": diagnostic.severity.value,
+                "message": diagnostic.message,
+                "urn": diagnostic.urn,
+            }
+            for diagnostic in outcome.diagnostics
         ],
     }
 
@@ -180,9 +187,9 @@ def _plain(value: object) -> str | None:
 def say_failure(outcome: "Outcome", report: Report, label: str) -> None:
     """Show the errors of a run that failed."""
     report.line(label, f"{len(outcome.errors)} errors", "failed")
-    for one in outcome.errors:
-        where = f"{one.urn.rpartition('::')[2]}: " if one.urn else ""
-        report.detail(f"{where}{one.message}", style="red")
+    for error in outcome.errors:
+        where = f"{error.urn.rpartition('::')[2]}: " if error.urn else ""
+        report.detail(f"{where}{error.message}", style="red")
 
 
 def preview(stage: Stage, world: WorldClient, report: Report, *, every: bool = False) -> "Outcome":
@@ -193,7 +200,7 @@ def preview(stage: Stage, world: WorldClient, report: Report, *, every: bool = F
         say_failure(outcome, report, "plan")
         return outcome
     report.line("plan", counted(outcome.changes), "" if outcome.changed else "same")
-    fresh = all(one.op.value == "create" for one in outcome.steps)
+    fresh = all(step.op.value == "create" for step in outcome.steps)
     if every or not fresh:
         say_steps(outcome.steps, report, limit=10_000 if every else _SHOWN_STEPS)
     return outcome
@@ -233,8 +240,8 @@ def say_passage(passage: "Passage", report: Report) -> None:
 
 def say_parts(world: WorldClient, report: Report) -> None:
     """Say what was real and what stood in."""
-    genuine = [one.name for one in world.services if one.genuine]
-    standins = [one.name for one in world.services if not one.genuine]
+    genuine = [service.name for service in world.services if service.genuine]
+    standins = [service.name for service in world.services if not service.genuine]
     report.line("genuine", ", ".join(genuine) or "nothing")
     report.line("stand-in", ", ".join(standins))
 
@@ -252,7 +259,7 @@ def mail_flows(stage: Stage, world: WorldClient, report: Report) -> bool:
     passages = (flow.out(), flow.into())
     for passage in passages:
         say_passage(passage, report)
-    return all(one.ok for one in passages)
+    return all(passage.ok for passage in passages)
 
 
 def rehearse(stage: Stage, report: Report, *, parent: int | None) -> int:

@@ -55,7 +55,7 @@ class Recording:
 
     def of_type(self, token: str) -> dict[str, Registered]:
         """Return the resources of a type by name."""
-        return {one.name: one for one in self.resources if one.type == token}
+        return {resource.name: resource for resource in self.resources if resource.type == token}
 
 
 class _Answers(Mocks):
@@ -106,7 +106,7 @@ def _opened(value: Any) -> Any:
             return Sealed(opened) if value.get("secret") else opened
         return {key: _opened(one) for key, one in value.items()}
     if isinstance(value, list):
-        return [_opened(one) for one in value]
+        return [_opened(item) for item in value]
     return value
 
 

@@ -51,7 +51,7 @@ def sources(room: str) -> list[Path]:
     """Return the sources of a room, without those of rooms in it that have a line of their own."""
     inner = [PROJECT / other for other in KNOWS if other.startswith(f"{room}/")]
     files = (PROJECT / room).rglob("*.py")
-    return [file for file in files if not any(file.is_relative_to(one) for one in inner)]
+    return [file for file in files if not any(file.is_relative_to(item) for item in inner)]
 
 
 @pytest.mark.parametrize("room", KNOWS)

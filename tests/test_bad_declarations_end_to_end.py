@@ -114,7 +114,7 @@ def test_a_machine_gets_every_mistake_with_its_path(project: Path, command: str)
 
     assert told["ok"] is False
     assert {"mail:domain", "mail:zone.ttl", "mail:smarthost.provider"} <= {
-        one["path"] for one in told["mistakes"]
+        mistake["path"] for mistake in told["mistakes"]
     }
 
 

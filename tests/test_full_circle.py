@@ -56,8 +56,8 @@ def test_everything_declared_stands(circle: Rehearsed) -> None:
     people = circle.world.ask("GET", "/mailcow/people")
     running = Counter(circle.services())
 
-    assert {one["address"].partition("@")[0] for one in people["mailboxes"]} == {
-        one.name for one in declaration.mailboxes
+    assert {mailbox["address"].partition("@")[0] for mailbox in people["mailboxes"]} == {
+        mailbox.name for mailbox in declaration.mailboxes
     }
     assert running == Counter(set(declaration.mailcow.services))
     assert circle.world.resolve(declaration.domain, "MX") == [f"10 {declaration.names.mail_host}."]
@@ -111,9 +111,9 @@ def test_a_world_that_was_stopped_and_started_again_is_as_it_was(circle: Rehears
 
 def cloudflare(circle: Rehearsed, method: str, name: str, body: Values | None = None) -> None:
     """Do something to the one record of a name through Cloudflare's API."""
-    (record,) = [one for one in circle.world.ask("GET", "/cloudflare/records")
-                 if one["name"] == name]  # fmt: skip
-    (zone,) = {one.outputs["zoneId"] for one in circle.resources("dnsRecord")}
+    (record,) = [text for text in circle.world.ask("GET", "/cloudflare/records")
+                 if text["name"] == name]  # fmt: skip
+    (zone,) = {resource.outputs["zoneId"] for resource in circle.resources("dnsRecord")}
     base = circle.world.overlay["endpoints"]["cloudflareApi"]
     request = urllib.request.Request(
         f"{base}/zones/{zone}/dns_records/{record['id']}",
@@ -153,7 +153,7 @@ def alter_extra_cf(circle: Rehearsed) -> None:
 
 
 def remove_the_exporter(circle: Rehearsed) -> None:
-    (container,) = {one.id for one in circle.resources("container:Container")}
+    (container,) = {resource.id for resource in circle.resources("container:Container")}
     engine = docker.DockerClient(base_url=circle.world.overlay["endpoints"]["docker"])
     with closing(engine):
         engine.containers.get(container).remove(force=True)
@@ -227,7 +227,7 @@ def test_without_its_routes_mailcow_cannot_be_asked_and_the_next_deployment_says
     mended = circle.up()
     assert mended.ok, errors(mended)
     assert "create traefik-routes" in changes(mended)
-    assert not any("mailbox" in one or "alias" in one for one in changes(mended))
+    assert not any("mailbox" in change or "alias" in change for change in changes(mended))
     assert_settled(circle)
 
 
@@ -242,15 +242,19 @@ def set_to(part: str, **values: Any) -> Callable[[Values], None]:
 
 
 def quota(declared: Values) -> None:
-    next(one for one in declared["mailboxes"] if one["name"] == "info")["quotaMib"] = 9216
+    next(mailbox for mailbox in declared["mailboxes"] if mailbox["name"] == "info")["quotaMib"] = (
+        9216
+    )
 
 
 def alias_target(declared: Values) -> None:
-    next(one for one in declared["aliases"] if one["name"] == "hello")["to"] = ["cristina"]
+    next(alias for alias in declared["aliases"] if alias["name"] == "hello")["to"] = ["cristina"]
 
 
 def one_alias_less(declared: Values) -> None:
-    declared["aliases"] = [one for one in declared["aliases"] if one["name"] != "reservations"]
+    declared["aliases"] = [
+        alias for alias in declared["aliases"] if alias["name"] != "reservations"
+    ]
 
 
 def test_a_new_api_key_foretells_no_change_of_people(circle: Rehearsed) -> None:
@@ -456,10 +460,10 @@ def test_when_the_declaration_lets_them_go_nothing_is_left_but_what_is_kept_on_p
         # The node exporter's directory is not ours; a last figure of ours may stand there.
         "/var/lib/node_exporter/textfile_collector/",
     }
-    assert {one for one in left if not one.startswith(tuple(kept))} == set()
+    assert {item for item in left if not item.startswith(tuple(kept))} == set()
     ours = {"mailcow.conf", "docker-compose.override.yml", "data/conf/postfix/extra.cf",
             "data/conf/postfix/smarthost_passwd", "data/conf/postfix/smarthost_tls"}  # fmt: skip
-    assert not [one for one in ours if circle.on_host(f"{RELEASE}/{one}").exists()]
+    assert not [mine for mine in ours if circle.on_host(f"{RELEASE}/{mine}").exists()]
 
 
 def test_deployed_again_it_takes_its_old_secrets_over(circle: Rehearsed) -> None:

@@ -47,7 +47,7 @@ def whole() -> Recording:
 
 
 def test_the_program_registers_every_part(whole: Recording) -> None:
-    parts = {one.type.removeprefix("mail:components:") for one in whole.resources}
+    parts = {resource.type.removeprefix("mail:components:") for resource in whole.resources}
 
     assert {
         "Host", "Release", "Smarthost", "Traefik", "Certificate", "Mailcow", "People", "Zone",
@@ -56,20 +56,20 @@ def test_the_program_registers_every_part(whole: Recording) -> None:
 
 
 def test_every_resource_has_a_part_as_parent_and_an_explicit_provider(whole: Recording) -> None:
-    for one in whole.resources:
-        if one.type.startswith(("pulumi:providers:", "mail:components:")):
+    for resource in whole.resources:
+        if resource.type.startswith(("pulumi:providers:", "mail:components:")):
             continue
-        assert one.parent != "mail-qual", one.urn
-        if not one.type.startswith("command:"):  # a command carries its own connection
-            package = one.type.split(":")[0]
-            assert f"$pulumi:providers:{package}::" in one.provider, one.urn
+        assert resource.parent != "mail-qual", resource.urn
+        if not resource.type.startswith("command:"):  # a command carries its own connection
+            package = resource.type.split(":")[0]
+            assert f"$pulumi:providers:{package}::" in resource.provider, resource.urn
 
 
 def test_no_two_resources_share_a_name(whole: Recording) -> None:
     kinds = Counter(
-        one.name
-        for one in whole.resources
-        if not one.type.startswith(("pulumi:providers:", "mail:components:"))
+        resource.name
+        for resource in whole.resources
+        if not resource.type.startswith(("pulumi:providers:", "mail:components:"))
     )
 
     assert [name for name, count in kinds.items() if count > 1] == []
@@ -77,35 +77,37 @@ def test_no_two_resources_share_a_name(whole: Recording) -> None:
 
 
 def test_names_are_the_same_at_every_run(whole: Recording) -> None:
-    assert {one.urn for one in run().resources} == {one.urn for one in whole.resources}
+    assert {resource.urn for resource in run().resources} == {
+        resource.urn for resource in whole.resources
+    }
 
 
 def test_nothing_that_mail_uses_is_proxied(whole: Recording) -> None:
     records = whole.of_type(DNS_RECORD)
 
     assert len(records) == 23
-    assert all(one.inputs["proxied"] is False for one in records.values())
+    assert all(text.inputs["proxied"] is False for text in records.values())
 
 
 def test_no_secret_stands_in_clear_in_any_input(whole: Recording) -> None:
     sealed = 0
-    for one in whole.resources:
-        sealed += sum(isinstance(value, Sealed) for value in one.inputs.values())
-        assert MARKER not in json.dumps(_clear(one.inputs)), one.urn
+    for resource in whole.resources:
+        sealed += sum(isinstance(value, Sealed) for value in resource.inputs.values())
+        assert MARKER not in json.dumps(_clear(resource.inputs)), resource.urn
     assert sealed > 10
 
 
 def test_no_command_carries_a_secret_in_its_words(whole: Recording) -> None:
-    for one in whole.of_type("command:remote:Command").values():
+    for resource in whole.of_type("command:remote:Command").values():
         for key in ("create", "update", "delete", "environment"):
-            assert not isinstance(one.inputs.get(key), Sealed), (one.name, key)
-            assert not looks_secret(str(one.inputs.get(key, ""))), (one.name, key)
+            assert not isinstance(resource.inputs.get(key), Sealed), (resource.name, key)
+            assert not looks_secret(str(resource.inputs.get(key, ""))), (resource.name, key)
 
 
 def test_every_command_uses_the_one_connection(whole: Recording) -> None:
     connections = {
-        json.dumps(_clear(one.inputs["connection"]), sort_keys=True)
-        for one in whole.of_type("command:remote:Command").values()
+        json.dumps(_clear(resource.inputs["connection"]), sort_keys=True)
+        for resource in whole.of_type("command:remote:Command").values()
     }
 
     assert len(connections) == 1
@@ -135,7 +137,7 @@ def _clear(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _clear(one) for key, one in value.items()}
     if isinstance(value, list):
-        return [_clear(one) for one in value]
+        return [_clear(item) for item in value]
     return value
 
 
@@ -149,14 +151,14 @@ def described() -> dict[str, Any]:
 
 
 def test_the_project_describes_every_key_and_no_other() -> None:
-    fields = {one.alias: one for one in Declaration.model_fields.values()}
+    fields = {field.alias: field for field in Declaration.model_fields.values()}
 
     assert set(described()) == set(fields)
 
 
 def test_a_key_must_be_set_exactly_when_the_declaration_demands_it() -> None:
     for key, entry in described().items():
-        field = next(one for one in Declaration.model_fields.values() if one.alias == key)
+        field = next(field for field in Declaration.model_fields.values() if field.alias == key)
         assert ("default" not in entry) == (field.is_required() and key not in FACTS), key
 
 

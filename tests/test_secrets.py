@@ -48,7 +48,7 @@ MUST_HOLD = {
 def planted(name: str, length: int = 40) -> str:
     """Return an invented secret that can occur nowhere by chance."""
     letters = string.ascii_letters + string.digits
-    head = "Pl" + "".join(one for one in name.title() if one.isalnum())[:6]
+    head = "Pl" + "".join(item for item in name.title() if item.isalnum())[:6]
     return head + "".join(secrets.choice(letters) for _ in range(length - len(head)))
 
 
@@ -64,7 +64,7 @@ class Evidence:
     @property
     def text(self) -> str:
         """All that was shown."""
-        return "".join(one.stdout + one.stderr for one in self.shown.values())
+        return "".join(text.stdout + text.stderr for text in self.shown.values())
 
 
 class Watch:
@@ -161,7 +161,9 @@ def test_the_steps_did_what_they_were_to_do(evidence: Evidence) -> None:
         evidence.text
     )
     told = json.loads(evidence.shown["failing command"].stdout)
-    assert {one["urn"].rpartition("::")[2] for one in told["deploy"]["diagnostics"]} >= {"mailcow"}
+    assert {
+        diagnostic["urn"].rpartition("::")[2] for diagnostic in told["deploy"]["diagnostics"]
+    } >= {"mailcow"}
     assert "mailbox-info: " in evidence.shown["failing mailbox"].stdout
     host = evidence.rehearsed.on_host(HOST_SECRETS)
     assert (host / "api-key").read_text().strip() == evidence.markers["host:api-key"]
@@ -172,15 +174,15 @@ def test_nothing_that_was_shown_holds_a_secret(evidence: Evidence) -> None:
 
 
 def test_no_process_was_given_a_secret_as_argument(evidence: Evidence) -> None:
-    assert {one for one in evidence.processes if one[0] == "cmdline"} == set()
+    assert {process for process in evidence.processes if process[0] == "cmdline"} == set()
 
 
 def test_no_process_but_the_genuine_storage_had_a_secret_in_its_environment(
     evidence: Evidence,
 ) -> None:
     # MinIO takes its administrator from its environment and from nowhere else.
-    others = {one for one in evidence.processes
-              if one[0] == "environ" and not one[1].startswith("minio")}  # fmt: skip
+    others = {process for process in evidence.processes
+              if process[0] == "environ" and not process[1].startswith("minio")}  # fmt: skip
     assert others == set()
 
 
@@ -200,8 +202,10 @@ def test_no_file_holds_a_secret_but_those_that_must(evidence: Evidence) -> None:
         content = file.read_bytes()
         path = str(file.relative_to(folder)) if file.is_relative_to(folder) else str(file)
         allowed = [names for pattern, names in MUST_HOLD.items() if fnmatchcase(path, pattern)]
-        held = {name for name, written in needles.items() if any(one in content for one in written)}
-        beyond = {name for name in held if not any(fnmatchcase(name, one) for one in allowed)}
+        held = {
+            name for name, written in needles.items() if any(path in content for path in written)
+        }
+        beyond = {name for name in held if not any(fnmatchcase(name, names) for names in allowed)}
         if beyond:
             wrong[path] = beyond
     assert wrong == {}

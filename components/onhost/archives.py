@@ -249,7 +249,7 @@ def done_with(restic: Restic, host: str, operation: str) -> int:
         StepError: restic failed.
     """
     tag = KEPT_FOR + operation
-    kept = [one for one in snapshots(restic, host)[VERIFIED] if tag in one.tags]
+    kept = [snapshot for snapshot in snapshots(restic, host)[VERIFIED] if tag in snapshot.tags]
     for snapshot in kept:
         restic.run("keep", "tag", "--remove", tag, snapshot.id)
     return len(kept)
@@ -264,10 +264,10 @@ def outlived(
     verified ones have taken its place for as many days as are kept.
     """
     oldest = now - timedelta(days=UNVERIFIED_DAYS)
-    gone = [one for one in found[UNVERIFIED] if one.made < oldest]
+    gone = [text for text in found[UNVERIFIED] if text.made < oldest]
     if len(found[VERIFIED]) >= keep["daily"]:
         horizon = now - timedelta(days=max(keep[kind] * days for kind, days in _DAYS.items()))
-        gone += [one for one in found["earlier"] if one.made < horizon]
+        gone += [text for text in found["earlier"] if text.made < horizon]
     return gone
 
 
@@ -280,8 +280,10 @@ def thin_out(restic: Restic, host: str, keep: Mapping[str, int]) -> None:
     found = snapshots(restic, host)
     gone = outlived(found, keep, datetime.now(timezone.utc))
     if gone:
-        restic.run("retention", "forget", *(one.id for one in gone))
-    kept = sorted({tag for one in found[VERIFIED] for tag in one.tags if tag.startswith(KEPT_FOR)})
+        restic.run("retention", "forget", *(item.id for item in gone))
+    kept = sorted(
+        {tag for snapshot in found[VERIFIED] for tag in snapshot.tags if tag.startswith(KEPT_FOR)}
+    )
     restic.run(
         "retention", "forget", "--host", host, "--tag", f"{TAG},{VERIFIED}",
         # Neither paths nor tags: a new part, or a word, must not begin a history of its own.

@@ -678,7 +678,7 @@ def show_snapshots(options: argparse.Namespace, settings: Settings) -> int:
         SettingsError: what restic needs is not there.
     """
     found = archives.snapshots(restic_of(settings), settings.host)
-    rows = {kind: [one.as_row() for one in kept] for kind, kept in found.items()}
+    rows = {kind: [item.as_row() for item in kept] for kind, kept in found.items()}
     heads = {
         archives.VERIFIED: "snapshots",
         "earlier": "from before it was noted which were verified",

@@ -94,11 +94,14 @@ def candidates(storage: Path, resolver: str, host: str) -> list[tuple[bytes, byt
         content = json.loads(storage.read_text(encoding="utf-8") or "{}")
         kept = (content.get(resolver) or {}).get("Certificates") or []
         found = [
-            (base64.b64decode(one["certificate"]), base64.b64decode(one["key"]))
-            for one in kept
+            (base64.b64decode(certificate["certificate"]), base64.b64decode(certificate["key"]))
+            for certificate in kept
             if any(
                 covers(name, host)
-                for name in (one["domain"]["main"], *(one["domain"].get("sans") or ()))
+                for name in (
+                    certificate["domain"]["main"],
+                    *(certificate["domain"].get("sans") or ()),
+                )
             )
         ]
     except FileNotFoundError:

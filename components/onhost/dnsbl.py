@@ -56,7 +56,7 @@ class LookupFailedError(Exception):
 
 def question(name: str, identity: int) -> bytes:
     """Return a DNS message that asks for the addresses of a name."""
-    labels = b"".join(bytes([len(one)]) + one.encode("ascii") for one in name.split("."))
+    labels = b"".join(bytes([len(part)]) + part.encode("ascii") for part in name.split("."))
     header = struct.pack(">HHHHHH", identity, _RECURSION_DESIRED, 1, 0, 0, 0)
     return header + labels + b"\0" + struct.pack(">HH", _A, _IN)
 
@@ -133,10 +133,10 @@ def look_up(name: str, resolver: tuple[str, int], seconds: float) -> list[str]:
 
 def verdict(answers: list[str]) -> Verdict:
     """Return what the addresses mean with which a list answered."""
-    found = [ipaddress.ip_address(one) for one in answers]
-    if any(one in _REFUSED for one in found):
+    found = [ipaddress.ip_address(answer) for answer in answers]
+    if any(answer in _REFUSED for answer in found):
         return Verdict.REFUSED
-    if any(one in _LISTED for one in found):
+    if any(answer in _LISTED for answer in found):
         return Verdict.LISTED
     # An answer in any other range is a wildcard of somebody in between.
     return Verdict.REFUSED if found else Verdict.CLEAN
@@ -148,10 +148,10 @@ def ask(address: str, zone: str, resolver: tuple[str, int], seconds: float) -> V
     Raises:
         LookupFailedError: the resolver does not answer, or fails.
     """
-    for one in (TEST_ENTRY, address):
-        name = ".".join(reversed(one.split("."))) + f".{zone}"
+    for item in (TEST_ENTRY, address):
+        name = ".".join(reversed(item.split("."))) + f".{zone}"
         said = verdict(look_up(name, resolver, seconds))
-        if one == TEST_ENTRY and said is not Verdict.LISTED:
+        if item == TEST_ENTRY and said is not Verdict.LISTED:
             return Verdict.REFUSED
     return said
 

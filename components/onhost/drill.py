@@ -151,10 +151,10 @@ def clean(settings: Settings) -> None:
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):
             done = subprocess.run(words, capture_output=True, timeout=180, check=False)  # noqa: S603 - own words
             gone = done.returncode == 0
-    for one in settings.scratch.iterdir() if settings.scratch.exists() else ():
+    for path in settings.scratch.iterdir() if settings.scratch.exists() else ():
         # Without its file a project that did not end could not be taken down by the next attempt.
-        if gone or one != project:
-            shutil.rmtree(one, ignore_errors=True) if one.is_dir() else one.unlink()
+        if gone or path != project:
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
     with contextlib.suppress(OSError):
         settings.scratch.rmdir()
 
@@ -205,7 +205,7 @@ def free_memory() -> int | None:
     """Return the available memory in MiB, None where nobody tells."""
     try:
         text = machine.on_disk("/proc/meminfo").read_text("utf-8")
-        line = next(one for one in text.splitlines() if one.startswith("MemAvailable:"))
+        line = next(line for line in text.splitlines() if line.startswith("MemAvailable:"))
         return int(line.split()[1]) // 1024
     except (OSError, ValueError, StopIteration, IndexError):
         return None
@@ -242,15 +242,15 @@ def choose(settings: Settings, restic: Restic, name: str) -> Snapshot:
     found = archives.snapshots(restic, settings.backup.host)
     usable = [*found["earlier"], *found[archives.VERIFIED]]
     if name and name != "latest":
-        if any(one.is_named(name) for one in found[archives.UNVERIFIED]):
+        if any(snapshot.is_named(name) for snapshot in found[archives.UNVERIFIED]):
             raise machine.StepError(f"snapshot {name} is of a run that failed; it is no backup")
-        usable = [one for one in usable if one.is_named(name)]
+        usable = [item for item in usable if item.is_named(name)]
     elif found[archives.VERIFIED]:
         usable = found[archives.VERIFIED]
     else:
         # The first night of this program is to come: what the one before found good.
         memory = machine.recall(settings.backup.state / backup.MEMORY) or {}
-        usable = [one for one in usable if one.is_named(str(memory.get("snapshot") or ""))]
+        usable = [item for item in usable if item.is_named(str(memory.get("snapshot") or ""))]
     if not usable:
         raise machine.StepError(f"there is no snapshot {name}".rstrip())
     return max(usable, key=lambda snapshot: snapshot.made)
@@ -265,7 +265,7 @@ def restore(settings: Settings, restic: Restic, chosen: Snapshot) -> Restored:
     target = settings.scratch / "restored"
     # Without a lock: a backup that begins meanwhile must not fail because of a drill.
     restic.run("restore", "restore", chosen.id, "--target", str(target), "--no-lock")
-    path = next((one for one in chosen.paths if one.endswith("/manifest.json")), "")
+    path = next((path for path in chosen.paths if path.endswith("/manifest.json")), "")
     manifest = inventory.read(target / path.lstrip("/")) if path else {}
     places = {name: target / one.lstrip("/") for name, one in manifest.get("parts", {}).items()}
     found = inventory.read(places["inventory"]) if "inventory" in places else {}
@@ -308,7 +308,7 @@ def check_messages(restored: Restored, settings: Settings, restic: Restic) -> Ch
     altered = {key for key in set(expected) & set(here) if expected[key].digest != here[key].digest}
     text = f"{len(here)} messages, every digest compared"
     if lost or altered:
-        names = some(sorted(str(one) for one in lost | altered))
+        names = some(sorted(str(key) for key in lost | altered))
         text = f"{len(lost)} messages lost, {len(altered)} altered, of {len(expected)}: {names}"
     return Check("messages", not lost and not altered, text, len(here))
 
@@ -318,9 +318,9 @@ def check_files(restored: Restored) -> Check:
     wrong, count = [], 0
     for name, expected in restored.inventory["files"].items():
         here = inventory.file_digests(restored.parts[name]) if name in restored.parts else {}
-        differing = {one for one in {*expected, *here} if expected.get(one) != here.get(one)}
+        differing = {item for item in {*expected, *here} if expected.get(item) != here.get(item)}
         count += len(expected)
-        wrong += [f"{name}/{one}".rstrip("/") for one in sorted(differing)]
+        wrong += [f"{name}/{item}".rstrip("/") for item in sorted(differing)]
     text = f"{len(wrong)} files differ: {', '.join(wrong[:3])}" if wrong else f"{count} files"
     return Check("configuration", not wrong, text, count)
 
@@ -493,7 +493,7 @@ def rows(settings: Settings, ask: inventory.Ask, query: str) -> list[str]:
 
 def keyed_domains(ask: inventory.Ask) -> list[str]:
     """Return the domains with a DKIM key in Redis, which knows a key as selector.domain."""
-    return [one.partition(".")[2] for one in ask("redis-cli hkeys DKIM_PRIV_KEYS").splitlines()]
+    return [line.partition(".")[2] for line in ask("redis-cli hkeys DKIM_PRIV_KEYS").splitlines()]
 
 
 def still_there(settings: Settings, kind: str) -> set[str]:
@@ -505,10 +505,12 @@ def still_there(settings: Settings, kind: str) -> set[str]:
     installation = settings.backup
     if kind == DKIM:
         ask = backup.asking(installation, LIVE["redis"], "running redis")
-        return {one.lower() for one in keyed_domains(lambda script: ask(f"{LIVE_REDIS} {script}"))}
+        return {
+            domain.lower() for domain in keyed_domains(lambda script: ask(f"{LIVE_REDIS} {script}"))
+        }
     ask = backup.asking(installation, LIVE["mysql"], "running database")
     options = f"--batch --skip-column-names {installation.database} -e"
-    return {one.lower() for one in ask(f'{LIVE_CLIENT} {options} "{QUERIES[kind]}"').splitlines()}
+    return {line.lower() for line in ask(f'{LIVE_CLIENT} {options} "{QUERIES[kind]}"').splitlines()}
 
 
 def compare_objects(
@@ -529,7 +531,7 @@ def compare_objects(
     before = archives.datetime_of(taken).replace(tzinfo=None) - MARGIN
     missing, hidden, deleted = [], [], []
     for kind, shown in sorted(api.items()):
-        here = {one.lower() for one in restored[kind]}
+        here = {text.lower() for text in restored[kind]}
         names = {name.lower(): made for name, made in shown.items()}
         missing += [
             f"{kind} {name}" for name, made in sorted(names.items())
@@ -542,7 +544,7 @@ def compare_objects(
     wrong = {"not restored though the API shows them": missing,
              "restored and there, but the API does not show them": hidden}  # fmt: skip
     said = [f"{what}: {some(names)}" for what, names in wrong.items() if names]
-    count = sum(len(one) for one in restored.values())
+    count = sum(len(text) for text in restored.values())
     text = f"{count} objects, compared with the API"
     if deleted:
         text += f"; deleted since: {some(deleted)}"
@@ -608,7 +610,7 @@ def compare(
     start(settings, "dovecot")
     talk = compose(settings, "exec", "-T", "dovecot", "bash", f"{restored_mail.INSIDE}/talk.sh")
     found = (mail.check_key(quietly(settings)), mail.check_mailboxes(talk, sorted(people)))
-    return restored, [*checks, *(Check(*one) for one in found)]
+    return restored, [*checks, *(Check(*item) for item in found)]
 
 
 def report(
@@ -719,8 +721,10 @@ def say(options: argparse.Namespace, result: dict[str, Any]) -> None:
     elif "text" in result:
         sys.stdout.write(f"drill: {result['text']}\n")
     else:
-        for one in result["checks"]:
-            sys.stdout.write(f"{'ok' if one['ok'] else 'FAILED':<7}{one['id']}: {one['text']}\n")
+        for check in result["checks"]:
+            sys.stdout.write(
+                f"{'ok' if check['ok'] else 'FAILED':<7}{check['id']}: {check['text']}\n"
+            )
 
 
 def parser() -> argparse.ArgumentParser:

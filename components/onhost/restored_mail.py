@@ -220,7 +220,7 @@ def _read_folder(session: imaplib.IMAP4, name: str) -> int:
         last = min(first + _AT_ONCE - 1, count)
         what = "(BODY.PEEK[HEADER])"
         status, answers = session.fetch(f"{first}:{last}", what)
-        read = [one for one in answers if isinstance(one, tuple) and one[1].strip()]
+        read = [answer for answer in answers if isinstance(answer, tuple) and answer[1].strip()]
         if status != "OK" or len(read) != last - first + 1:
             raise imaplib.IMAP4.error(f"{name}: only {len(read)} of {last - first + 1} can be read")
     return count

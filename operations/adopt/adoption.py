@@ -38,27 +38,27 @@ class Adoption:
     @property
     def matches(self) -> list[Match]:
         """Everything that was known again."""
-        return [one for area in self.areas for one in area.matches]
+        return [match for area in self.areas for match in area.matches]
 
     @property
     def differing(self) -> list[Match]:
         """What a deployment after the import would change."""
-        return [one for one in self.matches if one.differences]
+        return [match for match in self.matches if match.differences]
 
     @property
     def replaced(self) -> list[Match]:
         """What a deployment could only put another in place of."""
-        return [one for one in self.matches if one.replaces]
+        return [match for match in self.matches if match.replaces]
 
     @property
     def missing(self) -> list[Wanted]:
         """What a deployment would make."""
-        return [one for area in self.areas for one in area.missing]
+        return [wanted for area in self.areas for wanted in area.missing]
 
     @property
     def questions(self) -> list[Question]:
         """What a person must decide first."""
-        return [one for area in self.areas for one in area.questions]
+        return [question for area in self.areas for question in area.questions]
 
     @property
     def judged(self) -> bool:
@@ -68,14 +68,14 @@ class Adoption:
     @property
     def imported(self) -> int:
         """How many things the file imports, components and providers not counted."""
-        return sum(1 for one in self.document["resources"] if "id" in one)
+        return sum(1 for resource in self.document["resources"] if "id" in resource)
 
 
 def wanted_of(sketch: Sketch) -> list[Wanted]:
     """Return everything that is declared, components and providers left out."""
     labels = {
-        (one["type"], one.get("logicalName", one["name"])): one["name"]
-        for one in sketch.document.get("resources", ())
+        (resource["type"], resource.get("logicalName", resource["name"])): resource["name"]
+        for resource in sketch.document.get("resources", ())
     }
     return [
         Wanted(labels.get((kind, name), name), kind, name, inputs, (kind, name) not in labels)
@@ -98,17 +98,19 @@ def answered(areas: Sequence[Area], taken: Mapping[str, str]) -> list[Area]:
     settled = []
     for area in areas:
         asked, matches, missing = [], list(area.matches), list(area.missing)
-        for one in area.questions:
-            answer = left.pop(one.wanted.name, None)
+        for question in area.questions:
+            answer = left.pop(question.wanted.name, None)
             if answer is None:
-                asked.append(one)
+                asked.append(question)
             elif answer == "none":
-                missing.append(one.wanted)
-            elif answer in one.candidates:
-                matches.append(Match(one.wanted, answer, unseen={"content": "chosen by hand"}))
+                missing.append(question.wanted)
+            elif answer in question.candidates:
+                matches.append(Match(question.wanted, answer, unseen={"content": "chosen by hand"}))
             else:
-                known = ", ".join([*one.candidates, "none"])
-                raise SiteError(f"--take {one.wanted.name}={answer}: it must be one of {known}")
+                known = ", ".join([*question.candidates, "none"])
+                raise SiteError(
+                    f"--take {question.wanted.name}={answer}: it must be one of {known}"
+                )
         settled.append(replace(area, questions=asked, matches=matches, missing=missing))
     if left:
         raise SiteError(f"--take {next(iter(left))}: nothing of that name is in question")
@@ -133,22 +135,22 @@ def document_of(
         seal: Seals a secret.
     """
     seal = cache(seal)
-    found = {one.wanted.label: one for one in matches}
+    found = {match.wanted.label: match for match in matches}
     incomplete = {
-        one["name"]
-        for one in sketch.document.get("resources", ())
-        if is_provider_type(one["type"]) and not _complete(one, sketch, configuration)
+        resource["name"]
+        for resource in sketch.document.get("resources", ())
+        if is_provider_type(resource["type"]) and not _complete(resource, sketch, configuration)
     }
     resources = []
-    for one in sketch.document.get("resources", ()):
-        entry = dict(one)
-        if one["name"] in incomplete or one.get("provider") in incomplete:
+    for resource in sketch.document.get("resources", ()):
+        entry = dict(resource)
+        if resource["name"] in incomplete or resource.get("provider") in incomplete:
             continue
-        if is_provider_type(one["type"]):
-            more = sealed_properties(configuration.get(one["type"], {}), seal)
-            entry["inputs"] = {**one.get("inputs", {}), **more}
-        elif not one.get("component"):
-            match = found.get(one["name"])
+        if is_provider_type(resource["type"]):
+            more = sealed_properties(configuration.get(resource["type"], {}), seal)
+            entry["inputs"] = {**resource.get("inputs", {}), **more}
+        elif not resource.get("component"):
+            match = found.get(resource["name"])
             if match is None:
                 continue
             entry["id"] = match.id
@@ -195,11 +197,13 @@ async def adopt(
     ]
     areas = answered([area.without_held() for area in areas], taken or {})
     configuration = await _configuration(site)
-    matches = [one for area in areas for one in area.matches]
+    matches = [match for area in areas for match in area.matches]
     document = await asyncio.to_thread(
         document_of, sketch, matches, configuration, site.deployer.seal
     )
-    commands = [one.name for one in wanted if one.type == COMMAND and not one.held]
+    commands = [
+        resource.name for resource in wanted if resource.type == COMMAND and not resource.held
+    ]
     return Adoption(areas, commands, sketch.held, document)
 
 

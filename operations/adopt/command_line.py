@@ -60,10 +60,10 @@ def main(
     """
     report = Report(as_json=as_json)
     answers = {}
-    for one in take or ():
-        name, equals, identity = one.partition("=")
+    for item in take or ():
+        name, equals, identity = item.partition("=")
         if not (name and equals and identity):
-            raise typer.BadParameter(f"{one} is not NAME=ID")
+            raise typer.BadParameter(f"{item} is not NAME=ID")
         answers[name] = identity
 
     async def act(site: Site) -> int:

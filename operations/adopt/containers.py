@@ -39,11 +39,11 @@ def container_words(
         for key, places in (host.get("PortBindings") or {}).items()
         for place in places or ()
     ]  # fmt: skip
-    extra = (one.partition(":") for one in host.get("ExtraHosts") or ())
+    extra = (extrahost.partition(":") for extrahost in host.get("ExtraHosts") or ())
     return {
         "name": container["Name"].lstrip("/"),
         "image": container["Image"],
-        "envs": sorted(one for one in config.get("Env") or () if one not in own),
+        "envs": sorted(variable for variable in config.get("Env") or () if variable not in own),
         "hosts": [{"host": name, "ip": address} for name, _, address in extra],
         "ports": ports,
         "restart": (host.get("RestartPolicy") or {}).get("Name") or "no",
@@ -65,18 +65,20 @@ def match_containers(wanted: Sequence[Wanted], inspected: Mapping[str, Mapping[s
     """
     area = Area("docker")
     images = {
-        one.text("name"): inspected.get(one.text("name")) for one in wanted if one.type == IMAGE
+        resource.text("name"): inspected.get(resource.text("name"))
+        for resource in wanted
+        if resource.type == IMAGE
     }
-    for one in wanted:
-        name = one.text("name")
+    for resource in wanted:
+        name = resource.text("name")
         found = inspected.get(name)
         if found is None:
-            area.missing.append(one)
-        elif one.type == IMAGE:
-            area.matches.append(_image(one, name, found))
+            area.missing.append(resource)
+        elif resource.type == IMAGE:
+            area.matches.append(_image(resource, name, found))
         else:
             area.matches.append(
-                _container(one, found, next(iter(images.values()), None), inspected)
+                _container(resource, found, next(iter(images.values()), None), inspected)
             )
     return area
 
@@ -117,18 +119,18 @@ def _container_canonical(key: str, value: Any) -> Any:
         return sorted(value)
     if key in {"ports", "hosts"} and isinstance(value, list):
         return sorted(
-            json.dumps({k: v for k, v in one.items() if k != "protocol"}, sort_keys=True)
-            for one in value
+            json.dumps({k: v for k, v in item.items() if k != "protocol"}, sort_keys=True)
+            for item in value
         )
     return value
 
 
 async def look(site: Site, wanted: Sequence[Wanted]) -> Area:
     """Ask the host's engine for the declared container and image, and match them."""
-    ours = [one for one in wanted if one.type in {CONTAINER, IMAGE}]
+    ours = [resource for resource in wanted if resource.type in {CONTAINER, IMAGE}]
     inspected: dict[str, Mapping[str, Any]] = {}
-    for one in ours:
-        name = one.text("name")
+    for mine in ours:
+        name = mine.text("name")
         done = await site.host.run(f"docker inspect {shlex.quote(name)}", check=False)
         if done.ok:
             inspected[name] = json.loads(done.stdout)[0]
@@ -145,7 +147,7 @@ async def _labels(site: Site) -> list[dict[str, str]]:
     )
     done = await site.host.run(command, what="look which Mailcow runs")
     found = json.loads(done.stdout) if done.stdout.strip() else []
-    return [dict(one["Config"].get("Labels") or {}) for one in found]
+    return [dict(load["Config"].get("Labels") or {}) for load in found]
 
 
 def other_mailcows(labels: Sequence[Mapping[str, str]], declaration: Declaration) -> list[str]:
@@ -157,9 +159,9 @@ def other_mailcows(labels: Sequence[Mapping[str, str]], declaration: Declaration
     """
     mailcow = declaration.mailcow
     complaints = []
-    for one in labels:
-        project = one.get("com.docker.compose.project", "")
-        folder = one.get("com.docker.compose.project.working_dir", "")
+    for label in labels:
+        project = label.get("com.docker.compose.project", "")
+        folder = label.get("com.docker.compose.project.working_dir", "")
         if project == mailcow.project and folder.endswith(mailcow.directory):
             continue
         complaints.append(

@@ -59,15 +59,15 @@ class OnHost:
 def match_files(wanted: Sequence[Wanted], host: OnHost, conf_path: str) -> Area:
     """Match declared files and secrets with those of the host, path by path."""
     area = Area("host")
-    for one in wanted:
-        path = one.text("path")
+    for resource in wanted:
+        path = resource.text("path")
         found = host.files.get(path)
         if found is None:
-            area.missing.append(one)
-            if one.type == SECRET:
-                area.warnings += _seeding(one, path, host.conf, conf_path)
+            area.missing.append(resource)
+            if resource.type == SECRET:
+                area.warnings += _seeding(resource, path, host.conf, conf_path)
         else:
-            area.matches.append(_match(one, path, *found))
+            area.matches.append(_match(resource, path, *found))
     area.strangers += [Stranger("file", path, "nothing declared writes it") for path in host.around]
     area.strangers += [
         Stranger("route", path, f"it routes {name} as well: two routers of one host contend")
@@ -175,8 +175,8 @@ def conf_settings(text: str) -> dict[str, str]:
 
 async def look(site: Site, wanted: Sequence[Wanted]) -> Area:
     """Read the host's files and match them."""
-    ours = [one for one in wanted if one.type in {FILE, SECRET}]
-    paths = [one.text("path") for one in ours if one.text("path")]
+    ours = [resource for resource in wanted if resource.type in {FILE, SECRET}]
+    paths = [mine.text("path") for mine in ours if mine.text("path")]
     conf_path = f"{site.declaration.mailcow.directory}/mailcow.conf"
     modes = await _modes(site, paths)
     files = {path: (await site.host.read(path), mode) for path, mode in modes.items()}

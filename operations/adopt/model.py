@@ -99,7 +99,7 @@ class Match:
     @property
     def replaces(self) -> bool:
         """Whether a deployment could only put another one in its place."""
-        return any(one.replaces for one in self.differences)
+        return any(difference.replaces for difference in self.differences)
 
 
 @dataclass(frozen=True)
@@ -158,9 +158,9 @@ class Area:
         """Return what is to be done: what the state has already is left out."""
         return replace(
             self,
-            matches=[one for one in self.matches if not one.wanted.held],
-            missing=[one for one in self.missing if not one.held],
-            questions=[one for one in self.questions if not one.wanted.held],
+            matches=[match for match in self.matches if not match.wanted.held],
+            missing=[wanted for wanted in self.missing if not wanted.held],
+            questions=[question for question in self.questions if not question.wanted.held],
         )
 
 

@@ -42,15 +42,17 @@ def match_people(
     """
     area = Area("mailcow")
     known: set[tuple[str, str]] = set()
-    for one in wanted:
-        item = BY_TOKEN[one.kind]
-        identity = item.identity(_values(item, one.inputs))
-        row = next((r for r in live.get(one.kind, ()) if item.identity_of(r) == identity), None)
+    for resource in wanted:
+        item = BY_TOKEN[resource.kind]
+        identity = item.identity(_values(item, resource.inputs))
+        row = next(
+            (r for r in live.get(resource.kind, ()) if item.identity_of(r) == identity), None
+        )
         if row is None:
-            area.missing.append(one)
+            area.missing.append(resource)
             continue
-        known.add((one.kind, identity))
-        area.matches.append(_matched(item, one, identity, row, keep_passwords=keep_passwords))
+        known.add((resource.kind, identity))
+        area.matches.append(_matched(item, resource, identity, row, keep_passwords=keep_passwords))
     for kind in _LISTED:
         item = BY_TOKEN[kind]
         area.strangers += [
@@ -63,7 +65,7 @@ def match_people(
 
 def _implied(kind: str, row: Row, live: Mapping[str, Sequence[Row]]) -> bool:
     """Return whether Mailcow made it by itself: each mailbox is listed among the aliases too."""
-    boxes = {str(one.get("username", "")) for one in live.get("Mailbox", ())}
+    boxes = {str(item.get("username", "")) for item in live.get("Mailbox", ())}
     return kind == "Alias" and str(row.get("address", "")) in boxes
 
 
@@ -78,7 +80,11 @@ def _said(item: MailcowObject, row: Row) -> str:
 
 def _values(item: MailcowObject, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Return declared inputs under the provider's own names."""
-    return {one.name: unsealed(inputs[one.wire]) for one in item.properties if one.wire in inputs}
+    return {
+        property_.name: unsealed(inputs[property_.wire])
+        for property_ in item.properties
+        if property_.wire in inputs
+    }
 
 
 def _matched(
@@ -131,7 +137,9 @@ async def _rows(client: Client, domain: str) -> dict[str, list[Row]]:
 
 async def look(site: Site, wanted: Sequence[Wanted], *, keep_passwords: bool) -> Area:
     """Read Mailcow and match it; where it cannot be asked, say so."""
-    objects = [_with_password(site, one) for one in wanted if one.type.startswith(PREFIX)]
+    objects = [
+        _with_password(site, resource) for resource in wanted if resource.type.startswith(PREFIX)
+    ]
     try:
         live = await _rows(await site.mailcow(), site.declaration.domain)
     except FileNotFoundError as error:

@@ -65,17 +65,17 @@ def _policy(value: Any, key: str = "") -> Any:
 def match_storage(wanted: Sequence[Wanted], stored: Stored) -> Area:
     """Match declared resources of the storage with what it holds."""
     area = Area("storage")
-    for one in wanted:
-        found = _MATCHERS[one.kind](one, stored)
+    for resource in wanted:
+        found = _MATCHERS[resource.kind](resource, stored)
         if found is None:
-            area.missing.append(one)
+            area.missing.append(resource)
         else:
             area.matches.append(found)
-    declared = {one.text("bucket") for one in wanted if one.kind == "S3Bucket"}
+    declared = {resource.text("bucket") for resource in wanted if resource.kind == "S3Bucket"}
     area.strangers += [Stranger("bucket", name) for name in stored.buckets if name not in declared]
-    for one in wanted:
-        user = one.text("name")
-        if one.kind != "IamUser" or user not in stored.users:
+    for resource in wanted:
+        user = resource.text("name")
+        if resource.kind != "IamUser" or user not in stored.users:
             continue
         area.strangers += [
             Stranger("policy", name, f"given to {user} as well")
@@ -208,7 +208,7 @@ def _ask(site: Site, bucket: str, user: str) -> Stored:
         region=site.declaration.backup.region,
         secure=place.tls,
     )
-    buckets = [one.name for one in site.storage.list_buckets()]
+    buckets = [bucket.name for bucket in site.storage.list_buckets()]
     versioning, rules = {}, {}
     if bucket in buckets:
         versioning[bucket] = site.storage.get_bucket_versioning(bucket).status or "Off"
@@ -221,20 +221,20 @@ def _ask(site: Site, bucket: str, user: str) -> Stored:
         rules[bucket] = [rule_words(rule) for rule in found.rules] if found else []
     told = json.loads(admin.user_list())
     users = {
-        name: [one for one in (told[name].get("policyName") or "").split(",") if one]
+        name: [part for part in (told[name].get("policyName") or "").split(",") if part]
         for name in told
     }
     policies = json.loads(admin.policy_list())
     keys = {}
     if user in users:
         accounts = json.loads(admin.list_service_account(user)).get("accounts") or []
-        keys[user] = [str(one["accessKey"]) for one in accounts]
+        keys[user] = [str(account["accessKey"]) for account in accounts]
     return Stored(buckets, versioning, rules, users, policies, keys)
 
 
 async def look(site: Site, wanted: Sequence[Wanted]) -> Area:
     """Read the storage and match it."""
-    ours = [one for one in wanted if one.type.startswith(PREFIX)]
+    ours = [resource for resource in wanted if resource.type.startswith(PREFIX)]
     backup = site.declaration.backup
     stored = await asyncio.to_thread(_ask, site, backup.bucket, backup.user)
     try:
@@ -242,8 +242,8 @@ async def look(site: Site, wanted: Sequence[Wanted]) -> Area:
     except FileNotFoundError:
         text = ""
     lines = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
-    named = [_with_names(one, backup.bucket, backup.user) for one in ours]
-    key, secret = (lines.get(f"AWS_{one}", "") for one in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"))
+    named = [_with_names(mine, backup.bucket, backup.user) for mine in ours]
+    key, secret = (lines.get(f"AWS_{name}", "") for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"))
     return match_storage(named, replace(stored, key=key, secret=secret))
 
 

@@ -33,8 +33,8 @@ def _tell_area(area: Area, report: Report) -> None:
         report.detail(f"! {reason}", "red")
     for match in area.matches:
         _tell_differences(match, report)
-    for one in area.missing:
-        report.detail(f"+ {one.name:<{_NAME}} not there; the next deployment makes it", "green")
+    for wanted in area.missing:
+        report.detail(f"+ {wanted.name:<{_NAME}} not there; the next deployment makes it", "green")
     for question in area.questions:
         _tell_question(question, report)
     for stranger in area.strangers:
@@ -47,7 +47,7 @@ def _tell_area(area: Area, report: Report) -> None:
 
 
 def _counted(area: Area) -> str:
-    differ = sum(1 for one in area.matches if one.differences)
+    differ = sum(1 for match in area.matches if match.differences)
     counts = {
         "as declared": len(area.matches) - differ,
         "otherwise than declared": differ,
@@ -116,7 +116,7 @@ def _tell_outlook(adoption: Adoption, report: Report) -> None:
         f"{made} to create, {len(adoption.commands)} of them commands",
     ]
     if adoption.replaced:
-        names = ", ".join(one.wanted.name for one in adoption.replaced)
+        names = ", ".join(item.wanted.name for item in adoption.replaced)
         parts.append(f"{len(adoption.replaced)} to replace: {names}")
     else:
         parts.append("nothing to replace or delete")
@@ -132,23 +132,28 @@ def as_dict(adoption: Adoption) -> dict[str, Any]:
         "commands": list(adoption.commands),
         "held": adoption.held,
         "imports": adoption.imported,
-        "update": [one.wanted.name for one in adoption.differing if not one.replaces],
-        "replace": [one.wanted.name for one in adoption.replaced],
-        "create": [one.name for one in adoption.missing],
+        "update": [pair.wanted.name for pair in adoption.differing if not pair.replaces],
+        "replace": [item.wanted.name for item in adoption.replaced],
+        "create": [wanted.name for wanted in adoption.missing],
         "judged": adoption.judged,
     }
 
 
 def _area(area: Area) -> dict[str, Any]:
     return {
-        "matches": [_match(one) for one in area.matches],
-        "missing": [one.name for one in area.missing],
+        "matches": [_match(match) for match in area.matches],
+        "missing": [wanted.name for wanted in area.missing],
         "strangers": [
-            {"kind": one.kind, "what": one.what, "note": one.note} for one in area.strangers
+            {"kind": stranger.kind, "what": stranger.what, "note": stranger.note}
+            for stranger in area.strangers
         ],
         "questions": [
-            {"name": one.wanted.name, "text": one.text, "candidates": dict(one.candidates)}
-            for one in area.questions
+            {
+                "name": question.wanted.name,
+                "text": question.text,
+                "candidates": dict(question.candidates),
+            }
+            for question in area.questions
         ],
         "warnings": list(area.warnings),
         "unread": list(area.unread),
@@ -162,13 +167,13 @@ def _match(match: Match) -> dict[str, Any]:
         "id": match.id,
         "differences": [
             {
-                "property": one.path,
-                "secret": one.secret,
-                "live": one.live,
-                "declared": one.declared,
-                "replaces": one.replaces,
+                "property": difference.path,
+                "secret": difference.secret,
+                "live": difference.live,
+                "declared": difference.declared,
+                "replaces": difference.replaces,
             }
-            for one in match.differences
+            for difference in match.differences
         ],
         "notCompared": dict(match.unseen),
         "supplied": match.supplied.reason if match.supplied else None,

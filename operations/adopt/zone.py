@@ -77,16 +77,16 @@ def match_records(wanted: Sequence[Wanted], live: Sequence[Plain], zone: str) ->
     for record in live:
         left[_key(record)].append(record)
     inexact = []
-    for one in wanted:
-        rivals = left[_key(one.inputs)]
-        same = [record for record in rivals if _same(one.inputs, record)]
+    for resource in wanted:
+        rivals = left[_key(resource.inputs)]
+        same = [record for record in rivals if _same(resource.inputs, record)]
         if same:
             rivals.remove(same[0])
-            area.matches.append(_matched(one, same[0], zone))
+            area.matches.append(_matched(resource, same[0], zone))
         else:
-            inexact.append(one)
+            inexact.append(resource)
     _match_by_purpose(area, inexact, left, zone)
-    asked = {identity for one in area.questions for identity in one.candidates}
+    asked = {identity for question in area.questions for identity in question.candidates}
     area.strangers += [
         Stranger(
             "record", f"{record['type']} {record['name']} {shown(record)}", _note(record, wanted)
@@ -111,8 +111,10 @@ def _match_by_purpose(
     zone: str,
 ) -> None:
     groups: defaultdict[tuple[str, str, str], list[Wanted]] = defaultdict(list)
-    for one in wanted:
-        groups[*_key(one.inputs), purpose(one.text("type"), _content(one.inputs))].append(one)
+    for resource in wanted:
+        groups[
+            *_key(resource.inputs), purpose(resource.text("type"), _content(resource.inputs))
+        ].append(resource)
     for (name, kind, use), declared in groups.items():
         rivals = [record for record in left[name, kind] if purpose(kind, _content(record)) == use]
         if len(rivals) == 1 and len(declared) == 1:
@@ -121,13 +123,13 @@ def _match_by_purpose(
         elif rivals:
             candidates = {f"{zone}/{record['id']}": shown(record) for record in rivals}
             text = f"{len(rivals)} records {kind} {name} might be it, none as declared"
-            area.questions += [Question(one, text, candidates) for one in declared]
+            area.questions += [Question(record, text, candidates) for record in declared]
         else:
             area.missing += declared
             area.warnings += [
-                f"{one.name}: {name} is a CNAME in the zone, beside which no other record may "
+                f"{record.name}: {name} is a CNAME in the zone, beside which no other record may "
                 f"stand; remove it first"
-                for one in declared
+                for record in declared
                 if left.get((name, "CNAME"))
             ]
 
@@ -160,10 +162,12 @@ def shown(record: Plain) -> str:
 def _note(record: Plain, wanted: Sequence[Wanted]) -> str:
     """Say what an undeclared record does to the declared mail."""
     key, use = _key(record), purpose(str(record["type"]), _content(record))
-    declared = [one for one in wanted if _key(one.inputs) == key]
+    declared = [resource for resource in wanted if _key(resource.inputs) == key]
     if record["type"] == "MX" and declared:
         return "mail would also be delivered there"
-    rivals = [one for one in declared if purpose(str(record["type"]), _content(one.inputs)) == use]
+    rivals = [
+        item for item in declared if purpose(str(record["type"]), _content(item.inputs)) == use
+    ]
     if rivals and use in {"TXT v=spf1", "TXT v=dmarc1"}:
         return f"a second one makes both void, beside {rivals[0].name}"
     if rivals and record["type"] in {"A", "AAAA"}:
@@ -173,11 +177,11 @@ def _note(record: Plain, wanted: Sequence[Wanted]) -> str:
 
 async def look(site: Site, wanted: Sequence[Wanted]) -> Area:
     """Read the zone and match it."""
-    records = [one for one in wanted if one.type == TYPE]
-    zone = next((one.text("zoneId") for one in records if one.text("zoneId")), "")
+    records = [resource for resource in wanted if resource.type == TYPE]
+    zone = next((record.text("zoneId") for record in records if record.text("zoneId")), "")
     if not zone:
         area = Area("zone", missing=records)
         area.unread.append("the zone's id is not known: the program could not look it up")
         return area
-    live = [one.to_dict() async for one in site.cloudflare.dns.records.list(zone_id=zone)]
+    live = [item.to_dict() async for item in site.cloudflare.dns.records.list(zone_id=zone)]
     return match_records(records, live, zone)

@@ -66,8 +66,8 @@ async def show(site: Site, report: Report) -> int:
     found = (await nightly.ask(site, "--list"))["snapshots"]
     report.put("snapshots", found)
     report.line("snapshots", f"{len(found)} in {site.declaration.backup.bucket}", "ok")
-    for one in found:
-        report.detail(f"{one['id'][:8]}  {one['time'][:19]}")
+    for snapshot in found:
+        report.detail(f"{snapshot['id'][:8]}  {snapshot['time'][:19]}")
     return EXIT_DONE
 
 
@@ -76,8 +76,8 @@ async def plan(site: Site, report: Report) -> int:
     steps = (await nightly.ask(site, "--dry-run"))["plan"]
     report.put("plan", steps)
     report.line("backup", f"would be made on {site.place}", "wait")
-    for one in steps:
-        report.detail(one)
+    for step in steps:
+        report.detail(step)
     return EXIT_TO_DO
 
 

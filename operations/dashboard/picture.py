@@ -45,7 +45,7 @@ def _colour(panel: Panel, value: float) -> str:
     if word is not None:
         return _COLOURS[word["color"]]
     steps = defaults["thresholds"]["steps"]
-    reached = [one for one in steps if one["value"] is None or value >= one["value"]]
+    reached = [step for step in steps if step["value"] is None or value >= step["value"]]
     return _COLOURS[reached[-1]["color"]]
 
 
@@ -86,11 +86,11 @@ class _Axes:
     def __init__(self, panel: Panel, answered: Answered, drawn: Sequence[Line]) -> None:
         defaults = panel["fieldConfig"]["defaults"]
         self.unit: str = defaults["unit"]
-        values = [value for one in drawn for _, value in one.points] or [0.0, 1.0]
-        bounds = [one["value"] for one in defaults["thresholds"]["steps"] if one["value"]]
+        values = [value for line in drawn for _, value in line.points] or [0.0, 1.0]
+        bounds = [step["value"] for step in defaults["thresholds"]["steps"] if step["value"]]
         self.bounds = bounds if defaults["custom"]["thresholdsStyle"]["mode"] != "off" else []
         least, greatest = min(values), max(values)
-        near = [one for one in self.bounds if one <= greatest * 1.5]
+        near = [bound for bound in self.bounds if bound <= greatest * 1.5]
         greatest = max([greatest, *near])
         spread = (greatest - least) or abs(greatest) or 1.0
         self.least: float = defaults.get("min", least - spread * 0.05)
@@ -117,10 +117,10 @@ def _stacked(lines: Sequence[Line]) -> list[Line]:
     """Return lines that stand on one another, the lowest first."""
     total: dict[float, float] = {}
     result = []
-    for one in lines:
-        points = [(at, value + total.get(at, 0.0)) for at, value in one.points]
+    for line in lines:
+        points = [(at, value + total.get(at, 0.0)) for at, value in line.points]
         total.update(points)
-        result.append(Line(one.name, points))
+        result.append(Line(line.name, points))
     return result
 
 
@@ -134,7 +134,9 @@ def _grid(axes: _Axes) -> list[str]:
                   anchor="end"),
         ]  # fmt: skip
     span = axes.end - axes.begin
-    step = next((one for one in (4 * 3600, 86400, 7 * 86400, 14 * 86400) if span / one <= 7), span)
+    step = next(
+        (step for step in (4 * 3600, 86400, 7 * 86400, 14 * 86400) if span / step <= 7), span
+    )
     at = (axes.begin // step + 1) * step
     while at < axes.end:
         moment = datetime.fromtimestamp(at, UTC)
@@ -238,7 +240,7 @@ def draw(dashboard: Mapping[str, Any], ask: Ask, now: float) -> tuple[str, list[
         now: The moment of the picture, in seconds since the epoch.
     """
     panels = dashboard["panels"]
-    rows = max(one["gridPos"]["y"] + one["gridPos"]["h"] for one in panels)
+    rows = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in panels)
     height = _HEAD + rows * _ROW + _MARGIN
     moment = datetime.fromtimestamp(now, UTC)
     parts = [

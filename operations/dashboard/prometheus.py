@@ -104,14 +104,14 @@ class Prometheus:
         for target in panel["targets"]:
             if target["instant"]:
                 found = self._ask("query", {"query": target["expr"], "time": self.now})
-                series = [(one["metric"], [one["value"]]) for one in found]
+                series = [(item["metric"], [item["value"]]) for item in found]
             else:
                 found = self._ask(
                     "query_range",
                     {"query": target["expr"], "start": begin, "end": self.now,
                      "step": max(1, span // POINTS)},
                 )  # fmt: skip
-                series = [(one["metric"], one["values"]) for one in found]
+                series = [(item["metric"], item["values"]) for item in found]
             lines += [
                 Line(
                     legend(target["legendFormat"], labels),

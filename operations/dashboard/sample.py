@@ -67,7 +67,7 @@ def _trouble(at: int) -> float:
 
 
 def _people(declaration: Declaration) -> list[str]:
-    return [f"{one.name}@{declaration.domain}" for one in declaration.mailboxes]
+    return [f"{mailbox.name}@{declaration.domain}" for mailbox in declaration.mailboxes]
 
 
 def _noise(seed: str, at: int, spread: float) -> float:
@@ -103,9 +103,9 @@ def _standing(text: _Text, declaration: Declaration) -> None:
     address = declaration.host.address
     zones = declaration.monitoring.dnsbl
     text.add("po_mail_dnsbl_answers", "gauge", _often(),
-             {_labels(zone=one): lambda _at: 1 for one in zones})  # fmt: skip
+             {_labels(zone=zone): lambda _at: 1 for zone in zones})  # fmt: skip
     text.add("po_mail_dnsbl_listed", "gauge", _often(),
-             {_labels(zone=one, address=address): lambda _at: 0 for one in zones})  # fmt: skip
+             {_labels(zone=zone, address=address): lambda _at: 0 for zone in zones})  # fmt: skip
 
     def messages(first: float, last: float) -> Value:
         begin = NOW - 30 * _DAY
@@ -161,11 +161,12 @@ def _host(text: _Text, declaration: Declaration) -> None:
              {_labels(job="po-mail", instance="127.0.0.1:9099"): lambda _at: 1})  # fmt: skip
     providers = ("mailq", "mailbox", "container", "rspamd")
     text.add("mailcow_exporter_success", "gauge", _often(),
-             {_labels(host=host, provider=one): lambda _at: 1 for one in providers})  # fmt: skip
+             {_labels(host=host, provider=provider): lambda _at: 1
+              for provider in providers})  # fmt: skip
     containers = ("postfix", "dovecot", "nginx", "mysql", "redis", "rspamd", "unbound", "sogo")
     text.add("mailcow_container_running", "gauge", _often(),
-             {_labels(host=host, container=f"{one}-mailcow"): lambda _at: 1
-              for one in containers})  # fmt: skip
+             {_labels(host=host, container=f"{container}-mailcow"): lambda _at: 1
+              for container in containers})  # fmt: skip
 
     def used(place: int) -> Value:
         return lambda at: (12 + 11 * place % 83) * 1e8 + (at - NOW) * 40 * (place + 1)

@@ -21,7 +21,7 @@ def written(value: float, unit: str, decimals: int | None = None) -> str:
     if unit == "percent":
         return f"{_number(value, decimals)}%"
     scale = _SCALES.get(unit, _COUNT)
-    size, word = next((one for one in scale if abs(value) >= one[0]), scale[-1])
+    size, word = next((step for step in scale if abs(value) >= step[0]), scale[-1])
     if not value:
         size, word = 1, "" if unit == "short" else " s" if unit == "s" else " B"
     return f"{_number(value / size, decimals)}{word}"
@@ -49,7 +49,7 @@ def _steps(unit: str, span: float) -> list[float]:
     base = 1024.0 ** (len(written(span, unit)) and _power(span, 1024)) if unit == "bytes" else 1.0
     scaled = span / base
     power = 10.0 ** _power(max(scaled, 1e-9), 10)
-    return [base * power * one for one in (0.1, 0.2, 0.25, 0.5, 1, 2, 2.5, 5)]
+    return [base * power * number for number in (0.1, 0.2, 0.25, 0.5, 1, 2, 2.5, 5)]
 
 
 def _power(value: float, base: int) -> int:

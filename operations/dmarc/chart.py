@@ -141,7 +141,7 @@ def stacks(scene: Scene, days: int) -> dict[date, Counter[str]]:
 
 def _picture(scene: Scene, frame: _Frame) -> str:
     found = stacks(scene, frame.days)
-    highest, step = _scale(max((one.total() for one in found.values()), default=0))
+    highest, step = _scale(max((text.total() for text in found.values()), default=0))
     parts = [
         _defs(frame.kind),
         *_grid(frame, highest, step),
@@ -195,7 +195,7 @@ def _bars(
                 tall = max(2.0, stack[series] / highest * room)
                 y -= tall
                 shown.append(_bar(x + wide * 0.08, y, wide * 0.84, tall, series, frame.kind))
-        told = ", ".join(f"{stack[one]} {TITLES[one]}" for one in SERIES if stack[one])
+        told = ", ".join(f"{stack[series]} {TITLES[series]}" for series in SERIES if stack[series])
         since = f"{first}" if frame.days == 1 else f"week from {first}"
         parts.append(f"<g><title>{since}: {told}</title>{''.join(shown)}</g>")
     return parts

@@ -52,7 +52,7 @@ def render(
             _foot(declaration, evidence),
         )
     )
-    style = "".join(one.read_text("utf-8") for one in _CSS)
+    style = "".join(item.read_text("utf-8") for item in _CSS)
     return render_page(title, style, body)
 
 
@@ -95,9 +95,9 @@ def _head(declaration: Declaration, advice: Advice, today: date) -> str:
         if figures
         else "no report yet"
     )
-    missing = sum(1 for one in advice.conditions if not one.met)
+    missing = sum(1 for condition in advice.conditions if not condition.met)
     told = (f"{missing} of {len(advice.conditions)} conditions not met",) if missing else ()
-    reasons = "".join(f"<p>{escape(one)}</p>" for one in told or advice.reasons[:4])
+    reasons = "".join(f"<p>{escape(reason)}</p>" for reason in told or advice.reasons[:4])
     return (
         f'<header><div class="verdict {look}" role="img" aria-label="{advice.verdict}">{sign}</div>'
         f"<div><h1>{escape(headline(advice))}</h1>"
@@ -107,7 +107,9 @@ def _head(declaration: Declaration, advice: Advice, today: date) -> str:
 
 
 def _chart(scene: Scene) -> str:
-    legend = "".join(f"<li>{chart.key(one)}{chart.TITLES[one]}</li>" for one in chart.SERIES)
+    legend = "".join(
+        f"<li>{chart.key(series)}{chart.TITLES[series]}</li>" for series in chart.SERIES
+    )
     return (
         f'<section class="chart"><h2>Messages that receivers reported</h2>{chart.draw(scene)}'
         f'<ul class="legend">{legend}</ul></section>'
@@ -117,7 +119,7 @@ def _chart(scene: Scene) -> str:
 def _conditions(advice: Advice) -> str:
     if not advice.conditions:
         return ""
-    items = "".join(_condition(one) for one in advice.conditions)
+    items = "".join(_condition(condition) for condition in advice.conditions)
     return (
         f"<section><h2>What {advice.target} asks for</h2>"
         f'<ul class="conditions">{items}</ul></section>'
@@ -133,13 +135,13 @@ def _condition(one: Condition) -> str:
 
 
 def _sources(tallies: tuple[Tally, ...], scene: Scene, advice: Advice) -> str:
-    asked = {one.source for one in advice.strangers}
+    asked = {stranger.source for stranger in advice.strangers}
     rows = "".join(
-        f"<tr><td>{escape(one.source.name)}<small>{kind_of(one)}"
-        f"{', to be declared or acknowledged' if one.source in asked else ''}</small></td>"
-        f'<td class="number">{one.messages}</td><td class="number">{percent(one)}</td>'
-        f'<td class="trend">{chart.trend(scene.messages, one.source, scene)}</td></tr>'
-        for one in tallies[:_MOST_SOURCES]
+        f"<tr><td>{escape(tally.source.name)}<small>{kind_of(tally)}"
+        f"{', to be declared or acknowledged' if tally.source in asked else ''}</small></td>"
+        f'<td class="number">{tally.messages}</td><td class="number">{percent(tally)}</td>'
+        f'<td class="trend">{chart.trend(scene.messages, tally.source, scene)}</td></tr>'
+        for tally in tallies[:_MOST_SOURCES]
     )
     more = len(tallies) - _MOST_SOURCES
     rest = f'<p class="quiet">And {more} smaller ones.</p>' if more > 0 else ""
@@ -155,11 +157,11 @@ def _weeks(scene: Scene) -> str:
     """Return the chart's numbers, for who cannot see it."""
     rows = "".join(
         f"<tr><td>{first}</td>"
-        + "".join(f'<td class="number">{stack[one]}</td>' for one in chart.SERIES)
+        + "".join(f'<td class="number">{stack[series]}</td>' for series in chart.SERIES)
         + "</tr>"
         for first, stack in sorted(chart.stacks(scene, 7).items())
     )
-    heads = "".join(f'<th class="number">{chart.TITLES[one]}</th>' for one in chart.SERIES)
+    heads = "".join(f'<th class="number">{chart.TITLES[series]}</th>' for series in chart.SERIES)
     return (
         '<section class="days"><h2>The same in numbers</h2><details><summary>Week by week</summary>'
         f"<div><table><thead><tr><th>From</th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
@@ -169,9 +171,9 @@ def _weeks(scene: Scene) -> str:
 
 def _foot(declaration: Declaration, evidence: Evidence) -> str:
     kept = declaration.dmarc.acknowledged_sources
-    agreed = ", ".join(escape(one.name) for one in kept)
+    agreed = ", ".join(escape(source.name) for source in kept)
     told = f"<p>Acknowledged: {agreed}.</p>" if kept else ""
-    known = sum(1 for one in evidence.days.values() if one.reports)
+    known = sum(1 for day in evidence.days.values() if day.reports)
     return (
         f"<footer>{told}<p>Reports of {known} days are kept, {WINDOW_DAYS} at most. They come from "
         "those receivers that send any, and tell of no single message. Made by "

@@ -234,7 +234,7 @@ def _undo(site: Site, evidence: Evidence, before: _Before) -> None:
 
 def _plan(plan: Plan) -> dict[str, Any]:
     return {
-        "steps": [{"op": one.op, "name": one.name, "type": one.type} for one in plan.steps],
+        "steps": [{"op": step.op, "name": step.name, "type": step.type} for step in plan.steps],
         "unchanged": plan.unchanged,
         "errors": list(plan.errors),
     }

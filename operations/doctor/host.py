@@ -63,10 +63,10 @@ def script(conditions: Sequence[tuple[Condition, bool]]) -> str:
 
 def looks(site: Site) -> list[Look]:
     """Return a look for each condition that the deployment has of its host."""
-    must = [(one, False) for one in (*TOOLS, *MUST)]
+    must = [(tool, False) for tool in (*TOOLS, *MUST)]
     if site.declaration.ipv6 is not None:
         must.append((passes_senders_on(), False))
-    conditions = [*must, *((one, True) for one in SHOULD)]
+    conditions = [*must, *((need, True) for need in SHOULD)]
 
     async def answers() -> list[str]:
         done = await site.host.run(script(conditions), what="looking at the host", timeout=30)

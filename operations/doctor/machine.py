@@ -165,7 +165,7 @@ def _cli() -> Seen:
 
 
 def _room(folder: Path, least: int) -> Seen:
-    there = next(one for one in (folder, *folder.parents) if one.exists())
+    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
     free = shutil.disk_usage(there).free
     words = f"{free / _GIB:.1f} GiB free at {there}"
     if free >= least:
@@ -258,7 +258,9 @@ NEEDS: Mapping[str, Need] = {
 _BASE = ("system", "python", "venv", "packages", "disk")
 _WORLD = (*_BASE, "git", "ports")
 _REAL = (*_BASE, "pulumi", "clock")
-_INSTALLED = ("root", "debian") if any(isinstance(one.source, Debian) for one in CATALOGUE) else ()
+_INSTALLED = (
+    ("root", "debian") if any(isinstance(need.source, Debian) for need in CATALOGUE) else ()
+)
 _GENUINE = (*_INSTALLED, "build-disk")
 
 COMMANDS: Mapping[str, Sequence[str]] = {
@@ -347,7 +349,7 @@ def examine(report: Telling, commands: Mapping[str, Sequence[str]]) -> int:
     for names in dict.fromkeys(tuple(names) for names in lacking.values() if names):
         alike = [command for command, others in lacking.items() if tuple(others) == names]
         report.line("not ready", f"{', '.join(alike)}: {', '.join(names)}")
-    standings = {one.standing for one in seen.values()}
+    standings = {text.standing for text in seen.values()}
     report.put("ok", Standing.MISSING not in standings)
     report.put("needs", [
         {"name": name, "standing": one.standing.value, "seen": one.words, "way_out": one.way_out}

@@ -43,7 +43,7 @@ async def preflight(site: Site) -> Proof:
     """
     subject = Subject(site.declaration, site.net)
     looks = [*LOOKS, *host.looks(site)]
-    return await prove(subject, stack=site.stack, only=[_check(one, site) for one in looks])
+    return await prove(subject, stack=site.stack, only=[_check(look, site) for look in looks])
 
 
 def _check(look: Look, site: Site) -> Check:

@@ -48,7 +48,7 @@ async def resend_account(site: Site) -> Account | None:
     """
     declaration = site.declaration
     domains = (await _resend(site, "/domains")).get("data") or []
-    ours = next((one for one in domains if one.get("name") == declaration.domain), None)
+    ours = next((domain for domain in domains if domain.get("name") == declaration.domain), None)
     if ours is None:
         return None
     whole = await _resend(site, f"/domains/{ours['id']}")

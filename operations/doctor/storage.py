@@ -27,7 +27,7 @@ async def _off_the_host(site: Site, subject: Subject) -> Finding:
         found = [str(ip_address(name))]
     except ValueError:
         answers = [await subject.net.resolve(name, kind) for kind in ("A", "AAAA")]
-        found = [address for one in answers for address in one.values]
+        found = [address for answer in answers for address in answer.values]
     if not found:
         nowhere = failed(f"{name} has no address", expected, key=_SERVER)
         return only_real(subject) or nowhere

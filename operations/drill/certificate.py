@@ -29,7 +29,7 @@ def certificate(
     """
     return {
         "bucket": declaration.backup.bucket,
-        "checks": {one.id: {"good": one.ok, "number": one.number} for one in drill.checks},
+        "checks": {check.id: {"good": check.ok, "number": check.number} for check in drill.checks},
         "domain": declaration.domain,
         "good": drill.ok,
         "held": now.astimezone(UTC).isoformat(timespec="seconds"),

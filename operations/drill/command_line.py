@@ -80,8 +80,8 @@ async def look(site: Site, report: Report, snapshot: str, *, clean: bool) -> int
         raise holding.DrillFailedError(f"the drill refuses: {answer['error']}")
     report.put("plan", answer["plan"])
     report.line("drill", f"would be held on {site.place}", "wait")
-    for one in answer["plan"]:
-        report.detail(one)
+    for item in answer["plan"]:
+        report.detail(item)
     return EXIT_TO_DO
 
 
@@ -114,7 +114,7 @@ async def hold(site: Site, report: Report, snapshot: str) -> int:
 def show(drill: Drill, report: Report) -> None:
     """Show what was compared."""
     report.line("snapshot", f"{drill.snapshot[:8]} of {drill.taken[:19]}, {drill.seconds:.0f} s")
-    for one in drill.checks:
-        report.line(_LABELS.get(one.id, one.id), one.text, "pass" if one.ok else "failed")
-    report.put("checks", [vars(one) for one in drill.checks])
+    for check in drill.checks:
+        report.line(_LABELS.get(check.id, check.id), check.text, "pass" if check.ok else "failed")
+    report.put("checks", [vars(check) for check in drill.checks])
     report.put("snapshot", drill.snapshot)

@@ -58,7 +58,7 @@ class Drill:
     @property
     def ok(self) -> bool:
         """Whether everything was restored."""
-        return bool(self.checks) and all(one.ok for one in self.checks)
+        return bool(self.checks) and all(check.ok for check in self.checks)
 
 
 def drill_of(answer: dict[str, Any]) -> Drill:
@@ -74,7 +74,7 @@ def drill_of(answer: dict[str, Any]) -> Drill:
         taken=str(answer["taken"]),
         release=str(answer["release"]),
         seconds=float(answer["seconds"]),
-        checks=tuple(Check(**one) for one in answer["checks"]),
+        checks=tuple(Check(**check) for check in answer["checks"]),
     )
 
 
@@ -87,7 +87,11 @@ def objects_of(kind: str, answer: object) -> dict[str, str]:
     """
     field = API_PATHS[kind][1]
     listed = answer if isinstance(answer, list) else []
-    return {str(one[field]): str(one.get("created") or "") for one in listed if one.get(field)}
+    return {
+        str(snapshot[field]): str(snapshot.get("created") or "")
+        for snapshot in listed
+        if snapshot.get(field)
+    }
 
 
 async def objects(client: Client) -> dict[str, dict[str, str]]:

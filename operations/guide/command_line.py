@@ -49,13 +49,13 @@ def guide(
     Everything comes from the declaration, Pulumi.<stack>.yaml; no secret and no account is needed.
     """
     everyone = list(guides(declared(PROJECT / f"Pulumi.{stack}.yaml")))
-    chosen = [one for one in everyone if person in (None, one.name)]
+    chosen = [item for item in everyone if person in (None, item.name)]
     if not chosen:
-        names = ", ".join(one.name for one in everyone)
+        names = ", ".join(person.name for person in everyone)
         raise GuideError(f"{person} is no mailbox of {stack}; there are {names}")
     languages = [language] if language else list(Language)
     folder = out or PROJECT / ".rehearsal" / "guides" / stack
-    files = {name: text for one in chosen for name, text in contents(one, languages).items()}
+    files = {name: text for item in chosen for name, text in contents(item, languages).items()}
     stale = []
     if not dry_run:
         stale = write(folder, files, whole=person is None and language is None)
@@ -63,9 +63,9 @@ def guide(
         report = {"folder": str(folder), "files": sorted(files), "removed": stale, "dry": dry_run}
         typer.echo(json.dumps(report))
         return
-    for one in chosen:
-        count = sum(name.startswith(f"{one.name}/") for name in files)
-        typer.echo(f"  {one.address:<40} {count} files   {folder / one.name}")
+    for item in chosen:
+        count = sum(name.startswith(f"{item.name}/") for name in files)
+        typer.echo(f"  {item.address:<40} {count} files   {folder / item.name}")
     for name in stale:
         typer.echo(f"  {name:<40} removed: no longer true")
     if dry_run:

@@ -159,8 +159,8 @@ def guide(declaration: Declaration, mailbox: MailboxSettings) -> Guide:
         full_name=mailbox.full_name,
         quota=_size(mailbox.quota_mib),
         aliases=tuple(
-            f"{one}@{declaration.domain}"
-            for one in leading_to(mailbox.name, declaration.aliases, declaration.domain)
+            f"{text}@{declaration.domain}"
+            for text in leading_to(mailbox.name, declaration.aliases, declaration.domain)
         ),
         incoming=incoming[0],
         outgoing=outgoing[0],
@@ -188,12 +188,12 @@ def leading_to(name: str, aliases: Sequence[AliasSettings], domain: str) -> list
     found = {name}
     while True:
         more = {
-            one.name
-            for one in aliases
-            if one.name not in found and found & {local_target(to, domain) for to in one.to}
+            alias.name
+            for alias in aliases
+            if alias.name not in found and found & {local_target(to, domain) for to in alias.to}
         }
         if not more:
-            return [one.name for one in aliases if one.name in found - {name}]
+            return [alias.name for alias in aliases if alias.name in found - {name}]
         found |= more
 
 

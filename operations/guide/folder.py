@@ -48,9 +48,9 @@ def _listed(folder: Path) -> set[str]:
         return set()
     root = folder.resolve()
     return {
-        one
-        for one in names
-        if isinstance(one, str) and (folder / one).resolve().is_relative_to(root)
+        name
+        for name in names
+        if isinstance(name, str) and (folder / name).resolve().is_relative_to(root)
     }
 
 

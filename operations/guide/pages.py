@@ -34,7 +34,7 @@ def page(
         .render(
             guide=guide,
             language=language,
-            languages={one: WORDS[one] for one in languages},
+            languages={language: WORDS[language] for language in languages},
             program=program,
             programs=PROGRAMS,
             words=WORDS[language],

@@ -106,7 +106,7 @@ def main(
         if none_published:
             draft.put({"publishesAddresses": False})
         interview.hold(questions(quota, None if none_published else published or []))
-        names = [one["name"] for one in draft.value("mailboxes")]
+        names = [mailbox["name"] for mailbox in draft.value("mailboxes")]
         _all_are_mailboxes(names, published or [], file)
         code = _end(draft, interview.sight, stack, report, dry_run=dry_run)
     except (DeclarationError, SiteError, StageError) as error:
@@ -163,7 +163,9 @@ def _end(draft: Draft, sight: Sight, stack: str, report: Report, *, dry_run: boo
             "left open", f"{words} (with --look the DNS is asked)" if words in LOOKED_FOR else words
         )
     report.line("as example", f"{', '.join(ASSUMED)}: compare them with your host")
-    on_website = [one["name"] for one in draft.value("mailboxes") if one.get("published")]
+    on_website = [
+        mailbox["name"] for mailbox in draft.value("mailboxes") if mailbox.get("published")
+    ]
     shown = f"{', '.join(on_website) or 'no address'}; --published names others"
     report.line("on the website", f" {shown}")
     commands = [f"pulumi stack init {stack}"]

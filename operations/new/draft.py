@@ -54,7 +54,9 @@ class Draft:
             still_open: Paths of what is asked later: what stands there now is the example's.
         """
         own = tuple(f"{PREFIX}{path}" for path in changes)
-        before = {one for one in Reading(self._values).mistakes if not _below(one.path, own)}
+        before = {
+            mistake for mistake in Reading(self._values).mistakes if not _below(mistake.path, own)
+        }
         places = tuple(f"{PREFIX}{path}" for path in still_open)
         return [
             mistake

@@ -47,7 +47,7 @@ class Interview:
             if (proposal := question.default(self.draft)) is not None:
                 self.draft.put(question.values(self.draft, [proposal]))
         for number, question in enumerate(questions):
-            still_open = [one.path for one in questions[number + 1 :]]
+            still_open = [question.path for question in questions[number + 1 :]]
             if question.needed(self.draft):
                 self._settle(question, still_open)
             elif self.given.get(question.option):

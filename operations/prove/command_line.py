@@ -92,7 +92,7 @@ def _live_subject(stack: str, resolver: str | None, mailbox: str, send_to: str) 
     declaration, unset = live_declaration(PROJECT / f"Pulumi.{stack}.yaml")
     passwords = {}
     if mailbox:
-        if mailbox not in {one.name for one in declaration.mailboxes}:
+        if mailbox not in {mailbox.name for mailbox in declaration.mailboxes}:
             raise typer.BadParameter(f"{mailbox} is none of the declared mailboxes")
         given = os.environ.get(PASSWORD)
         passwords[mailbox] = given or getpass.getpass(f"Password of {mailbox}: ")

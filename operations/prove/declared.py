@@ -27,8 +27,10 @@ def live_declaration(path: Path) -> tuple[Declaration, frozenset[str]]:
     try:
         return read(values, source=path.name), frozenset()
     except DeclarationError as error:
-        missing = {one.path.removeprefix(PREFIX) for one in error.mistakes if one.command}
-        wrong = [one for one in error.mistakes if not one.command]
+        missing = {
+            mistake.path.removeprefix(PREFIX) for mistake in error.mistakes if mistake.command
+        }
+        wrong = [mistake for mistake in error.mistakes if not mistake.command]
         if wrong or not missing <= set(_STAND_INS):
             raise DeclarationError(error.source, wrong or error.mistakes) from None
     invented = {key: _STAND_INS[key]() for key in missing}

@@ -23,7 +23,7 @@ class _Case:
 
     def __init__(self, results: Sequence[Result], declaration: "Declaration") -> None:
         self.declaration = declaration
-        self.findings: dict[str, Finding] = {one.check.id: one.finding for one in results}
+        self.findings: dict[str, Finding] = {result.check.id: result.finding for result in results}
         host = declaration.names.nexthop.host
         self.smarthost = f"{declaration.smarthost.row.title} ({host})"
 
@@ -42,9 +42,12 @@ class _Case:
         chosen = [
             id_
             for id_ in self.findings
-            if any(id_ == one or (one[-1] == "*" and id_.startswith(one[:-1])) for one in checks)
+            if any(
+                id_ == check or (check[-1] == "*" and id_.startswith(check[:-1]))
+                for check in checks
+            )
         ]
-        return tuple(one for one in chosen if self.findings[one].status in _BAD)
+        return tuple(id_ for id_ in chosen if self.findings[id_].status in _BAD)
 
     def with_fact(self, name: str) -> tuple[str, ...]:
         """Return the checks that left a fact of this name."""
@@ -61,14 +64,16 @@ _VERDICTS = ("outbound-envelope", "outbound-spf", "outbound-dkim", "outbound-dma
 def diagnose(results: Sequence[Result], declaration: "Declaration") -> tuple[Cause, ...]:
     """Return why checks failed, the gravest cause first; a check is explained once only."""
     case = _Case(results, declaration)
-    severities = {one.check.id: _RANKS.index(one.check.severity) for one in results}
+    severities = {result.check.id: _RANKS.index(result.check.severity) for result in results}
     explained: set[str] = set()
     causes = []
     for rule in RULES:
         cause = rule(case)
         if cause is None:
             continue
-        left = tuple(dict.fromkeys(one for one in cause.explains if one not in explained))
+        left = tuple(
+            dict.fromkeys(explain for explain in cause.explains if explain not in explained)
+        )
         if not left:
             continue
         explained.update(left)
@@ -156,7 +161,7 @@ def _certificate(case: _Case) -> Cause | None:
         (
             *case.broken("certificate-*"),
             *case.with_fact("tls"),
-            *(one for one in case.with_fact("refused") if "TLS" in case.fact(one, "refused")),
+            *(text for text in case.with_fact("refused") if "TLS" in case.fact(text, "refused")),
             *(case.broken(*_OUT, *_VERDICTS, "inbound-inbox", "inbound-alias", "inbound-plus",
                           "inbound-junk", "inbound-taken", "forgery", "sieve") if mail else ()),
             *(() if mail else case.broken("web*", "auto*", "administration*", "api-locked",
@@ -214,7 +219,7 @@ _TLS_WORDS = (
 
 def _reason(case: _Case) -> str:
     """Return the verdict on the message, as Postfix words it."""
-    text = next((text for one in _OUT if (text := case.fact(one, "reason"))), "")
+    text = next((text for item in _OUT if (text := case.fact(item, "reason"))), "")
     return text.removeprefix(_SUSPENDED)
 
 
@@ -225,7 +230,7 @@ def _reply(case: _Case) -> str:
 
 
 def _state(case: _Case) -> str:
-    return next((text for one in _OUT if (text := case.fact(one, "queue"))), "")
+    return next((text for item in _OUT if (text := case.fact(item, "queue"))), "")
 
 
 def _stuck(case: _Case) -> tuple[str, ...]:
@@ -297,7 +302,9 @@ def _smarthost_drops(case: _Case) -> Cause | None:
         else f"{case.smarthost} is not reached from the mail host"
     )
     port = case.declaration.names.nexthop.port
-    others = ", ".join(str(one) for one in case.declaration.smarthost.row.ports if one != port)
+    others = ", ".join(
+        str(change) for change in case.declaration.smarthost.row.ports if change != port
+    )
     elsewhere = f"; another one can be declared as mail:smarthost.port ({others})" if others else ""
     return Cause(
         "smarthost-drops" if dropped else "smarthost-unreached", title, reason, "mail:smarthost",
@@ -461,7 +468,7 @@ def _inbound_deferred(case: _Case) -> Cause | None:
 
 
 def _web_gateway(case: _Case) -> Cause | None:
-    codes = {one: case.fact(one, "http") for one in case.with_fact("http")}
+    codes = {text: case.fact(text, "http") for text in case.with_fact("http")}
     gateway = [one for one, code in codes.items() if code in ("502", "504")]
     missing = [one for one, code in codes.items() if code == "404"]
     if gateway:
@@ -493,9 +500,9 @@ RULES: Sequence[Rule] = (
 
 def unexplained(results: Sequence[Result], causes: Sequence[Cause]) -> tuple[Result, ...]:
     """Return the failures that no cause explains: they stand for themselves."""
-    explained: Mapping[str, None] = dict.fromkeys(id_ for one in causes for id_ in one.explains)
+    explained: Mapping[str, None] = dict.fromkeys(id_ for cause in causes for id_ in cause.explains)
     return tuple(
-        one
-        for one in results
-        if one.finding.status is Status.FAIL and one.check.id not in explained
+        result
+        for result in results
+        if result.finding.status is Status.FAIL and result.check.id not in explained
     )

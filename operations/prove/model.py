@@ -193,7 +193,7 @@ EXIT_UNJUDGED = 4
 
 def worst(statuses: "list[Status]") -> Status:
     """Return what matters most of several; `skip` where there is none."""
-    return next((one for one in _RANKS if one in statuses), Status.SKIP)
+    return next((rank for rank in _RANKS if rank in statuses), Status.SKIP)
 
 
 @dataclass(frozen=True)
@@ -218,11 +218,11 @@ class Proof:
 
     def count(self, status: Status) -> int:
         """Return how many checks came to `status`."""
-        return sum(one.finding.status is status for one in self.results)
+        return sum(result.finding.status is status for result in self.results)
 
     def at_station(self, station: Station) -> tuple[Result, ...]:
         """Return the checks that stand at `station`."""
-        return tuple(one for one in self.results if one.check.station is station)
+        return tuple(result for result in self.results if result.check.station is station)
 
     def state(self, station: Station) -> Status:
         """Return what matters most of the checks at `station`.
@@ -232,9 +232,9 @@ class Proof:
         return worst(
             [
                 Status.WARN
-                if one.finding.status is Status.FAIL and one.check.severity is Severity.LOW
-                else one.finding.status
-                for one in self.at_station(station)
+                if result.finding.status is Status.FAIL and result.check.severity is Severity.LOW
+                else result.finding.status
+                for result in self.at_station(station)
             ]
         )
 
@@ -245,13 +245,17 @@ class Proof:
         Rounded down, so that only a proof without a flaw has ten. A critical failure leaves at
         most four, a high one seven: mail that is lost is not made good by tidy records.
         """
-        judged = [one for one in self.results if one.finding.status in _WORTH]
+        judged = [result for result in self.results if result.finding.status in _WORTH]
         if not judged:
             return None
-        whole = sum(_WEIGHTS[one.check.severity] for one in judged)
-        kept = sum(_WEIGHTS[one.check.severity] * _WORTH[one.finding.status] for one in judged)
-        failed = [one.check.severity for one in judged if one.finding.status is Status.FAIL]
-        ceiling = min((_CEILINGS.get(one, 9.9) for one in failed), default=10.0)
+        whole = sum(_WEIGHTS[result.check.severity] for result in judged)
+        kept = sum(
+            _WEIGHTS[result.check.severity] * _WORTH[result.finding.status] for result in judged
+        )
+        failed = [
+            result.check.severity for result in judged if result.finding.status is Status.FAIL
+        ]
+        ceiling = min((_CEILINGS.get(severity, 9.9) for severity in failed), default=10.0)
         return min(ceiling, int(100 * kept / whole) / 10)
 
     @property
@@ -274,6 +278,6 @@ class Proof:
             "exit_code": self.exit_code,
             "counts": {status.value: self.count(status) for status in Status},
             "path": {station.value: self.state(station).value for station in Station},
-            "causes": [one.as_dict() for one in self.causes],
-            "checks": [one.as_dict() for one in self.results],
+            "causes": [cause.as_dict() for cause in self.causes],
+            "checks": [result.as_dict() for result in self.results],
         }

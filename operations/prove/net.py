@@ -93,7 +93,7 @@ class Handshake:
             )
         except x509.ExtensionNotFound:
             return ()
-        return tuple(str(one) for one in extension.value.get_values_for_type(x509.DNSName))
+        return tuple(str(item) for item in extension.value.get_values_for_type(x509.DNSName))
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ class Net(ABC):
             words = str(error).splitlines()[0][:200]
             raise UnseenError(f"{name} {rdtype}: the DNS does not answer: {words}") from None
         signed = bool(answer.response.flags & dns.flags.AD)
-        values = tuple(sorted(_written(one) for one in answer.rrset or ()))
+        values = tuple(sorted(_written(item) for item in answer.rrset or ()))
         return Answer(values, authenticated=signed)
 
     async def asking(self, question: Callable[[Resolver], _T]) -> _T:
@@ -450,7 +450,9 @@ class WorldNet(Net):
         self.inside = _InsideWorld(world)
         self.resolver = dns.asyncresolver.Resolver(configure=False)
         self.resolver.nameservers = [LOOPBACK]
-        self.resolver.port = next(one.port or 53 for one in world.services if one.name == "dns")
+        self.resolver.port = next(
+            service.port or 53 for service in world.services if service.name == "dns"
+        )
         _tune(self.resolver)
 
     def locate(self, address: str, port: int) -> tuple[str, int]:

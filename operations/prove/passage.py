@@ -137,8 +137,8 @@ async def _followed(subject: Subject, recipient: str) -> Sent:
     settled: list[float] = []
 
     async def look() -> Sent | None:
-        arrived = [one for one in await inside.received() if recipient in one["to"]]
-        queue = [one for one in await inside.queue() if recipient in one["recipients"]]
+        arrived = [entry for entry in await inside.received() if recipient in entry["to"]]
+        queue = [entry for entry in await inside.queue() if recipient in entry["recipients"]]
         queued = queue[-1] if queue else {}
         if arrived and queued.get("state") != "active":
             return Sent(recipient, queued=queued, received=arrived[-1])

@@ -41,7 +41,7 @@ async def prove(
     chosen = checks() if only is None else only
     _widen(asyncio.get_running_loop())
     try:
-        results = await asyncio.gather(*(_run(one, subject, on_result) for one in chosen))
+        results = await asyncio.gather(*(_run(check, subject, on_result) for check in chosen))
     finally:
         await subject.close()
     return Proof(

@@ -45,15 +45,17 @@ class Subject:
     @property
     def writer(self) -> str | None:
         """Local part of somebody who can log in, a person rather than a role; None for nobody."""
-        known = [one for one in self.declaration.mailboxes if one.name in self.passwords]
-        persons = [one.name for one in known if not one.published and one.name not in _ROLES]
-        return next(iter([*reversed(persons), *(one.name for one in known)]), None)
+        known = [
+            mailbox for mailbox in self.declaration.mailboxes if mailbox.name in self.passwords
+        ]
+        persons = [name.name for name in known if not name.published and name.name not in _ROLES]
+        return next(iter([*reversed(persons), *(name.name for name in known)]), None)
 
     @property
     def addressee(self) -> str:
         """Local part of somebody who is written to, preferably published on the website."""
         boxes = self.declaration.mailboxes
-        return next((one.name for one in boxes if one.published), boxes[0].name)
+        return next((box.name for box in boxes if box.published), boxes[0].name)
 
     def address(self, local_part: str) -> str:
         """Return the whole address of a local part."""

@@ -10,8 +10,8 @@ from operations.rotate.kinds.storage import StorageKey
 from operations.rotate.model import Rotation
 
 ROTATIONS: dict[str, Rotation] = {
-    one.what: one
-    for one in (
+    kind.what: kind
+    for kind in (
         SmarthostCredential(),
         ApiKey(),
         ReadOnlyApiKey(),

@@ -128,7 +128,7 @@ async def _foresee(rotation: Rotation, work: Work, report: Report) -> int:
     for step in steps:
         if step is not CLEAN:
             report.line(step.name, step.title)
-    report.put("steps", [one.name for one in steps])
+    report.put("steps", [step.name for step in steps])
     return EXIT_TO_DO if steps else EXIT_DONE
 
 

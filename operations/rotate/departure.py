@@ -46,9 +46,9 @@ def waiting_in(listing: str) -> list[Waiting]:
     """
     messages = [json.loads(line) for line in listing.splitlines() if line.strip()]
     return [
-        Waiting(str(one["address"]), str(one.get("delay_reason", "")))
+        Waiting(str(recipient["address"]), str(recipient.get("delay_reason", "")))
         for message in messages
-        for one in message.get("recipients", ())
+        for recipient in message.get("recipients", ())
     ]
 
 
@@ -78,7 +78,7 @@ async def flush(site: Site, patience: float = PATIENCE) -> str:
     deadline = time.monotonic() + patience
     refused: list[Waiting] = before
     while time.monotonic() < deadline:
-        refused = [one for one in await queue(site) if _is_refusal(one.reason)]
+        refused = [entry for entry in await queue(site) if _is_refusal(entry.reason)]
         if not refused:
             return f"{len(before)} waited" if before else "nothing waited"
         await asyncio.sleep(_PAUSE)
@@ -127,7 +127,7 @@ async def _has_left(site: Site, recipient: str, patience: float) -> None:
     deadline = time.monotonic() + patience
     seen: list[Waiting] = []
     while time.monotonic() < deadline:
-        seen = [one for one in await queue(site) if one.recipient == recipient]
+        seen = [entry for entry in await queue(site) if entry.recipient == recipient]
         if not seen:
             break
         if seen[0].reason:
@@ -144,9 +144,9 @@ async def arrived(site: Site, recipient: str, patience: float = 10.0) -> bytes:
     inside = site.net.inside
     deadline = time.monotonic() + patience
     while inside is not None and time.monotonic() < deadline:
-        for one in await inside.received():
-            if recipient in one["to"]:
-                return re.sub(rb"\r?\n", b"\r\n", str(one["message"]).encode())
+        for entry in await inside.received():
+            if recipient in entry["to"]:
+                return re.sub(rb"\r?\n", b"\r\n", str(entry["message"]).encode())
         await asyncio.sleep(_PAUSE)
     return b""
 

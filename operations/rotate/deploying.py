@@ -58,7 +58,7 @@ async def deploy(work: Work, touches: Sequence[str]) -> str:
     done = await asyncio.to_thread(work.site.deployer.up, work.on_resource)
     if not done.ok:
         raise SiteError(f"the deployment failed: {'; '.join(done.errors)}")
-    changed = list(dict.fromkeys(one.name for one in done.steps))
+    changed = list(dict.fromkeys(step.name for step in done.steps))
     foreign = strangers(done, touches)
     if foreign:
         raise SiteError(f"the deployment changed {_named(foreign)} as well")
@@ -68,7 +68,7 @@ async def deploy(work: Work, touches: Sequence[str]) -> str:
 async def _nothing_else_waits(work: Work) -> str:
     plan = await _previewed(work)
     if plan.steps:
-        names = _named([one.name for one in plan.steps])
+        names = _named([step.name for step in plan.steps])
         raise SiteError(f"other changes wait to be deployed: {names}; deploy them first")
     return f"{plan.unchanged} resources are as declared"
 

@@ -41,7 +41,7 @@ def harmless(work: Work) -> bool:
 
 def left(rotation: Rotation, work: Work) -> list[Step]:
     """Return the steps that are still to be done."""
-    return [one for one in rotation.steps() if one.name not in work.progress.done]
+    return [step for step in rotation.steps() if step.name not in work.progress.done]
 
 
 async def carry_out(

@@ -122,7 +122,7 @@ class _Engine:
         if not plan.ok:
             return Sketch({}, {}, plan.unchanged, plan.errors)
         stage.keep_salt(engine)
-        inputs = {(one.type, one.name): one.inputs for one in outcome.resources}
+        inputs = {(resource.type, resource.name): resource.inputs for resource in outcome.resources}
         return Sketch(engine.skeleton(outcome), inputs, plan.unchanged)
 
     def seal(self, text: str) -> str:
@@ -144,17 +144,17 @@ def plan_of(outcome: "Outcome") -> Plan:
     """Return an engine's outcome in the words that both engines share."""
     steps = tuple(
         PlannedStep(
-            op=one.op.value,
-            type=one.type,
-            name=one.name,
-            properties=tuple(change.path for change in one.diff),
+            op=step.op.value,
+            type=step.type,
+            name=step.name,
+            properties=tuple(change.path for change in step.diff),
         )
-        for one in outcome.steps
-        if one.op.changes
+        for step in outcome.steps
+        if step.op.changes
     )
     errors = tuple(
-        f"{one.urn.rpartition('::')[2]}: {one.message}" if one.urn else one.message
-        for one in outcome.errors
+        f"{error.urn.rpartition('::')[2]}: {error.message}" if error.urn else error.message
+        for error in outcome.errors
     )
     if not outcome.ok and not errors:
         errors = ("the deployment failed; its log says why",)

@@ -66,7 +66,7 @@ def read_tiers(words: Sequence[str]) -> dict[str, str]:
     Raises:
         UpdateError: a word has another shape, or names no tier.
     """
-    known = [one.value for one in ResourceTier]
+    known = [tier.value for tier in ResourceTier]
     found = {}
     for word in words:
         service, _, tier = word.partition("=")
@@ -177,17 +177,17 @@ async def _conditions(
 
     def judge(condition: Condition) -> None:
         seen.append(condition)
-        report.put("conditions", [one.as_dict() for one in seen])
+        report.put("conditions", [condition.as_dict() for condition in seen])
         show_condition(report, condition)
 
     async for condition in conditions.on_host(site, plan):
         judge(condition)
-    if all(one.holds for one in seen):
+    if all(condition.holds for condition in seen):
         judge(await conditions.of_deployment(site))
         proof = await site.prove()
         judge(conditions.judge_proof(proof))
         made = made.note(failing_before=tuple(conditions.failing(proof)))
-    return made, all(one.holds for one in seen)
+    return made, all(condition.holds for condition in seen)
 
 
 def _agreed(site: Site, order: Order, question: str) -> bool:

@@ -190,11 +190,11 @@ def ports_of(project: compose.Project) -> dict[str, str]:
 def _ports(before: Mapping[str, str], after: Mapping[str, str]) -> list[Change]:
     return [
         Change(
-            one.name, one.before, one.after,
+            pair.name, pair.before, pair.after,
             "open to anyone: the firewall and the policies must know it"
-            if one.after.startswith(("*:", "0.0.0.0:")) else "",
+            if pair.after.startswith(("*:", "0.0.0.0:")) else "",
         )
-        for one in _pairs(before, after)
+        for pair in _pairs(before, after)
     ]  # fmt: skip
 
 
@@ -209,7 +209,7 @@ def _options(pinned: Source, target: Source, ours: Ours) -> list[Change]:
         elif defaults is None:
             remark = "no container reads it through the compose file; not written here"
         else:
-            shown = "/".join(sorted(one.lstrip(":-") for one in defaults)) or "empty"
+            shown = "/".join(sorted(default.lstrip(":-") for default in defaults)) or "empty"
             remark = f"not written here; its default holds: {shown or 'empty'}"
         changes.append(Change(name, "", "new", remark))
     for name in sorted(before - after):
@@ -247,9 +247,9 @@ def _line(image: str) -> tuple[str, ...]:
 
 def _one_way(services: Iterable[Change]) -> dict[str, str]:
     return {
-        one.name: f"{one.before} becomes {one.after}: {ONE_WAY[one.name]}"
-        for one in services
-        if one.name in ONE_WAY and _line(one.before) != _line(one.after)
+        service.name: f"{service.before} becomes {service.after}: {ONE_WAY[service.name]}"
+        for service in services
+        if service.name in ONE_WAY and _line(service.before) != _line(service.after)
     }
 
 

@@ -41,24 +41,24 @@ class Condition:
 
 def needed_gib(differences: Differences) -> float:
     """Return the space that an upgrade needs, in GiB."""
-    new = sum(bool(one.after) for one in differences.services)
+    new = sum(bool(service.after) for service in differences.services)
     return GIB_FOR_WORK + GIB_FOR_IMAGE * new
 
 
 def failing(proof: Proof) -> list[str]:
     """Return the ids of the checks that failed."""
-    return [one.check.id for one in proof.results if one.finding.status is Status.FAIL]
+    return [result.check.id for result in proof.results if result.finding.status is Status.FAIL]
 
 
 def judge_proof(proof: Proof) -> Condition:
     """Judge the proof before an upgrade: nothing grave may be broken already."""
     grave = [
-        one.check.id
-        for one in proof.results
-        if one.finding.status is Status.FAIL
-        and one.check.severity in {Severity.CRITICAL, Severity.HIGH}
+        result.check.id
+        for result in proof.results
+        if result.finding.status is Status.FAIL
+        and result.check.severity in {Severity.CRITICAL, Severity.HIGH}
     ]
-    lesser = [one for one in failing(proof) if one not in grave]
+    lesser = [text for text in failing(proof) if text not in grave]
     passed = f"{proof.count(Status.PASS)} checks pass"
     if grave:
         mend = "mend it first, or nobody could tell what the upgrade broke: make prove says how"
@@ -105,6 +105,6 @@ async def on_host(site: Site, differences: Differences) -> AsyncIterator[Conditi
 async def of_deployment(site: Site) -> Condition:
     """Judge whether anything else waits to be deployed; it would hide behind the upgrade."""
     plan = await asyncio.to_thread(site.deployer.preview)
-    names = ", ".join(f"{one.op} {one.name}" for one in plan.steps[:5])
+    names = ", ".join(f"{step.op} {step.name}" for step in plan.steps[:5])
     seen = "; ".join(plan.errors) or names or f"{plan.unchanged} resources as declared"
     return Condition("deployment", plan.ok and not plan.steps, seen, "deploy it first: make up")

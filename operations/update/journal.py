@@ -191,7 +191,7 @@ async def shelve(host: Host) -> None:
     """Put an ended journal aside, by the moment at which its upgrade began."""
     journal = await load(host)
     if journal is not None:
-        name = "".join(one for one in journal.started if one.isalnum())
+        name = "".join(text for text in journal.started if text.isalnum())
         await host.run(
             f"mv {at(FILE)} {at(f'{STATE}/update-{name}.json')}", what="putting the journal aside"
         )

@@ -82,7 +82,7 @@ def between(pinned: str, target: str) -> list[Note]:
     start, end = parse(pinned), parse(target)
     if start is None or end is None:
         return []
-    return [one for one in TABLE if (tag := parse(one.tag)) and start < tag <= end]
+    return [note for note in TABLE if (tag := parse(note.tag)) and start < tag <= end]
 
 
 def said(history: Iterable[tuple[str, str]]) -> list[Note]:

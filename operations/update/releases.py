@@ -54,8 +54,8 @@ def listed(text: str) -> dict[str, str]:
 def beyond(pinned: str, tags: Mapping[str, str]) -> list[str]:
     """Return the releases after the pinned one, oldest first."""
     start = parse(pinned)
-    later = (one for one in map(parse, tags) if one and start and one > start)
-    return [str(one) for one in sorted(later)]
+    later = (release for release in map(parse, tags) if release and start and release > start)
+    return [str(release) for release in sorted(later)]
 
 
 def choose(wanted: str, pinned: str, tags: Mapping[str, str]) -> str | None:

@@ -94,7 +94,7 @@ class _Scratch:
     async def changed(self, before: str, after: str) -> list[str]:
         """Return the paths that differ."""
         said = await self.ask(f"diff --name-only -z {before} {after}", "comparing the files")
-        return [one for one in said.split("\0") if one]
+        return [part for part in said.split("\0") if part]
 
     async def history(self, before: str, after: str) -> list[tuple[str, str]]:
         """Return commit and message of what lies in between."""
@@ -102,7 +102,7 @@ class _Scratch:
             f"log --max-count={_COMMITS} --format=%H%x1f%B%x1e {before}..{after}",
             "reading the history",
         )
-        pairs = (one.strip().partition("\x1f") for one in said.split("\x1e"))
+        pairs = (part.strip().partition("\x1f") for part in said.split("\x1e"))
         return [(commit, message) for commit, _, message in pairs if commit]
 
 

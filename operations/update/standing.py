@@ -84,7 +84,7 @@ async def containers(site: Site) -> list[Container]:
 async def images(site: Site) -> dict[str, str]:
     """Return the image that each service runs, with the digest by which a registry knows it."""
     found = await containers(site)
-    identities = sorted({one.identity for one in found})
+    identities = sorted({container.identity for container in found})
     if not identities:
         return {}
     done = await site.host.run(
@@ -96,9 +96,12 @@ async def images(site: Site) -> dict[str, str]:
     for line in done.stdout.splitlines():
         identity, _, names = line.partition("|")
         digests[identity] = next(
-            (one.partition("@")[2] for one in json.loads(names) or ()), identity
+            (load.partition("@")[2] for load in json.loads(names) or ()), identity
         )
-    return {one.service: f"{one.image} {digests.get(one.identity, '')}".strip() for one in found}
+    return {
+        container.service: f"{container.image} {digests.get(container.identity, '')}".strip()
+        for container in found
+    }
 
 
 async def placed(site: Site) -> str:
@@ -181,9 +184,10 @@ async def wait_until_well(site: Site, patience: Patience) -> list[Container]:
         await asyncio.sleep(patience.settle)
         second = await containers(site)
         wrong = ailing(second, declared) or [
-            f"{one.service} starts again and again"
-            for one in second
-            if one.restarts > {two.service: two.restarts for two in first}.get(one.service, 0)
+            f"{container.service} starts again and again"
+            for container in second
+            if container.restarts
+            > {two.service: two.restarts for two in first}.get(container.service, 0)
         ]
         if not wrong:
             return second
@@ -196,7 +200,7 @@ async def wait_until_well(site: Site, patience: Patience) -> list[Container]:
 
 def ailing(found: list[Container], declared: set[str]) -> list[str]:
     """Return what is not well, in words: services without a container, containers in trouble."""
-    missing = sorted(declared - {one.service for one in found})
+    missing = sorted(declared - {container.service for container in found})
     return [f"{name} has no container" for name in missing] + [
-        one.words for one in found if not one.well
+        container.words for container in found if not container.well
     ]

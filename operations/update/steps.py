@@ -130,9 +130,9 @@ async def prove(site: Site, failing_before: tuple[str, ...]) -> int:
         UpdateError: a check fails that did not fail before.
     """
     proof = await site.prove()
-    fresh = [one for one in failing(proof) if one not in failing_before]
+    fresh = [text for text in failing(proof) if text not in failing_before]
     if fresh:
-        causes = "; ".join(one.title for one in proof.causes)
+        causes = "; ".join(cause.title for cause in proof.causes)
         raise UpdateError(
             f"the proof fails: {', '.join(fresh)}" + (f" ({causes})" if causes else "")
         )

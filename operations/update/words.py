@@ -89,20 +89,20 @@ def show_plan(report: Report, plan: Differences, tiers: dict[str, str]) -> None:
 def _changes(report: Report, label: str, changes: tuple[Change, ...]) -> None:
     if not changes:
         return
-    signs = [one.sign for one in changes]
+    signs = [change.sign for change in changes]
     counts = (("~", "changed"), ("+", "added"), ("-", "removed"))
     said = ", ".join(f"{signs.count(sign)} {word}" for sign, word in counts if sign in signs)
     report.line(label, said)
-    for one in changes:
-        match one.sign:
+    for change in changes:
+        match change.sign:
             case "~":
-                text = f"{one.before} -> {one.after}"
+                text = f"{change.before} -> {change.after}"
             case "+":
-                text = "" if one.after == "new" else one.after
+                text = "" if change.after == "new" else change.after
             case _:
-                text = "" if one.before in {"known", "there"} else one.before
-        parts = [part for part in (text, one.remark) if part]
-        report.detail(f"{one.sign} {one.name}" + (f": {'; '.join(parts)}" if parts else ""))
+                text = "" if change.before in {"known", "there"} else change.before
+        parts = [part for part in (text, change.remark) if part]
+        report.detail(f"{change.sign} {change.name}" + (f": {'; '.join(parts)}" if parts else ""))
 
 
 def show_condition(report: Report, condition: Condition) -> None:

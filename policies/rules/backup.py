@@ -45,7 +45,9 @@ _ADMINISTRATIVE = re.compile(
 
 def _buckets(stack: Stack) -> list[Resource]:
     name = stack.declaration.backup.bucket
-    return [one for one in stack.of_type(BUCKET) if stack.text(one, "bucket") == name]
+    return [
+        resource for resource in stack.of_type(BUCKET) if stack.text(resource, "bucket") == name
+    ]
 
 
 def _settings(stack: Stack) -> tuple[Resource | None, dict[str, Any]]:
@@ -83,23 +85,25 @@ def _there(stack: Stack) -> Iterator[Finding]:
     remedy="set acl to private, and force_destroy to nothing",
 )
 def _private(stack: Stack) -> Iterator[Finding]:
-    for one in stack.of_type(BUCKET):
-        acl = stack.text(one, "acl")
+    for resource in stack.of_type(BUCKET):
+        acl = stack.text(resource, "acl")
         if acl != "private":
-            message = f"the bucket of {one.name} is {acl or 'whatever the provider says'}"
-            yield Finding(message, "mail:backup.bucket", one, acl)
-        if stack.get(one, "forceDestroy"):
-            message = f"{one.name} is destroyed with everything in it"
-            yield Finding(message, "mail:backup.bucket", one)
-    for one in stack.of_type("minio:index/s3BucketPolicy:S3BucketPolicy"):
+            message = f"the bucket of {resource.name} is {acl or 'whatever the provider says'}"
+            yield Finding(message, "mail:backup.bucket", resource, acl)
+        if stack.get(resource, "forceDestroy"):
+            message = f"{resource.name} is destroyed with everything in it"
+            yield Finding(message, "mail:backup.bucket", resource)
+    for resource in stack.of_type("minio:index/s3BucketPolicy:S3BucketPolicy"):
         try:
-            policy = storage_policy.parse(stack.text(one, "policy") or "{}")
+            policy = storage_policy.parse(stack.text(resource, "policy") or "{}")
         except MistakeError as error:
-            yield Finding(f"{one.name} cannot be read: {error}", "mail:backup.bucket", one)
+            yield Finding(
+                f"{resource.name} cannot be read: {error}", "mail:backup.bucket", resource
+            )
             continue
         if storage_policy.lets_strangers(policy):
-            message = f"{one.name} lets everybody into the bucket"
-            yield Finding(message, "mail:backup.bucket", one)
+            message = f"{resource.name} lets everybody into the bucket"
+            yield Finding(message, "mail:backup.bucket", resource)
 
 
 @rule(
@@ -114,14 +118,16 @@ def _versioned(stack: Stack) -> Iterator[Finding]:
     name = stack.declaration.backup.bucket
     if not _buckets(stack):
         return  # `backup-there` says so
-    found = [one for one in stack.of_type(VERSIONING) if stack.text(one, "bucket") == name]
+    found = [
+        resource for resource in stack.of_type(VERSIONING) if stack.text(resource, "bucket") == name
+    ]
     if not found:
         yield Finding(f"{name} keeps no versions", "mail:backup.bucket", seen=name, absent=True)
-    for one in found:
-        status = stack.text(one, "versioningConfiguration", "status")
+    for item in found:
+        status = stack.text(item, "versioningConfiguration", "status")
         if status != "Enabled":
             message = f"versioning of {name} is {status or 'not set'}"
-            yield Finding(message, "mail:backup.bucket", one, status)
+            yield Finding(message, "mail:backup.bucket", item, status)
 
 
 @rule(
@@ -137,10 +143,10 @@ def _lifecycle(stack: Stack) -> Iterator[Finding]:
     if not _buckets(stack):
         return
     rules = [
-        (one, entry)
-        for one in stack.of_type(LIFECYCLE)
-        if stack.text(one, "bucket") == backup.bucket
-        for entry in stack.get(one, "rules") or ()
+        (resource, entry)
+        for resource in stack.of_type(LIFECYCLE)
+        if stack.text(resource, "bucket") == backup.bucket
+        for entry in stack.get(resource, "rules") or ()
     ]
     days = {int(float(entry.get("noncurrentVersionExpirationDays") or 0)) for _, entry in rules}
     for one, entry in rules:
@@ -164,25 +170,25 @@ def _lifecycle(stack: Stack) -> Iterator[Finding]:
     remedy="name the bucket's ARN and the actions that restic needs, and nothing else",
 )
 def _confined(stack: Stack) -> Iterator[Finding]:
-    for one in stack.of_type(POLICY, SERVICE_ACCOUNT):
-        for statement in _statements(stack.text(one, "policy")):
+    for resource in stack.of_type(POLICY, SERVICE_ACCOUNT):
+        for statement in _statements(stack.text(resource, "policy")):
             fault = _too_wide(statement, stack.declaration.backup.bucket)
             if fault:
-                yield Finding(f"{one.name} {fault}", "mail:backup.user", one)
+                yield Finding(f"{resource.name} {fault}", "mail:backup.user", resource)
                 break
-    own = {stack.text(one, "name") for one in stack.of_type(POLICY)}
-    for one in stack.of_type(ATTACHMENT):
-        given = stack.text(one, "policyName")
+    own = {stack.text(resource, "name") for resource in stack.of_type(POLICY)}
+    for resource in stack.of_type(ATTACHMENT):
+        given = stack.text(resource, "policyName")
         if given and given not in own:
-            message = f"{one.name} gives the user the policy {given}"
-            yield Finding(message, "mail:backup.user", one, given, absent=True)
-    for one in stack.of_type(SERVICE_ACCOUNT):
-        if not stack.text(one, "policy") and not stack.of_type(ATTACHMENT):
-            yield Finding(f"{one.name} has no policy", "mail:backup.user", one)
-        elif stack.text(one, "targetUser") not in ("", stack.declaration.backup.user):
-            given = stack.text(one, "targetUser")
-            message = f"{one.name} is a key of {given}"
-            yield Finding(message, "mail:backup.user", one, given)
+            message = f"{resource.name} gives the user the policy {given}"
+            yield Finding(message, "mail:backup.user", resource, given, absent=True)
+    for resource in stack.of_type(SERVICE_ACCOUNT):
+        if not stack.text(resource, "policy") and not stack.of_type(ATTACHMENT):
+            yield Finding(f"{resource.name} has no policy", "mail:backup.user", resource)
+        elif stack.text(resource, "targetUser") not in ("", stack.declaration.backup.user):
+            given = stack.text(resource, "targetUser")
+            message = f"{resource.name} is a key of {given}"
+            yield Finding(message, "mail:backup.user", resource, given)
 
 
 def _statements(policy: str) -> list[Mapping[str, Any]]:
@@ -194,7 +200,7 @@ def _statements(policy: str) -> list[Mapping[str, Any]]:
 
 
 def _listed(value: object) -> list[str]:
-    return [str(one) for one in value] if isinstance(value, list) else [str(value)]
+    return [str(item) for item in value] if isinstance(value, list) else [str(value)]
 
 
 def _too_wide(statement: Mapping[str, Any], bucket: str) -> str | None:
@@ -319,15 +325,15 @@ def _complete(stack: Stack) -> Iterator[Finding]:
     resource, settings = _settings(stack)
     if not settings:
         return
-    volumes = {str(one) for one in (settings.get("volumes") or {}).values()}
+    volumes = {str(volume) for volume in (settings.get("volumes") or {}).values()}
     for volume, what in _VOLUMES.items():
         if volume not in volumes:
             message = f"{volume} is not stored: {what}"
             yield Finding(message, "mail:backup", resource, volume)
     directory = stack.declaration.mailcow.directory
-    paths = [str(one).rstrip("/") for one in (settings.get("paths") or {}).values()]
-    for path in (*(f"{directory}/{one}" for one in _PATHS), SECRETS):
-        if not any(f"{path}/".startswith(f"{one}/") for one in paths):
+    paths = [str(path).rstrip("/") for path in (settings.get("paths") or {}).values()]
+    for path in (*(f"{directory}/{path}" for path in _PATHS), SECRETS):
+        if not any(f"{path}/".startswith(f"{item}/") for item in paths):
             yield Finding(f"{path} is not stored", "mail:backup", resource, path)
 
 

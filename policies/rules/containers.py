@@ -74,7 +74,9 @@ def _tiers(stack: Stack) -> Iterator[Finding]:
 )
 def _fit(stack: Stack) -> Iterator[Finding]:
     host, mailcow = stack.declaration.host, stack.declaration.mailcow
-    beside = sum(float(stack.get(one, "memory") or 0) for one in stack.of_type(_CONTAINER))
+    beside = sum(
+        float(stack.get(resource, "memory") or 0) for resource in stack.of_type(_CONTAINER)
+    )
     total = memory_mib(mailcow.services, mailcow.tiers) + beside
     if total + host.reserved_memory_mib > host.memory_mib:
         message = f"the services may take {total:.0f} MiB; with {host.reserved_memory_mib} MiB"
@@ -170,16 +172,16 @@ def _images(stack: Stack) -> Iterator[Finding]:
     repository = stack.declaration.monitoring.exporter_image.rpartition(":")[0]
     wanted = re.compile(rf"{re.escape(repository)}(:[\w.-]+)?@{declared}")
     # Under mocks the identity of an image is its digest.
-    ids = {declared, *(stack.text(one, "imageId") for one in stack.of_type(_IMAGE))}
-    for one in stack.of_type(_CONTAINER, _IMAGE):
-        image = stack.text(one, "image" if one.type == _CONTAINER else "name")
+    ids = {declared, *(stack.text(resource, "imageId") for resource in stack.of_type(_IMAGE))}
+    for item in stack.of_type(_CONTAINER, _IMAGE):
+        image = stack.text(item, "image" if item.type == _CONTAINER else "name")
         pinned = re.fullmatch(r"sha256:[0-9a-f]{64}", image) or re.search(
             r"@sha256:[0-9a-f]{64}$", image
         )
-        if not image or (one.type == _CONTAINER and image in ids) or wanted.fullmatch(image):
+        if not image or (item.type == _CONTAINER and image in ids) or wanted.fullmatch(image):
             continue
         fault = "nobody declared" if pinned else "is not pinned by digest"
-        yield Finding(f"the image {image} {fault}", key, one, image)
+        yield Finding(f"the image {image} {fault}", key, item, image)
     resource = stack.mailcow_resource(OVERRIDE)
     for service in stack.override.services:
         if service.image != RELEASE_IMAGE and "@sha256:" not in service.image:
@@ -234,14 +236,14 @@ def _container_ports(stack: Stack) -> Iterator[Finding]:
             yield Finding(message, "mail:mailcow.rawPorts", resource, service.name)
     network = ipaddress.ip_network(stack.declaration.traefik.network)
     key = "mail:monitoring.exporterPort"
-    for one in stack.of_type(_CONTAINER):
-        for port in stack.get(one, "ports") or ():
+    for item in stack.of_type(_CONTAINER):
+        for port in stack.get(item, "ports") or ():
             address = str(port.get("ip") or "0.0.0.0")
             if not _is_loopback(address) and ipaddress.ip_address(address) not in network:
                 number = f"{float(port.get('external') or 0):.0f}"
-                yield Finding(f"port {number} of {one.name} is open to anyone", key, one, address)
-        if stack.get(one, "networkMode") == "host":
-            yield Finding(f"{one.name} uses the host's network", key, one, "host")
+                yield Finding(f"port {number} of {item.name} is open to anyone", key, item, address)
+        if stack.get(item, "networkMode") == "host":
+            yield Finding(f"{item.name} uses the host's network", key, item, "host")
 
 
 # The exporter
@@ -275,8 +277,8 @@ _HELD: dict[str, Callable[[Any], bool]] = {
     "memory": lambda value: 16 <= float(value or 0) <= 256,
     "memorySwap": lambda value: 0 <= float(value or 0) <= 512,
     "securityOpts": lambda value: (
-        any(str(one).startswith("no-new-privileges") for one in value or ())
-        and not any(re.search("unconfined|disable|false", str(one)) for one in value)
+        any(str(item).startswith("no-new-privileges") for item in value or ())
+        and not any(re.search("unconfined|disable|false", str(item)) for item in value)
     ),
     "labels": lambda value: all(
         str(label.get("label")).startswith(("org.opencontainers.", "com.docker.", "maintainer"))
@@ -299,15 +301,18 @@ _HELD: dict[str, Callable[[Any], bool]] = {
 )
 def _exporter(stack: Stack) -> Iterator[Finding]:
     key = "mail:monitoring.exporterImage"
-    for one in stack.resources:
-        name = stack.text(one, "name") if one.type == _CONTAINER else EXPORTER
-        known = one.type in (_CONTAINER, _IMAGE) or not one.type.startswith("docker:")
+    for resource in stack.resources:
+        name = stack.text(resource, "name") if resource.type == _CONTAINER else EXPORTER
+        known = resource.type in (_CONTAINER, _IMAGE) or not resource.type.startswith("docker:")
         if not known or name not in ("", EXPORTER):
-            yield Finding(f"{one.name} follows from no declaration", key, one)
-        elif one.type == _IMAGE and stack.get(one, "build"):
-            yield Finding(f"{one.name} is built, not pulled", key, one)
-        elif one.type == _CONTAINER:
-            yield from (Finding(f"{one.name} {fault}", key, one) for fault in _loose(stack, one))
+            yield Finding(f"{resource.name} follows from no declaration", key, resource)
+        elif resource.type == _IMAGE and stack.get(resource, "build"):
+            yield Finding(f"{resource.name} is built, not pulled", key, resource)
+        elif resource.type == _CONTAINER:
+            yield from (
+                Finding(f"{resource.name} {fault}", key, resource)
+                for fault in _loose(stack, resource)
+            )
 
 
 def _loose(stack: Stack, container: Resource) -> Iterator[str]:

@@ -51,15 +51,15 @@ _ENVIRONMENT = re.compile(
 def _plain(stack: Stack) -> Iterator[Finding]:
     public = (stack.declaration.host_key.split() or [""])[-1]
     dkim = stack.declaration.dkim_public_key
-    for one in stack.resources:
-        for name, value in stack.properties(one).items():
+    for resource in stack.resources:
+        for name, value in stack.properties(resource).items():
             # What `secrets-sealed` judges by its name is not judged by its looks too.
-            if name in _PUBLIC or name in _sealed_names(one):
+            if name in _PUBLIC or name in _sealed_names(resource):
                 continue
             texts = (text.replace(public, "") if public else text for text in plain_texts(value))
-            if any(_suspicious(text, one, name, dkim) for text in texts):
-                message = f"{name} of {one.name} holds what looks like a credential"
-                yield Finding(message, "mail", one)
+            if any(_suspicious(text, resource, name, dkim) for text in texts):
+                message = f"{name} of {resource.name} holds what looks like a credential"
+                yield Finding(message, "mail", resource)
                 break
 
 
@@ -95,17 +95,17 @@ def _suspicious(text: str, resource: Resource, name: str, dkim: str) -> bool:
 def _repeated(stack: Stack) -> Iterator[Finding]:
     secrets = {
         word
-        for one in stack.resources
-        for text in _whole_secrets(stack, one)
+        for resource in stack.resources
+        for text in _whole_secrets(stack, resource)
         for word in {text.strip()}
         if len(word) >= 12
     }
-    for one in stack.resources:
+    for resource in stack.resources:
         # An id is the provider's choice and never sealed: of a service account, its access key.
-        shown = {name: value for name, value in stack.properties(one).items() if name != "id"}
+        shown = {name: value for name, value in stack.properties(resource).items() if name != "id"}
         words = {word for text in plain_texts(shown) for word in _WORDS.findall(text)}
         if words & secrets:
-            yield Finding(f"{one.name} repeats a secret in clear", "mail", one)
+            yield Finding(f"{resource.name} repeats a secret in clear", "mail", resource)
 
 
 def _whole_secrets(stack: Stack, resource: Resource) -> Iterator[str]:
@@ -127,17 +127,19 @@ def _whole_secrets(stack: Stack, resource: Resource) -> Iterator[str]:
     remedy="pass the secret of the configuration as it is, or wrap it in pulumi.Output.secret",
 )
 def _sealed(stack: Stack) -> Iterator[Finding]:
-    for one in stack.resources:
-        for name in _sealed_names(one) if one.type != COMMAND else ():
-            if name in stack.properties(one) and not stack.sealed(one, name):
-                yield Finding(f"{name} of {one.name} is not a secret", "mail", one)
-        if one.type == COMMAND:
-            yield from _command(stack, one)
-        if one.type == "docker:index/container:Container":
-            for text in plain_texts(stack.properties(one).get("envs")):
+    for resource in stack.resources:
+        for name in _sealed_names(resource) if resource.type != COMMAND else ():
+            if name in stack.properties(resource) and not stack.sealed(resource, name):
+                yield Finding(f"{name} of {resource.name} is not a secret", "mail", resource)
+        if resource.type == COMMAND:
+            yield from _command(stack, resource)
+        if resource.type == "docker:index/container:Container":
+            for text in plain_texts(stack.properties(resource).get("envs")):
                 if _ENVIRONMENT.search(text) and "_FILE=" not in text:
                     yield Finding(
-                        f"an environment variable of {one.name} is not a secret", "mail", one
+                        f"an environment variable of {resource.name} is not a secret",
+                        "mail",
+                        resource,
                     )
     conf = stack.files.get(f"{stack.declaration.mailcow.directory}/mailcow.conf")
     if conf is not None and not stack.sealed(conf.resource, "content"):
@@ -164,17 +166,19 @@ def _command(stack: Stack, one: Resource) -> Iterator[Finding]:
     remedy="log none or stderr, add_previous_output_in_env=False; secrets go on stdin",
 )
 def _quiet(stack: Stack) -> Iterator[Finding]:
-    for one in stack.of_type(COMMAND):
-        if any(stack.sealed(one, name) for name in ("create", "update", "delete", "environment")):
-            yield Finding(f"{one.name} carries a secret in its words", "mail", one)
-        if stack.properties(one).get("stdin") is None:
+    for resource in stack.of_type(COMMAND):
+        if any(
+            stack.sealed(resource, name) for name in ("create", "update", "delete", "environment")
+        ):
+            yield Finding(f"{resource.name} carries a secret in its words", "mail", resource)
+        if stack.properties(resource).get("stdin") is None:
             continue
-        if stack.text(one, "logging") not in ("none", "stderr"):
-            message = f"{one.name} is given a secret and logs its output"
-            yield Finding(message, "mail", one, stack.text(one, "logging"))
-        elif stack.get(one, "addPreviousOutputInEnv") is not False:
-            message = f"{one.name} hands its last output to the environment"
-            yield Finding(message, "mail", one)
+        if stack.text(resource, "logging") not in ("none", "stderr"):
+            message = f"{resource.name} is given a secret and logs its output"
+            yield Finding(message, "mail", resource, stack.text(resource, "logging"))
+        elif stack.get(resource, "addPreviousOutputInEnv") is not False:
+            message = f"{resource.name} hands its last output to the environment"
+            yield Finding(message, "mail", resource)
 
 
 @rule(
@@ -209,19 +213,25 @@ def _closed(stack: Stack) -> Iterator[Finding]:
 )
 def _over_tls(stack: Stack) -> Iterator[Finding]:
     rehearsed = bool(stack.declaration.endpoints.model_dump(exclude_defaults=True))
-    for one in stack.providers("mailcow"):
-        address = stack.text(one, "endpoint")
+    for provider in stack.providers("mailcow"):
+        address = stack.text(provider, "endpoint")
         if address and not address.startswith("https://"):
-            yield Finding(f"Mailcow's API is reached at {address}", "mail:web.admin", one, address)
-    for one in stack.providers("minio"):
-        plain = _yes(stack.get(one, "minioInsecure")) or not _yes(stack.get(one, "minioSsl"))
+            yield Finding(
+                f"Mailcow's API is reached at {address}", "mail:web.admin", provider, address
+            )
+    for provider in stack.providers("minio"):
+        plain = _yes(stack.get(provider, "minioInsecure")) or not _yes(
+            stack.get(provider, "minioSsl")
+        )
         if plain and not rehearsed:
             message = "the storage is reached without TLS, or without checking its certificate"
-            yield Finding(message, "mail:backup.server", one)
-    for one in stack.providers("cloudflare"):
-        address = stack.text(one, "baseUrl")
+            yield Finding(message, "mail:backup.server", provider)
+    for provider in stack.providers("cloudflare"):
+        address = stack.text(provider, "baseUrl")
         if address and not rehearsed and not address.startswith("https://api.cloudflare.com"):
-            yield Finding(f"Cloudflare is reached at {address}", "mail:endpoints", one, address)
+            yield Finding(
+                f"Cloudflare is reached at {address}", "mail:endpoints", provider, address
+            )
 
 
 def _yes(value: Any) -> bool:

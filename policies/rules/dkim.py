@@ -24,13 +24,17 @@ def _selectors(stack: Stack) -> Iterator[tuple[str, str, str]]:
     for index, sender in enumerate(declaration.transactional_senders):
         if sender.selector is not None and f".{sender.domain}".endswith(f".{declaration.domain}"):
             yield sender.selector, sender.domain, f"mail:transactionalSenders[{index}].selector"
-    for one in stack.of_type("mailcow:index:DkimKey"):
-        selector = stack.text(one, "dkimSelector") or "dkim"
-        yield selector, stack.text(one, "domain"), "mail:smarthost.selector"
+    for resource in stack.of_type("mailcow:index:DkimKey"):
+        selector = stack.text(resource, "dkimSelector") or "dkim"
+        yield selector, stack.text(resource, "domain"), "mail:smarthost.selector"
 
 
 def _dkim_records(stack: Stack) -> list[ZoneRecord]:
-    return [one for one in stack.zone.records if one.type == "TXT" and "._domainkey." in one.name]
+    return [
+        record
+        for record in stack.zone.records
+        if record.type == "TXT" and "._domainkey." in record.name
+    ]
 
 
 @rule(
@@ -58,8 +62,8 @@ def _selector_published(stack: Stack) -> Iterator[Finding]:
 )
 def _key_used(stack: Stack) -> Iterator[Finding]:
     known = {f"{one}._domainkey.{domain}".lower() for one, domain, _ in _selectors(stack)}
-    found = [one for one in stack.zone.records if one.type in ("TXT", "CNAME")]
-    if known - {one.name for one in found}:
+    found = [record for record in stack.zone.records if record.type in ("TXT", "CNAME")]
+    if known - {item.name for item in found}:
         return  # a name is wrong somewhere: that is the business of `dkim-selector-published`
     for record in found:
         if "._domainkey." in record.name and record.name not in known:

@@ -35,7 +35,7 @@ def _in_time(stack: Stack) -> Iterator[Finding]:
     remedy="correct the name, or take the exception out",
 )
 def _names_something(stack: Stack) -> Iterator[Finding]:
-    known = {one.id for one in rules()}
+    known = {entry.id for entry in rules()}
     for index, one in enumerate(stack.declaration.exceptions):
         if one.rule not in known:
             message = f"there is no rule {one.rule}; docs/policies.md lists them"

@@ -237,21 +237,25 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 )
 def _host_key(stack: Stack) -> Iterator[Finding]:
     declared, key = stack.declaration.host_key, "mail:hostKey"
-    for one in stack.of_type(COMMAND, "command:remote:CopyToRemote", "command:remote:CopyFile"):
-        given = stack.text(one, "connection", "hostKey")
+    for resource in stack.of_type(
+        COMMAND, "command:remote:CopyToRemote", "command:remote:CopyFile"
+    ):
+        given = stack.text(resource, "connection", "hostKey")
         if given != declared:
-            message = f"{one.name} connects {'with another' if given else 'without a'} host key"
-            yield Finding(message, key, one)
-    for one in stack.providers("host"):
-        if stack.text(one, "hostKey") != declared:
-            yield Finding("the provider of files connects without the host key", key, one)
-    for one in stack.providers("docker"):
-        options, address = stack.text(one, "sshOpts"), stack.text(one, "host")
+            message = (
+                f"{resource.name} connects {'with another' if given else 'without a'} host key"
+            )
+            yield Finding(message, key, resource)
+    for provider in stack.providers("host"):
+        if stack.text(provider, "hostKey") != declared:
+            yield Finding("the provider of files connects without the host key", key, provider)
+    for provider in stack.providers("docker"):
+        options, address = stack.text(provider, "sshOpts"), stack.text(provider, "host")
         if not address.startswith("ssh://"):
             continue
         checked = "StrictHostKeyChecking=yes" in options and declared.split()[1] in options
         if not checked:
-            yield Finding("Docker is reached without the host key", key, one)
+            yield Finding("Docker is reached without the host key", key, provider)
 
 
 @rule(
@@ -265,13 +269,16 @@ def _host_key(stack: Stack) -> Iterator[Finding]:
 def _ipv6(stack: Stack) -> Iterator[Finding]:
     ipv6, key = stack.declaration.ipv6, "mail:ipv6"
     host = stack.declaration.names.mail_host
-    records = [one for one in stack.zone.records if one.type == "AAAA"]
+    records = [record for record in stack.zone.records if record.type == "AAAA"]
     if ipv6 is None:
-        for one in records:
+        for record in records:
             yield Finding(
-                f"{one.name} has an AAAA record, and IPv6 is off", key, one.resource, one.value
+                f"{record.name} has an AAAA record, and IPv6 is off",
+                key,
+                record.resource,
+                record.value,
             )
-    elif not any(one.name == host for one in records):
+    elif not any(record.name == host for record in records):
         yield Finding(f"{host} has no AAAA record, and IPv6 is on", key, seen=host, absent=True)
     if ipv6 is not None and not ipv6.reverse_is_set:
         yield Finding("IPv6 is on without a PTR record", "mail:ipv6.reverseIsSet")
@@ -300,8 +307,8 @@ def _api(stack: Stack) -> Iterator[Finding]:
     if not conf:
         return
     resource, key = stack.mailcow_resource("mailcow.conf"), "mail:operatorAddresses"
-    allowed = [_network(one) for one in declaration.names.api_clients]
-    given = [one.strip() for one in conf.get("API_ALLOW_FROM", "").split(",") if one.strip()]
+    allowed = [_network(client) for client in declaration.names.api_clients]
+    given = [part.strip() for part in conf.get("API_ALLOW_FROM", "").split(",") if part.strip()]
     if not given:
         yield Finding("API_ALLOW_FROM is empty, so the API key is not applied", key, resource)
     for text in given:
@@ -361,7 +368,7 @@ def _guarded(stack: Stack) -> Iterator[Finding]:
         yield Finding("nothing guards the unsafe settings", "mail:mailcow.project", absent=True)
         return
     known = _fixed_of(guard, stack)
-    lacking = [one for one in _FIXED if one not in known]
+    lacking = [item for item in _FIXED if item not in known]
     if lacking:
         message = f"the guard does not know {', '.join(lacking)}"
         yield Finding(message, "mail:mailcow.project", guard, ", ".join(lacking))
@@ -388,9 +395,11 @@ def _unchanged(stack: Stack) -> Iterator[Finding]:
     if stack.previous is None:
         return  # no state is at hand; the guard on the host compares all the same
     guard = _guard(stack)
-    before = [one for one in stack.previous if guard is not None and one.urn == guard.urn]
-    for one in before:
-        old, new = _fixed_of(one, stack), _fixed_of(guard, stack) if guard else {}
+    before = [
+        previou for previou in stack.previous if guard is not None and previou.urn == guard.urn
+    ]
+    for item in before:
+        old, new = _fixed_of(item, stack), _fixed_of(guard, stack) if guard else {}
         keys = {
             "MAILCOW_HOSTNAME": "mail:zone.mxLabel",
             "COMPOSE_PROJECT_NAME": "mail:mailcow.project",

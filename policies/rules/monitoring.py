@@ -391,12 +391,14 @@ def _scraped(stack: Stack) -> Iterator[Finding]:
             faults = [f"cannot read {file.path.rpartition('/')[2]}: {error}"]
         for fault in faults[:1]:
             yield Finding(f"Prometheus {fault}", key, file.resource, file.path)
-    for one in containers:
+    for container in containers:
         external = {
-            int(float(entry.get("external") or 0)) for entry in stack.get(one, "ports") or ()
+            int(float(entry.get("external") or 0)) for entry in stack.get(container, "ports") or ()
         }
         if port not in external:
-            yield Finding(f"{one.name} does not listen on {port}", key, one, str(sorted(external)))
+            yield Finding(
+                f"{container.name} does not listen on {port}", key, container, str(sorted(external))
+            )
 
 
 def _faults(found: list[Job], port: int) -> Iterator[str]:

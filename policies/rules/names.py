@@ -77,11 +77,11 @@ def _mx_present(stack: Stack) -> Iterator[Finding]:
     if not found:
         message = f"{declaration.domain} has no MX record"
         yield Finding(message, "mail:zone.mxLabel", seen=declaration.domain, absent=True)
-    for one in found:
+    for item in found:
         # An address in the place of a name is for `mx-target-address` to judge.
-        if one.target != stack.names.mail_host and not _is_address(one.target):
-            message = f"the MX of {declaration.domain} is {one.target or 'nobody'}"
-            yield Finding(message, "mail:zone.mxLabel", one.resource, one.value)
+        if item.target != stack.names.mail_host and not _is_address(item.target):
+            message = f"the MX of {declaration.domain} is {item.target or 'nobody'}"
+            yield Finding(message, "mail:zone.mxLabel", item.resource, item.value)
 
 
 @rule(
@@ -93,16 +93,16 @@ def _mx_present(stack: Stack) -> Iterator[Finding]:
     remedy="point the MX at a name with an A record",
 )
 def _mx_target(stack: Stack) -> Iterator[Finding]:
-    for one in (record for record in stack.zone.records if record.type == "MX"):
-        target, key = one.target, "mail:zone.mxLabel"
+    for item in (record for record in stack.zone.records if record.type == "MX"):
+        target, key = item.target, "mail:zone.mxLabel"
         if _is_address(target):
-            yield Finding(f"{one.name} has an address as MX", key, one.resource, one.value)
+            yield Finding(f"{item.name} has an address as MX", key, item.resource, item.value)
         elif stack.zone.at(target, "CNAME"):
-            message = f"{target}, MX of {one.name}, is an alias (CNAME)"
-            yield Finding(message, key, one.resource, one.value)
+            message = f"{target}, MX of {item.name}, is an alias (CNAME)"
+            yield Finding(message, key, item.resource, item.value)
         elif target == stack.names.mail_host and not stack.zone.addresses(target):
-            message = f"{target}, MX of {one.name}, has no address"
-            yield Finding(message, key, one.resource, one.value, absent=True)
+            message = f"{target}, MX of {item.name}, has no address"
+            yield Finding(message, key, item.resource, item.value, absent=True)
 
 
 def _is_address(text: str) -> bool:
@@ -122,11 +122,13 @@ def _is_address(text: str) -> bool:
     remedy="say proxied=False for every record",
 )
 def _not_proxied(stack: Stack) -> Iterator[Finding]:
-    for one in stack.zone.records:
-        if one.proxied is not False and (one.proxied or one.type in ("A", "AAAA", "CNAME")):
-            shown = "proxied" if one.proxied else "not said to be unproxied"
-            message = f"{one.name} {one.type} is {shown}"
-            yield Finding(message, key_of(stack, one.name), one.resource, str(one.proxied))
+    for record in stack.zone.records:
+        if record.proxied is not False and (
+            record.proxied or record.type in ("A", "AAAA", "CNAME")
+        ):
+            shown = "proxied" if record.proxied else "not said to be unproxied"
+            message = f"{record.name} {record.type} is {shown}"
+            yield Finding(message, key_of(stack, record.name), record.resource, str(record.proxied))
 
 
 @rule(
@@ -161,15 +163,15 @@ def _routed(stack: Stack) -> Iterator[Finding]:
         return
     hosts = routed_hosts(stack)
     mail_host = stack.names.mail_host
-    for one in stack.zone.records:
-        if one.type not in ("A", "AAAA", "CNAME"):
+    for record in stack.zone.records:
+        if record.type not in ("A", "AAAA", "CNAME"):
             continue
-        own = stack.zone.addresses(one.name) or one.target == mail_host
-        if own and one.name not in hosts and not one.name.startswith("_"):
-            kind = "the mail host" if one.name == mail_host else "published as a web host"
-            message = f"{one.name} is {kind} and not routed by Traefik"
-            key = key_of(stack, one.name)
-            yield Finding(message, key, one.resource, one.name, absent=True)
+        own = stack.zone.addresses(record.name) or record.target == mail_host
+        if own and record.name not in hosts and not record.name.startswith("_"):
+            kind = "the mail host" if record.name == mail_host else "published as a web host"
+            message = f"{record.name} is {kind} and not routed by Traefik"
+            key = key_of(stack, record.name)
+            yield Finding(message, key, record.resource, record.name, absent=True)
 
 
 @rule(
@@ -251,20 +253,20 @@ def _services(stack: Stack) -> Iterator[Finding]:
     mailcow = stack.declaration.mailcow
     for service, port in _SERVICES.items():
         name = f"_{service}._tcp.{stack.declaration.domain}"
-        for one in stack.zone.at(name, "SRV"):
+        for record in stack.zone.at(name, "SRV"):
             opened = port in mailcow.raw_ports
-            if one.offered and not opened:
+            if record.offered and not opened:
                 message = f"{name} is offered, but port {port} is closed"
-                yield Finding(message, "mail:mailcow.rawPorts", one.resource, str(one.port))
-            elif not one.offered and opened:
+                yield Finding(message, "mail:mailcow.rawPorts", record.resource, str(record.port))
+            elif not record.offered and opened:
                 message = f"{name} says that it is not offered, but port {port} is open"
-                yield Finding(message, "mail:mailcow.rawPorts", one.resource, str(one.port))
-            elif one.offered and one.port != port:
-                message = f"{name} names port {one.port}; the service stands on {port}"
-                yield Finding(message, "mail:zone.srv", one.resource, str(one.port))
-            elif one.offered and one.target != stack.names.mail_host:
-                message = f"{name} leads to {one.target}, where the service is not"
-                yield Finding(message, "mail:zone.srv", one.resource, one.target)
+                yield Finding(message, "mail:mailcow.rawPorts", record.resource, str(record.port))
+            elif record.offered and record.port != port:
+                message = f"{name} names port {record.port}; the service stands on {port}"
+                yield Finding(message, "mail:zone.srv", record.resource, str(record.port))
+            elif record.offered and record.target != stack.names.mail_host:
+                message = f"{name} leads to {record.target}, where the service is not"
+                yield Finding(message, "mail:zone.srv", record.resource, record.target)
         if (
             port in mailcow.raw_ports
             and stack.declaration.zone.srv
@@ -287,18 +289,18 @@ def _setup(stack: Stack) -> Iterator[Finding]:
     hosts = (*stack.names.web_hosts, stack.names.mail_host)
     for service in ("autodiscover", "caldavs", "carddavs"):
         name = f"_{service}._tcp.{stack.declaration.domain}"
-        for one in stack.zone.at(name, "SRV"):
-            if one.offered and one.port != 443:
-                message = f"{name} names port {one.port}; web hosts answer on 443"
-                yield Finding(message, "mail:zone.srv", one.resource, str(one.port))
-            elif service == "autodiscover" and one.target == stack.names.mail_host:
+        for record in stack.zone.at(name, "SRV"):
+            if record.offered and record.port != 443:
+                message = f"{name} names port {record.port}; web hosts answer on 443"
+                yield Finding(message, "mail:zone.srv", record.resource, str(record.port))
+            elif service == "autodiscover" and record.target == stack.names.mail_host:
                 message = f"{name} points at the mail host, which has no answer to it"
-                yield Finding(message, "mail:zone.srv", one.resource, one.target)
-            elif one.offered and one.target not in hosts:
-                if inside(stack, one.target) and not stack.zone.has_address(one.target):
+                yield Finding(message, "mail:zone.srv", record.resource, record.target)
+            elif record.offered and record.target not in hosts:
+                if inside(stack, record.target) and not stack.zone.has_address(record.target):
                     continue  # for `names-not-dangling` to judge
-                message = f"{name} points at {one.target}, which is no web host of ours"
-                yield Finding(message, "mail:zone.srv", one.resource, one.target)
+                message = f"{name} points at {record.target}, which is no web host of ours"
+                yield Finding(message, "mail:zone.srv", record.resource, record.target)
 
 
 @rule(
@@ -310,19 +312,19 @@ def _setup(stack: Stack) -> Iterator[Finding]:
     remedy="publish the name, or take out the record that points at it",
 )
 def _dangling(stack: Stack) -> Iterator[Finding]:
-    for one in stack.zone.records:
-        target = one.target
+    for record in stack.zone.records:
+        target = record.target
         # MX records, the mail host and routed hosts without an address have rules of their own.
         elsewhere = target == stack.names.mail_host or target in routed_hosts(stack)
-        if not target or not inside(stack, target) or one.type == "MX" or elsewhere:
+        if not target or not inside(stack, target) or record.type == "MX" or elsewhere:
             continue
         if not stack.zone.has_address(target):
-            message = f"{one.name} {one.type} points at {target}, which has no address"
+            message = f"{record.name} {record.type} points at {target}, which has no address"
             key = key_of(stack, target)
-            yield Finding(message, key, one.resource, target, absent=True)
-        elif one.type == "SRV" and stack.zone.at(target, "CNAME"):
-            message = f"{one.name} points at {target}, an alias; RFC 2782 forbids it"
-            yield Finding(message, "mail:zone.srv", one.resource, target)
+            yield Finding(message, key, record.resource, target, absent=True)
+        elif record.type == "SRV" and stack.zone.at(target, "CNAME"):
+            message = f"{record.name} points at {target}, an alias; RFC 2782 forbids it"
+            yield Finding(message, "mail:zone.srv", record.resource, target)
 
 
 @rule(
@@ -337,12 +339,16 @@ def _addresses(stack: Stack) -> Iterator[Finding]:
     declaration = stack.declaration
     wanted = {"A": {declaration.host.address}}
     wanted["AAAA"] = {declaration.ipv6.address} if declaration.ipv6 else set()
-    for one in stack.zone.records:
+    for record in stack.zone.records:
         # An AAAA without declared IPv6 is for `ipv6-all-or-none` to judge.
-        if one.type in wanted and wanted[one.type] and _short(one.value) not in wanted[one.type]:
-            message = f"{one.name} has the address {one.value}"
-            key = "mail:host.address" if one.type == "A" else "mail:ipv6.address"
-            yield Finding(message, key, one.resource, one.value)
+        if (
+            record.type in wanted
+            and wanted[record.type]
+            and _short(record.value) not in wanted[record.type]
+        ):
+            message = f"{record.name} has the address {record.value}"
+            key = "mail:host.address" if record.type == "A" else "mail:ipv6.address"
+            yield Finding(message, key, record.resource, record.value)
 
 
 def _short(address: str) -> str:
@@ -509,25 +515,25 @@ def _quota(stack: Stack) -> Iterator[Finding]:
     remedy="write full names in lower case, and TXT as quoted strings of at most 255 bytes",
 )
 def _canonical(stack: Stack) -> Iterator[Finding]:
-    for one in stack.zone.records:
-        name = stack.text(one.resource, "name")
+    for record in stack.zone.records:
+        name = stack.text(record.resource, "name")
         fault = None
-        if name != one.name or not inside(stack, one.name):
+        if name != record.name or not inside(stack, record.name):
             fault = "is not a full name of the zone in lower case without a trailing dot"
-        elif one.type == "TXT" and not one.strings:
+        elif record.type == "TXT" and not record.strings:
             fault = "has a text without quotes"
-        elif any(len(string.encode()) > 255 for string in one.strings):
+        elif any(len(string.encode()) > 255 for string in record.strings):
             fault = "has a string of more than 255 bytes"
-        elif one.type == "SRV" and not one.value and not stack.met:
+        elif record.type == "SRV" and not record.value and not stack.met:
             fault = "names no host, and no . for a service that is not offered"
         elif (
-            one.type in ("MX", "CNAME")
-            and stack.text(one.resource, "content") != one.target
-            and (not _is_address(one.target))
+            record.type in ("MX", "CNAME")
+            and stack.text(record.resource, "content") != record.target
+            and (not _is_address(record.target))
         ):
             fault = "has a target that is not in lower case without a trailing dot"
         if fault:
-            yield Finding(f"{name} {one.type} {fault}", "mail:zone", one.resource, name)
+            yield Finding(f"{name} {record.type} {fault}", "mail:zone", record.resource, name)
 
 
 @rule(
@@ -539,14 +545,16 @@ def _canonical(stack: Stack) -> Iterator[Finding]:
     remedy="take out the alias, or what stands beside it",
 )
 def _alone(stack: Stack) -> Iterator[Finding]:
-    for one in stack.zone.records:
-        if one.type == "CNAME":
+    for record in stack.zone.records:
+        if record.type == "CNAME":
             others = [
-                other for other in stack.zone.records if other.name == one.name and other is not one
+                other
+                for other in stack.zone.records
+                if other.name == record.name and other is not record
             ]
             if others:
-                message = f"{one.name} is an alias and has {others[0].type} beside it"
-                yield Finding(message, key_of(stack, one.name), one.resource, one.value)
+                message = f"{record.name} is an alias and has {others[0].type} beside it"
+                yield Finding(message, key_of(stack, record.name), record.resource, record.value)
 
 
 @rule(
@@ -559,11 +567,13 @@ def _alone(stack: Stack) -> Iterator[Finding]:
 )
 def _unique(stack: Stack) -> Iterator[Finding]:
     seen: set[tuple[object, ...]] = set()
-    for one in stack.zone.records:
-        place = (one.name, one.type, one.value, one.port, one.weight)
+    for record in stack.zone.records:
+        place = (record.name, record.type, record.value, record.port, record.weight)
         # Records of which one must stand alone have rules of their own.
-        alone = one.type == "TXT" and one.value.lower().startswith(("v=spf1", "v=dmarc", "v=sts"))
+        alone = record.type == "TXT" and record.value.lower().startswith(
+            ("v=spf1", "v=dmarc", "v=sts")
+        )
         if place in seen and not alone:
-            message = f"{one.name} {one.type} stands twice"
-            yield Finding(message, key_of(stack, one.name), one.resource, one.value)
+            message = f"{record.name} {record.type} stands twice"
+            yield Finding(message, key_of(stack, record.name), record.resource, record.value)
         seen.add(place)

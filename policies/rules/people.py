@@ -67,7 +67,7 @@ def _required(stack: Stack) -> Iterator[Finding]:
 )
 def _targets(stack: Stack) -> Iterator[Finding]:
     domain = stack.declaration.domain
-    outside = {f"{one.name}@{domain}" for one in stack.declaration.aliases if one.outside}
+    outside = {f"{alias.name}@{domain}" for alias in stack.declaration.aliases if alias.outside}
     for alias in stack.addresses:
         for target in alias.goto:
             inside = target.endswith(f"@{domain}")
@@ -133,12 +133,12 @@ def _circle(stack: Stack, start: Address, done: set[str]) -> list[str]:
     remedy="take one of the two out",
 )
 def _unique(stack: Stack) -> Iterator[Finding]:
-    counts = Counter(one.address for one in stack.addresses)
-    for one in stack.addresses:
-        if counts[one.address] > 1:
-            counts[one.address] = 0  # said once
-            message = f"{one.address} stands twice"
-            yield Finding(message, key_of(stack, one), one.resource, one.address)
+    counts = Counter(address.address for address in stack.addresses)
+    for address in stack.addresses:
+        if counts[address.address] > 1:
+            counts[address.address] = 0  # said once
+            message = f"{address.address} stands twice"
+            yield Finding(message, key_of(stack, address), address.resource, address.address)
 
 
 @rule(
@@ -151,12 +151,12 @@ def _unique(stack: Stack) -> Iterator[Finding]:
 )
 def _quotas(stack: Stack) -> Iterator[Finding]:
     disk = stack.declaration.host.disk_gib * 1024
-    boxes = [one for one in stack.addresses if one.is_mailbox]
-    for one in boxes:
-        if one.quota_mib <= 0 and stack.get(one.resource, "quota") is not None:
-            message = f"{one.address} has no quota"
-            yield Finding(message, f"{key_of(stack, one)}.quotaMib", one.resource)
-    total = sum(one.quota_mib for one in boxes)
+    boxes = [address for address in stack.addresses if address.is_mailbox]
+    for box in boxes:
+        if box.quota_mib <= 0 and stack.get(box.resource, "quota") is not None:
+            message = f"{box.address} has no quota"
+            yield Finding(message, f"{key_of(stack, box)}.quotaMib", box.resource)
+    total = sum(box.quota_mib for box in boxes)
     if total > disk:
         message = f"the quotas come to {total} MiB, more than the {disk} MiB of the disk"
         yield Finding(message, "mail:host.diskGib", seen=f"{total} MiB")
@@ -178,9 +178,9 @@ def _quotas(stack: Stack) -> Iterator[Finding]:
 def _published(stack: Stack) -> Iterator[Finding]:
     declaration = stack.declaration
     people = _declared_people(stack)
-    for one in people:
-        address = f"{one.name}@{declaration.domain}"
-        if one.published and address not in stack.served:
+    for person in people:
+        address = f"{person.name}@{declaration.domain}"
+        if person.published and address not in stack.served:
             message = f"{address} is published and not served"
             yield Finding(message, key_of(stack, address), seen=address, absent=True)
 
@@ -196,14 +196,14 @@ def _published(stack: Stack) -> Iterator[Finding]:
 def _people(stack: Stack) -> Iterator[Finding]:
     declaration = stack.declaration
     people = _declared_people(stack)
-    declared = {f"{one.name}@{declaration.domain}": one for one in people}
-    for one in stack.addresses:
-        ours = one.address.endswith(f"@{declaration.domain}")
-        if ours and one.address not in declared:
-            message = f"{one.address} is served and not declared"
-            yield Finding(message, "mail:mailboxes", one.resource, one.address)
+    declared = {f"{person.name}@{declaration.domain}": person for person in people}
+    for text in stack.addresses:
+        ours = text.address.endswith(f"@{declaration.domain}")
+        if ours and text.address not in declared:
+            message = f"{text.address} is served and not declared"
+            yield Finding(message, "mail:mailboxes", text.resource, text.address)
     named = {f"{name}@{declaration.domain}" for name in _REQUIRED}
-    targets = {target for one in stack.addresses for target in one.goto}
+    targets = {target for address in stack.addresses for target in address.goto}
     for address, person in declared.items():
         if person.published or address in named or address in targets:
             continue  # those have rules of their own
@@ -222,16 +222,18 @@ def _people(stack: Stack) -> Iterator[Finding]:
 )
 def _tenant(stack: Stack) -> Iterator[Finding]:
     domain = stack.declaration.domain
-    for one in stack.of_type(DOMAIN, MAILBOX, "mailcow:index:DkimKey", "mailcow:index:DomainAdmin"):
-        given = stack.text(one, "domain") or domain
+    for resource in stack.of_type(
+        DOMAIN, MAILBOX, "mailcow:index:DkimKey", "mailcow:index:DomainAdmin"
+    ):
+        given = stack.text(resource, "domain") or domain
         if given != domain:
-            yield Finding(f"{one.name} belongs to {given}", "mail:domain", one, given)
+            yield Finding(f"{resource.name} belongs to {given}", "mail:domain", resource, given)
     for alias in stack.addresses:
         place = alias.address.partition("@")[2]
         if not alias.is_mailbox and place and place != domain:
             message = f"{alias.resource.name} belongs to {place}"
             yield Finding(message, "mail:domain", alias.resource, place)
-    if not any(stack.text(one, "domain") == domain for one in stack.of_type(DOMAIN)):
+    if not any(stack.text(resource, "domain") == domain for resource in stack.of_type(DOMAIN)):
         yield Finding(
             f"{domain} is no domain of the stack", "mail:domain", seen=domain, absent=True
         )
@@ -251,7 +253,7 @@ def _protected(stack: Stack) -> Iterator[Finding]:
             message = "mailboxes are not protected, and this is no rehearsal"
             yield Finding(message, "mail:protectMailboxes", seen="false")
         return
-    for one in stack.of_type(MAILBOX):
-        if not one.protect:
-            message = f"{one.name} is not protected from deletion"
-            yield Finding(message, "mail:protectMailboxes", one)
+    for resource in stack.of_type(MAILBOX):
+        if not resource.protect:
+            message = f"{resource.name} is not protected from deletion"
+            yield Finding(message, "mail:protectMailboxes", resource)

@@ -28,11 +28,11 @@ def _smarthost(stack: Stack) -> Iterator[Finding]:
         yield Finding(message, "mail:smarthost.region", seen=settings.region)
         return
     others = set(settings.row.regions) - {settings.region}
-    for one in stack.zone.at(stack.names.envelope, "MX"):
-        labels = set(one.target.split("."))
+    for record in stack.zone.at(stack.names.envelope, "MX"):
+        labels = set(record.target.split("."))
         if labels & others:
             message = f"the feedback record names the region {', '.join(sorted(labels & others))}"
-            yield Finding(message, "mail:smarthost.region", one.resource, one.value)
+            yield Finding(message, "mail:smarthost.region", record.resource, record.value)
 
 
 @rule(
@@ -50,11 +50,11 @@ def _storage(stack: Stack) -> Iterator[Finding]:
         message = f"the region {region} lies in {country or 'no country that is known'}"
         yield Finding(message, "mail:backup.region", seen=region)
         return
-    for one in stack.providers("minio"):
-        given = stack.text(one, "minioRegion")
+    for provider in stack.providers("minio"):
+        given = stack.text(provider, "minioRegion")
         if given != region:
             message = f"the storage is spoken to in the region {given or 'that it pleases'}"
-            yield Finding(message, "mail:backup.region", one, given)
+            yield Finding(message, "mail:backup.region", provider, given)
 
 
 @rule(

@@ -74,14 +74,16 @@ def _bypass(stack: Stack) -> Iterator[Finding]:
         if name in _BYPASSES and value:
             message = f"extra.cf sets {name}, a way past the smarthost"
             yield Finding(message, key, _resource(stack, _EXTRA), f"{name} = {value}")
-    for one in stack.of_type("mailcow:index:Relayhost", "mailcow:index:Transport"):
-        hop = stack.text(one, "hostname") or stack.text(one, "nexthop")
+    for resource in stack.of_type("mailcow:index:Relayhost", "mailcow:index:Transport"):
+        hop = stack.text(resource, "hostname") or stack.text(resource, "nexthop")
         if hop != nexthop(stack):
-            yield Finding(f"{one.name} sends mail to {hop or 'nobody'}", key, one, hop)
-    for one in stack.of_type("mailcow:index:Domain", "mailcow:index:Mailbox"):
-        given = stack.text(one, "relayhost") or "0"
+            yield Finding(f"{resource.name} sends mail to {hop or 'nobody'}", key, resource, hop)
+    for resource in stack.of_type("mailcow:index:Domain", "mailcow:index:Mailbox"):
+        given = stack.text(resource, "relayhost") or "0"
         if given not in ("0", "0.0") and not stack.of_type("mailcow:index:Relayhost"):
-            yield Finding(f"{one.name} has the relayhost {given} of its own", key, one, given)
+            yield Finding(
+                f"{resource.name} has the relayhost {given} of its own", key, resource, given
+            )
 
 
 @rule(
@@ -260,13 +262,13 @@ def _own(stack: Stack) -> Iterator[Finding]:
     password = _entries(stack, _LOGIN).get(nexthop(stack), "").partition(":")[2]
     if file is None or len(password) < 8:
         return
-    for one in stack.resources:
-        if one is file.resource or one.type.startswith("pulumi:"):
+    for resource in stack.resources:
+        if resource is file.resource or resource.type.startswith("pulumi:"):
             continue
-        texts = [*secret_texts(stack.properties(one))]
+        texts = [*secret_texts(stack.properties(resource))]
         if any(password in text for text in texts):
-            message = f"{one.name} uses the smarthost's credential too"
-            yield Finding(message, "mail:smarthostPassword", one)
+            message = f"{resource.name} uses the smarthost's credential too"
+            yield Finding(message, "mail:smarthostPassword", resource)
 
 
 @rule(
@@ -282,14 +284,14 @@ def _before_start(stack: Stack) -> Iterator[Finding]:
     if not started:
         yield Finding("nothing starts the stack", "mail:mailcow.project", absent=True)
     needed = [
-        one
-        for one in stack.of_type(FILE)
-        if stack.text(one, "path").rpartition("/")[2]
+        resource
+        for resource in stack.of_type(FILE)
+        if stack.text(resource, "path").rpartition("/")[2]
         in ("extra.cf", "smarthost_passwd", "smarthost_tls_policy", "mailcow.conf", "nftables.nft",
             "docker-compose.override.yml")
     ]  # fmt: skip
-    for one in started:
+    for start in started:
         for file in needed:
-            if not stack.waits_for(one, file):
+            if not stack.waits_for(start, file):
                 message = f"the stack does not wait for {file.name}"
-                yield Finding(message, "mail:smarthost", one, file.name)
+                yield Finding(message, "mail:smarthost", start, file.name)

@@ -220,7 +220,7 @@ def _envelope_mx(stack: Stack) -> Iterator[Finding]:
         targets = {
             str(wanted.value).replace(smarthost.region, region) for region in smarthost.row.regions
         }
-        if not any(one.target in targets for one in found):
+        if not any(item.target in targets for item in found):
             resource = found[0].resource if found else None
             seen = found[0].value if found else wanted.name
             message = f"{wanted.name} has no MX record for {wanted.value}"

@@ -186,7 +186,7 @@ class Unit:
             self.values("Timer", name)
             for name in ("OnActiveSec", "OnBootSec", "OnStartupSec", "OnCalendar")
         )
-        return min((one for one in spans if one is not None and starts), default=float("inf"))
+        return min((item for item in spans if item is not None and starts), default=float("inf"))
 
     @property
     def late(self) -> float:
@@ -198,7 +198,7 @@ class Unit:
     def next_run(self, moment: datetime) -> datetime | None:
         """Return when a timer starts its unit next by the calendar; None for never."""
         found = (when.next_after(moment) for when in self.calendars)
-        return min((one for one in found if one is not None), default=None)
+        return min((item for item in found if item is not None), default=None)
 
     # How it is held
 
@@ -215,8 +215,8 @@ class Unit:
                 held = CAPABILITIES - words if fresh else held - words
             else:
                 held = words if fresh else held | words
-        gone = {one for name, along in _TAKEN_ALONG.items() if self.on("Service", name)
-                for one in along}  # fmt: skip
+        gone = {item for name, along in _TAKEN_ALONG.items() if self.on("Service", name)
+                for item in along}  # fmt: skip
         return held - gone
 
     @property
@@ -401,7 +401,7 @@ def drop_ins_of(name: str, paths: Iterable[str]) -> list[str]:
     stem, kind = name.rsplit(".", 1)
     parts = stem.split("-")
     names = [name, *("-".join(parts[:end]) + f"-.{kind}" for end in range(len(parts) - 1, 0, -1))]
-    folders = [f"{folder}/{one}.d" for folder in FOLDERS for one in names]
+    folders = [f"{folder}/{name}.d" for folder in FOLDERS for name in names]
     folders += [f"{folder}/{kind}.d" for folder in FOLDERS]
     chosen: dict[str, tuple[int, str]] = {}
     for path in paths:
@@ -429,7 +429,7 @@ def units(files: Mapping[str, str]) -> dict[str, Unit]:
         for path in files:
             where = PurePosixPath(path)
             if str(where.parent) == folder and where.suffix in KINDS:
-                drop_ins = [(one, files[one]) for one in drop_ins_of(where.name, files)]
+                drop_ins = [(text, files[text]) for text in drop_ins_of(where.name, files)]
                 found[where.name] = parse(where.name, files[path], drop_ins)
     return found
 

@@ -50,7 +50,7 @@ def target_of(raw: str) -> Target:
 
 
 def _written(path: str) -> str:
-    return "".join(f"%{ord(one):02X}" if one in _WRITTEN_ENCODED else one for one in path)
+    return "".join(f"%{ord(item):02X}" if item in _WRITTEN_ENCODED else item for item in path)
 
 
 def _normal(found: re.Match[str]) -> str:

@@ -262,7 +262,9 @@ class Outcome:
     @property
     def errors(self) -> list[Diagnostic]:
         """The diagnostics that are errors."""
-        return [one for one in self.diagnostics if one.severity is Severity.ERROR]
+        return [
+            diagnostic for diagnostic in self.diagnostics if diagnostic.severity is Severity.ERROR
+        ]
 
 
 @dataclass(frozen=True)

@@ -47,10 +47,10 @@ def list_parts(*, as_json: JsonOption = False) -> None:
     """
     report = Report(as_json=as_json)
     every = [held(part) for part in CATALOGUE]
-    for one in every:
-        _show(one, report)
-    report.put("parts", [one.as_dict() for one in every])
-    absent = [one.part.name for one in every if not one.complete]
+    for item in every:
+        _show(item, report)
+    report.put("parts", [part.as_dict() for part in every])
+    absent = [part.part.name for part in every if not part.complete]
     if absent:
         report.line("next", f"make parts installs {', '.join(absent)}")
     report.finish()
@@ -81,10 +81,10 @@ def install(
     missing = [part for part in wanted if not held(part).complete]
     failures = _install(missing, report)
     every = [held(part) for part in wanted]
-    for one in every:
-        status = "ok" if one.complete else "failed"
-        report.line(one.part.name, one.version or "", status)
-    report.put("parts", [one.as_dict() for one in every])
+    for item in every:
+        status = "ok" if item.complete else "failed"
+        report.line(item.part.name, item.version or "", status)
+    report.put("parts", [part.as_dict() for part in every])
     if failures:
         report.fail("\n".join(failures))
     raise typer.Exit(report.finish())

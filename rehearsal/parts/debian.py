@@ -48,15 +48,15 @@ class Apt:
             BusyError: another installation does not end.
         """
         sources = [part.source for part in parts if isinstance(part.source, Debian)]
-        packages = list(dict.fromkeys(name for one in sources for name in one.packages))
+        packages = list(dict.fromkeys(name for source in sources for name in source.packages))
         missing = [name for name in packages if not version(name)]
         if not missing:
             return
         self._expect_debian_and_root(missing)
         with alone(cache() / "apt.lock", self._say, patience=_PATIENCE), self._no_service_starts():
             self._get(missing)
-        self._disable([unit for one in sources for unit in one.units
-                       if set(one.packages) & set(missing)])  # fmt: skip
+        self._disable([unit for source in sources for unit in source.units
+                       if set(source.packages) & set(missing)])  # fmt: skip
 
     def _expect_debian_and_root(self, packages: Sequence[str]) -> None:
         line = f"apt-get install --no-install-recommends {' '.join(packages)}"

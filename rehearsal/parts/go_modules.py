@@ -236,9 +236,11 @@ def main_module(source: GoModule, described: Mapping[str, Any]) -> str:
         "module po-mail/part", "", f"go {described.get('Go', '1.24')}", "",
         f"require {source.module} {source.version}", "",
     ]  # fmt: skip
-    lines += [f"exclude {one['Path']} {one['Version']}" for one in described.get("Exclude") or ()]
-    for one in described.get("Replace") or ():
-        old, new = one["Old"], one["New"]
+    lines += [
+        f"exclude {module['Path']} {module['Version']}" for module in described.get("Exclude") or ()
+    ]
+    for module in described.get("Replace") or ():
+        old, new = module["Old"], module["New"]
         if not new.get("Version"):
             raise InstallError(f"{source.module} replaces {old['Path']} by a folder of its own")
         before = " ".join(filter(None, (old["Path"], old.get("Version"))))

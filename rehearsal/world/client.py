@@ -39,7 +39,7 @@ class WorldClient:
         self.pid = int(described["pid"])
         self.stack = str(described["stack"])
         self.overlay: dict[str, Any] = dict(described["overlay"])
-        self.services = tuple(RunningService(**one) for one in described["services"])
+        self.services = tuple(RunningService(**service) for service in described["services"])
         self._address = str(described["control"])
         self._token = str(described["token"])
         self._timeout = timeout
@@ -139,4 +139,4 @@ class WorldClient:
     def resolve(self, name: str, rdtype: str) -> list[str]:
         """Return what the world's DNS answers, as a zone file writes it."""
         answer = self.ask("GET", f"/dns/lookup/{name}/{rdtype}")
-        return [str(one) for one in answer["answers"]]
+        return [str(item) for item in answer["answers"]]

@@ -132,13 +132,17 @@ class Cloudflare(Service):
 
     async def _change_tokens(self, request: web.Request) -> web.Response:
         token = str((await request.json())["token"])
-        kept = [one for one in self._tokens if one != token]
+        kept = [item for item in self._tokens if item != token]
         self._tokens = kept if request.method == "DELETE" else [*kept, token]
         return web.json_response({"valid": len(self._tokens)})
 
     async def _show_all(self, _request: web.Request) -> web.Response:
         return web.json_response(
-            [one.answer() for zone in self.store.zones.values() for one in zone.records.values()]
+            [
+                record.answer()
+                for zone in self.store.zones.values()
+                for record in zone.records.values()
+            ]
         )
 
     async def _show_requests(self, _request: web.Request) -> web.Response:
@@ -220,15 +224,15 @@ class Cloudflare(Service):
 
     async def _zones(self, request: web.Request) -> web.Response:
         name = request.query.get("name")
-        zones = [one for one in self.store.zones.values() if name in {None, one.name}]
-        return _page(request, [_show_zone(one) for one in zones], "zones")
+        zones = [zone for zone in self.store.zones.values() if name in {None, zone.name}]
+        return _page(request, [_show_zone(zone) for zone in zones], "zones")
 
     async def _zone(self, request: web.Request) -> web.Response:
         return _answer(_show_zone(self.store.zone(request.match_info["zone"])))
 
     async def _records(self, request: web.Request) -> web.Response:
         zone = self.store.zone(request.match_info["zone"])
-        chosen = [one.answer() for one in zone.records.values() if _wanted(one, request)]
+        chosen = [record.answer() for record in zone.records.values() if _wanted(record, request)]
         order = request.query.get("order")
         if order in {"type", "name", "content", "ttl", "proxied"}:
             backwards = request.query.get("direction") == "desc"

@@ -38,7 +38,7 @@ class Insides:
         if service == "dovecot-mailcow" and _KEYS in mounts:
             make_keys(mounts[_KEYS])
         words = [container["Path"], *container["Args"]]
-        given = next((one for one in words if _CONFIGURATION.fullmatch(str(one))), None)
+        given = next((word for word in words if _CONFIGURATION.fullmatch(str(word))), None)
         if given is not None and words[0] == "dovecot":
             listener = dovecot(self._inside(given, mounts), mounts, self._inside)
             await listener.start()
@@ -94,8 +94,8 @@ def dovecot(configuration: Path, mounts: dict[str, Path], inside: Any) -> ImapLi
     port = int(re.findall(r"port = (\d+)", text)[0])
     mail = re.findall(r"mail_location = maildir:([\w/.-]+?)/%d", text)[0]
     master, people = (
-        inside(one, mounts)
-        for one in re.findall(r"args = (?:username_format=%u )?(/\S+)", text)[:2]
+        inside(match, mounts)
+        for match in re.findall(r"args = (?:username_format=%u )?(/\S+)", text)[:2]
     )
 
     def check(address: str, password: str) -> bool:

@@ -56,8 +56,8 @@ class Control:
         )
         for name, service in self._services.items():
             app.add_routes(
-                web.RouteDef(one.method, f"/{name}{one.path}", one.handler, one.kwargs)
-                for one in service.control()
+                web.RouteDef(item.method, f"/{name}{item.path}", item.handler, item.kwargs)
+                for item in service.control()
             )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await self._runner.setup()

@@ -120,7 +120,7 @@ class Dns(Service):
         return web.json_response(
             {
                 "rcode": dns.rcode.to_text(found.rcode),
-                "answers": [str(rdata) for one in found.sets for rdata in one],
+                "answers": [str(rdata) for dns in found.sets for rdata in dns],
             }
         )
 
@@ -183,7 +183,7 @@ class Dns(Service):
         if found.rcode == dns.rcode.SERVFAIL:
             raise dns.resolver.NoNameservers
         wanted = dns.rdatatype.from_text(kind)
-        return [rdata for one in found.sets if one.rdtype == wanted for rdata in one]
+        return [rdata for dns in found.sets if dns.rdtype == wanted for rdata in dns]
 
     def lookup(self, name: str, rdtype: str | RdataType) -> Found:
         """Return what the question finds, with the difference between NXDOMAIN and NODATA."""
@@ -196,7 +196,9 @@ class Dns(Service):
             step = self._one(name, kind)
             found.sets.extend(step.sets)
             found.rcode, found.authoritative = step.rcode, step.authoritative
-            alias = next((one for one in step.sets if one.rdtype == dns.rdatatype.CNAME), None)
+            alias = next(
+                (rrset for rrset in step.sets if rrset.rdtype == dns.rdatatype.CNAME), None
+            )
             if alias is None or kind == "CNAME":
                 return found
             name = str(cast("Any", alias[0]).target).lower().rstrip(".")
@@ -234,10 +236,10 @@ class Dns(Service):
     def _delegation(zone: Zone, name: str) -> dns.rrset.RRset | None:
         """Return the NS records of the part of a zone that others answer for."""
         while name != zone.name:
-            records = [one for one in zone.at(name) if one.type == "NS"]
+            records = [record for record in zone.at(name) if record.type == "NS"]
             if records:
-                ttl = min(one.served_ttl for one in records)
-                return _set(name, ttl, "NS", [zone_file.data(one) for one in records])
+                ttl = min(record.served_ttl for record in records)
+                return _set(name, ttl, "NS", [zone_file.data(record) for record in records])
             name = name.partition(".")[2]
         return None
 
@@ -250,7 +252,8 @@ class Dns(Service):
         if served is not None:
             return Found(sets=[served])
         exists = bool(records) or any(
-            one.name == name or one.name.endswith("." + name) for one in zone.records.values()
+            record.name == name or record.name.endswith("." + name)
+            for record in zone.records.values()
         )
         rcode = dns.rcode.NOERROR if exists or name == zone.name else dns.rcode.NXDOMAIN
         return Found(rcode, authoritative=self._soa(zone))
@@ -260,7 +263,7 @@ class Dns(Service):
         parent = name
         while parent != zone.name:
             parent = parent.partition(".")[2]
-            if any(one.name == f"*.{parent}" for one in zone.records.values()):
+            if any(record.name == f"*.{parent}" for record in zone.records.values()):
                 return zone.at(f"*.{parent}")
             if zone.at(parent):
                 break
@@ -269,7 +272,7 @@ class Dns(Service):
     def _served(
         self, zone: Zone, name: str, kind: str, records: list[Record]
     ) -> dns.rrset.RRset | None:
-        if kind in _PROXY_ADDRESSES and any(one.proxied for one in records):
+        if kind in _PROXY_ADDRESSES and any(record.proxied for record in records):
             return _set(name, 300, kind, _PROXY_ADDRESSES[kind])
         if name == zone.name and kind == "SOA":
             return self._soa(zone)
@@ -278,10 +281,10 @@ class Dns(Service):
                 name, zone_file.NS_TTL, "NS", [host + "." for host in zone_file.NAME_SERVERS]
             )
         for aspect in (kind, "CNAME"):
-            chosen = [one for one in records if one.type == aspect and not one.proxied]
+            chosen = [record for record in records if record.type == aspect and not record.proxied]
             if chosen:
-                ttl = min(one.served_ttl for one in chosen)
-                return _set(name, ttl, aspect, [zone_file.data(one) for one in chosen])
+                ttl = min(rrset.served_ttl for rrset in chosen)
+                return _set(name, ttl, aspect, [zone_file.data(rrset) for rrset in chosen])
         return None
 
     @staticmethod

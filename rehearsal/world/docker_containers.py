@@ -131,7 +131,9 @@ class ContainerStore:
     def add_image(self, repository: str, tag_or_digest: str, digest: str) -> dict[str, Any]:
         """Keep an image that was pulled as `repository:tag` or `repository@digest`."""
         by_digest = f"{repository}@{digest}"
-        image = next((one for one in self.images.values() if by_digest in one["RepoDigests"]), None)
+        image = next(
+            (image for image in self.images.values() if by_digest in image["RepoDigests"]), None
+        )
         if image is None:
             # The genuine id is the digest of the image's configuration, not of its manifest.
             identity = "sha256:" + hashlib.sha256(f"config {by_digest}".encode()).hexdigest()
@@ -167,8 +169,10 @@ class ContainerStore:
     def remove_image(self, reference: str, *, force: bool) -> list[dict[str, str]]:
         """Remove an image unless a container still uses it."""
         image = self.image(reference)
-        users = [one for one in self.containers.values() if one["Image"] == image["Id"]]
-        if users and not (force and not any(one["State"]["Running"] for one in users)):
+        users = [
+            container for container in self.containers.values() if container["Image"] == image["Id"]
+        ]
+        if users and not (force and not any(user["State"]["Running"] for user in users)):
             short = image["Id"].removeprefix("sha256:")[:12]
             message = (
                 f"conflict: unable to delete {short} (must be forced) - image is being used by "
@@ -295,8 +299,8 @@ class ContainerStore:
         exposed = dict.fromkeys(container["Config"].get("ExposedPorts") or {})
         container["NetworkSettings"]["Ports"] = exposed | {
             port: [
-                {"HostIp": one.get("HostIp") or "0.0.0.0", "HostPort": str(one["HostPort"])}
-                for one in bindings or []
+                {"HostIp": binding.get("HostIp") or "0.0.0.0", "HostPort": str(binding["HostPort"])}
+                for binding in bindings or []
             ]
             for port, bindings in (container["HostConfig"]["PortBindings"] or {}).items()
         }
@@ -350,10 +354,10 @@ class ContainerStore:
     def running(self, project: str, service: str) -> bool:
         """Return whether a container of this service of this compose project runs."""
         return any(
-            one["State"]["Running"]
-            for one in self.containers.values()
-            if (one["Config"]["Labels"] or {}).get(PROJECT_LABEL) == project
-            and (one["Config"]["Labels"] or {}).get(SERVICE_LABEL) == service
+            container["State"]["Running"]
+            for container in self.containers.values()
+            if (container["Config"]["Labels"] or {}).get(PROJECT_LABEL) == project
+            and (container["Config"]["Labels"] or {}).get(SERVICE_LABEL) == service
         )
 
     # Networks and volumes
@@ -388,7 +392,10 @@ class ContainerStore:
         """Remove a network that no container is attached to."""
         network = self.network(reference)
         name = network["Name"]
-        if any(name in one["NetworkSettings"]["Networks"] for one in self.containers.values()):
+        if any(
+            name in container["NetworkSettings"]["Networks"]
+            for container in self.containers.values()
+        ):
             raise EngineRefusalError(
                 403, f"error while removing network: {name} has active endpoints"
             )
@@ -430,9 +437,9 @@ class ContainerStore:
 def published_ports(container: dict[str, Any]) -> Iterable[tuple[str, str, str]]:
     """Return (address, port, protocol) of everything that a container publishes on its host."""
     for port, bindings in (container["HostConfig"]["PortBindings"] or {}).items():
-        for one in bindings or []:
+        for binding in bindings or []:
             protocol = port.partition("/")[2] or "tcp"
-            yield one.get("HostIp") or "0.0.0.0", str(one["HostPort"]), protocol
+            yield binding.get("HostIp") or "0.0.0.0", str(binding["HostPort"]), protocol
 
 
 def _complete_host_config(host: dict[str, Any]) -> None:

@@ -116,7 +116,9 @@ class DockerEngine(Service):
         )
 
     async def _show_containers(self, _request: web.Request) -> web.Response:
-        return web.json_response([_summary(one) for one in self.store.containers.values()])
+        return web.json_response(
+            [_summary(container) for container in self.store.containers.values()]
+        )
 
     async def _show_events(self, _request: web.Request) -> web.Response:
         return web.json_response(self.store.events)
@@ -149,8 +151,8 @@ class DockerEngine(Service):
         ]  # fmt: skip
         # The same paths again below their version: `/v1.47/containers/json`.
         versioned = [
-            web.RouteDef(one.method, r"/v{api:1\.\d+}" + one.path, one.handler, one.kwargs)
-            for one in routes
+            web.RouteDef(route.method, r"/v{api:1\.\d+}" + route.path, route.handler, route.kwargs)
+            for route in routes
         ]
         return routes + versioned
 
@@ -188,7 +190,7 @@ class DockerEngine(Service):
 
     async def _info(self, _request: web.Request) -> web.Response:
         host = self._world.config["host"]
-        running = sum(one["State"]["Running"] for one in self.store.containers.values())
+        running = sum(container["State"]["Running"] for container in self.store.containers.values())
         return web.json_response(
             {
                 "ID": "rehearsed", "Name": "rehearsed", "ServerVersion": self._release,
@@ -264,9 +266,9 @@ class DockerEngine(Service):
         wanted = _filters(request)
         everything = _flag(request, "all") or "status" in wanted
         listed = [
-            _summary(one)
-            for one in self.store.containers.values()
-            if (everything or one["State"]["Running"]) and _passes(one, wanted)
+            _summary(container)
+            for container in self.store.containers.values()
+            if (everything or container["State"]["Running"]) and _passes(container, wanted)
         ]
         return web.json_response(listed)
 
@@ -374,9 +376,9 @@ class DockerEngine(Service):
     async def _networks(self, request: web.Request) -> web.Response:
         names = _filters(request).get("name", [])
         listed = [
-            one
-            for one in self.store.networks.values()
-            if not names or any(name in one["Name"] for name in names)
+            network
+            for network in self.store.networks.values()
+            if not names or any(name in network["Name"] for name in names)
         ]
         return web.json_response(listed)
 
@@ -431,7 +433,7 @@ def _passes(container: dict[str, Any], wanted: dict[str, list[str]]) -> bool:
     if names and not any(re.search(name, container["Name"]) for name in names):
         return False
     identities = wanted.get("id", [])
-    if identities and not any(container["Id"].startswith(one) for one in identities):
+    if identities and not any(container["Id"].startswith(identity) for identity in identities):
         return False
     states = wanted.get("status", [])
     return not states or container["State"]["Status"] in states
@@ -443,8 +445,8 @@ def _summary(container: dict[str, Any]) -> dict[str, Any]:
         private, _, protocol = port.partition("/")
         entry = {"PrivatePort": int(private), "Type": protocol or "tcp"}
         ports += [
-            entry | {"IP": one["HostIp"], "PublicPort": int(one["HostPort"] or 0)}
-            for one in bindings or []
+            entry | {"IP": binding["HostIp"], "PublicPort": int(binding["HostPort"] or 0)}
+            for binding in bindings or []
         ] or [entry]
     state = container["State"]
     status = "Up 1 second" if state["Running"] else f"Exited ({state['ExitCode']})"

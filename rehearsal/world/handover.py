@@ -163,8 +163,8 @@ class _Conversation:
             await self._step(login, "performing SASL authentication", "AUTH")
         sender, client = envelope.sender, self._client
         await self._step(client.mail(sender), "sending MAIL FROM", "MAIL FROM")
-        for one in envelope.recipients:
-            await self._step(client.rcpt(one), "sending RCPT TO", "RCPT TO")
+        for recipient in envelope.recipients:
+            await self._step(client.rcpt(recipient), "sending RCPT TO", "RCPT TO")
         doing = "sending end of data -- message may be sent more than once"
         taken = await self._step(client.data(envelope.message), doing, "end of DATA")
         verdict = f"{taken.code} {taken.message}"

@@ -140,7 +140,9 @@ def judge(message: bytes, *, address: str, sender: str, helo: str, names: Names)
         result, policy = _judge_dmarc(from_domain, passed, signatures, ask)
     dkim_result = "none"
     if signatures:
-        dkim_result = "pass" if any(one.result == "pass" for one in signatures) else "fail"
+        dkim_result = (
+            "pass" if any(signature.result == "pass" for signature in signatures) else "fail"
+        )
     return Verdict(
         spf=str(outcome.result),
         spf_domain=spf_domain,

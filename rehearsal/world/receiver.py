@@ -187,8 +187,8 @@ class Receiver(Service):
         """
         due, self._reported = self.received[self._reported :], len(self.received)
         seen: dict[str, Counter[Seen]] = {}
-        for one in due:
-            found = _seen(one)
+        for item in due:
+            found = _seen(item)
             seen.setdefault(found.header_from, Counter())[found] += 1
         when = date.fromisoformat(day) if day else datetime.now(UTC).date()
         return [
@@ -235,7 +235,10 @@ class Receiver(Service):
 def _seen(received: dict[str, Any]) -> Seen:
     """Return what a report says of a message that came in."""
     verdict = received["verdict"]
-    signatures = ((one["domain"], one["selector"], one["result"]) for one in verdict["signatures"])
+    signatures = (
+        (signature["domain"], signature["selector"], signature["result"])
+        for signature in verdict["signatures"]
+    )
     disposition = verdict["disposition"]
     return Seen(
         address=received["client"],

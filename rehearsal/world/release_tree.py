@@ -245,7 +245,7 @@ def _edited(edition: Edition) -> dict[str, _Service]:
             environment=(*service.environment, *edition.environment.get(name, ())),
             ports=(*service.ports, *edition.ports.get(name, ())),
             volumes=(*service.volumes, *edition.volumes.get(name, ())),
-            after=tuple(one for one in service.after if one not in edition.removed),
+            after=tuple(pulumi for pulumi in service.after if pulumi not in edition.removed),
         )
         for name, service in _SERVICES.items()
         if name not in edition.removed
@@ -257,7 +257,7 @@ def _options(edition: Edition, compose: str) -> str:
     """Return the script by which the updater adds options to `mailcow.conf`, to be read alone."""
     named = set(re.findall(r"\$\{([A-Z][A-Z0-9_]+)", compose))
     options = (named | {*_OTHER_OPTIONS, *edition.options_added}) - set(edition.options_removed)
-    lines = "".join(f'  "{one}"\n' for one in sorted(options))
+    lines = "".join(f'  "{option}"\n' for option in sorted(options))
     head = "#!/usr/bin/env bash\n# Rehearsed\nadapt_new_options() {\n"
     return f"{head}  CONFIG_ARRAY=(\n{lines}  )\n}}\n"
 
@@ -269,8 +269,8 @@ def _schema(edition: Edition) -> str:
 
 def _volumes(edition: Edition) -> tuple[str, ...]:
     """Return the volumes that the compose file declares."""
-    more = (one.partition(":")[0] for all_ in edition.volumes.values() for one in all_)
-    return (*_VOLUMES, *(one for one in more if not one.startswith((".", "/"))))
+    more = (item.partition(":")[0] for all_ in edition.volumes.values() for item in all_)
+    return (*_VOLUMES, *(item for item in more if not item.startswith((".", "/"))))
 
 
 def _compose(services: Mapping[str, _Service], volumes: tuple[str, ...]) -> str:
@@ -278,7 +278,7 @@ def _compose(services: Mapping[str, _Service], volumes: tuple[str, ...]) -> str:
     for name, service in services.items():
         entry: dict[str, Any] = {"image": service.image, "restart": "always"}
         names = ("TZ", *service.environment)
-        entry["environment"] = [f"{one.partition(':')[0]}=${{{one}}}" for one in names]
+        entry["environment"] = [f"{name.partition(':')[0]}=${{{name}}}" for name in names]
         if name == "mysql":
             entry["environment"] += [
                 "MYSQL_ROOT_PASSWORD=${DBROOT}", "MYSQL_DATABASE=${DBNAME}",
@@ -288,7 +288,7 @@ def _compose(services: Mapping[str, _Service], volumes: tuple[str, ...]) -> str:
             if values:
                 entry[key] = list(values)
         if service.after:
-            entry["depends_on"] = [f"{one}-mailcow" for one in service.after]
+            entry["depends_on"] = [f"{pulumi}-mailcow" for pulumi in service.after]
         if "network_mode" not in service.more:
             network: dict[str, Any] = {"aliases": [name.replace("-fpm", "fpm")]}
             if service.address:
@@ -301,7 +301,7 @@ def _compose(services: Mapping[str, _Service], volumes: tuple[str, ...]) -> str:
             "driver": "bridge",
             "driver_opts": {"com.docker.network.bridge.name": "br-mailcow"},
             "enable_ipv6": "${ENABLE_IPV6:-true}",
-            "ipam": {"driver": "default", "config": [{"subnet": one} for one in subnets]},
+            "ipam": {"driver": "default", "config": [{"subnet": subnet} for subnet in subnets]},
         }
     }
     content["volumes"] = dict.fromkeys(volumes)
@@ -369,7 +369,7 @@ def release(
     }
     for path, lines in edition.appended.items():
         texts[path] += lines
-    kept = ("data/conf/acme", *(f"data/hooks/{one}" for one in ("dovecot", "phpfpm", "postfix",
+    kept = ("data/conf/acme", *(f"data/hooks/{name}" for name in ("dovecot", "phpfpm", "postfix",
             "rspamd", "sogo", "unbound")))  # fmt: skip
     programs = ("generate_config.sh", "update.sh", "helper-scripts/backup_and_restore.sh")
     return {

@@ -227,7 +227,7 @@ class Smarthost(Service):
 
     async def _change_credentials(self, request: web.Request) -> web.Response:
         given = _digest(str((await request.json())["password"]).encode())
-        kept = [one for one in self._credentials if one != given]
+        kept = [credential for credential in self._credentials if credential != given]
         self._credentials = kept if request.method == "DELETE" else [*kept, given]
         self._keep_account()
         return web.json_response({"valid": len(self._credentials)})
@@ -256,7 +256,11 @@ class Smarthost(Service):
         self._credentials = [_digest(self._world.secrets["smarthostPassword"].encode())]
         if self._account.exists():
             kept = json.loads(self._account.read_text())
-            known = [one for one in kept["credentials"] if one not in self._credentials]
+            known = [
+                credential
+                for credential in kept["credentials"]
+                if credential not in self._credentials
+            ]
             self._credentials += known
             self._first, self._selector = kept["first"], kept["selector"]
         self._signing_key(self._selector)

@@ -76,7 +76,7 @@ class SshHost(Service):
         client = asyncssh.import_private_key(world.secrets["sshPrivateKey"])
         self.accepted = public_line(client)
         self._home = world.root / ("root" if self.user == "root" else f"home/{self.user}")
-        for directory in (self._home, *(world.root / one for one in _DIRECTORIES)):
+        for directory in (self._home, *(world.root / directory for directory in _DIRECTORIES)):
             directory.mkdir(parents=True, exist_ok=True)
         await asyncio.to_thread(shims.lay, world.folder / "tools")
         self._socket = socket.create_server((LOOPBACK, world.port("ssh")))

@@ -136,8 +136,8 @@ class Traefik(Service):
         self.reload()
         return web.json_response(
             [
-                {"name": one.name, "hosts": one.rule.hosts, "backend": one.backend.url}
-                for one in self._routers
+                {"name": router.name, "hosts": router.rule.hosts, "backend": router.backend.url}
+                for router in self._routers
             ]
         )
 
@@ -191,7 +191,7 @@ class Traefik(Service):
 
     def _wanted(self) -> list[tuple[str, ...]]:
         """Return the names of each certificate that somebody asks for."""
-        asked = (one.names for one in self._routers if one.resolver)
+        asked = (router.names for router in self._routers if router.resolver)
         return [*dict.fromkeys((*([self._existing] if self._existing else []), *asked))]
 
     def _see_to_certificates(self) -> None:
@@ -222,7 +222,7 @@ class Traefik(Service):
         except PathError:
             return web.Response(status=400)
         asked = Asked(request.method, host, target.seen, client, headers)
-        router = next((one for one in self._routers if one.rule.matches(asked)), None)
+        router = next((router for router in self._routers if router.rule.matches(asked)), None)
         if router is None:
             text, safe = "404 page not found\n", {"X-Content-Type-Options": "nosniff"}
             return web.Response(status=404, text=text, headers=safe)

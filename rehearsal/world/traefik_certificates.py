@@ -84,7 +84,7 @@ class Certificates:
         for entry in self._entries() if name else ():
             domain = entry["domain"]
             held = [domain["main"], *(domain.get("sans") or [])]
-            if any(_covers(one, str(name).lower()) for one in held):
+            if any(_covers(san, str(name).lower()) for san in held):
                 if entry["certificate"] not in self._contexts:
                     chain = base64.b64decode(entry["certificate"])
                     key = base64.b64decode(entry["key"])
@@ -132,9 +132,10 @@ class Certificates:
             "Store": "default",
         }
         others = [
-            one
-            for one in mine.get("Certificates") or []
-            if {one["domain"]["main"], *(one["domain"].get("sans") or [])} != set(names)
+            certificate
+            for certificate in mine.get("Certificates") or []
+            if {certificate["domain"]["main"], *(certificate["domain"].get("sans") or [])}
+            != set(names)
         ]
         mine["Certificates"] = [*others, entry]
         kept[self._resolver] = mine
@@ -153,7 +154,7 @@ class Certificates:
 
     def _ask(self, name: str, kind: str) -> list[str]:
         try:
-            return [str(one) for one in self._names.resolve(name, kind)]
+            return [str(text) for text in self._names.resolve(name, kind)]
         except dns.exception.DNSException as error:
             raise ChallengeError(f"DNS problem: looking up {kind} for {name}: {error}") from None
 

@@ -228,12 +228,12 @@ class World:
             "addresses": self.surroundings.addresses.places(),
             "services": [
                 {
-                    "name": one.name,
-                    "stands_for": one.stands_for,
-                    "genuine": one.genuine,
-                    "port": getattr(one, "port", None),
+                    "name": service.name,
+                    "stands_for": service.stands_for,
+                    "genuine": service.genuine,
+                    "port": getattr(service, "port", None),
                 }
-                for one in self.services.values()
+                for service in self.services.values()
             ],
         }
 

@@ -54,16 +54,18 @@ def render(zone: Zone) -> str:
         zone: The zone.
     """
     # The records of one set share one time to live (RFC 2181 section 5.2).
-    shown = [one for one in zone.records.values() if not one.proxied]
+    shown = [record for record in zone.records.values() if not record.proxied]
     least: dict[tuple[str, str], int] = {}
-    for one in shown:
-        key = (one.name, one.type)
-        least[key] = min(least.get(key, one.served_ttl), one.served_ttl)
+    for record in shown:
+        key = (record.name, record.type)
+        least[key] = min(least.get(key, record.served_ttl), record.served_ttl)
     lines = [f"{zone.name}. {SOA_TTL} IN SOA {soa()}"]
     lines += [f"{zone.name}. {NS_TTL} IN NS {_dotted(host)}" for host in NAME_SERVERS]
     lines += [
-        f"{one.name}. {least[one.name, one.type]} IN {one.type} {data(one)}"
-        for one in sorted(shown, key=lambda one: (one.name.split(".")[::-1], one.type, data(one)))
+        f"{record.name}. {least[record.name, record.type]} IN {record.type} {data(record)}"
+        for record in sorted(
+            shown, key=lambda one: (one.name.split(".")[::-1], one.type, data(one))
+        )
     ]
     return "\n".join(lines) + "\n"
 

@@ -63,7 +63,7 @@ def split_strings(content: str) -> list[bytes]:
     stripped = content.strip()
     quoted = _QUOTED.findall(stripped) if stripped.startswith('"') else []
     if quoted and _QUOTED.sub("", stripped).strip() == "":
-        texts = [_unescape(one) for one in quoted]
+        texts = [_unescape(match) for match in quoted]
     else:
         texts = [content.encode()]
     strings: list[bytes] = []
@@ -90,7 +90,7 @@ def _txt(content: str) -> str:
     strings = split_strings(content)
     if not content.strip().startswith('"') and len(strings) == 1:
         return content  # plain text of one string is kept as it was sent
-    return " ".join(_quote(one) for one in strings)
+    return " ".join(_quote(string) for string in strings)
 
 
 def _host(kind: str, value: object) -> str:
@@ -196,7 +196,7 @@ class Zone:
 
     def at(self, name: str) -> list[Record]:
         """Return the records at `name`."""
-        return [one for one in self.records.values() if one.name == name]
+        return [record for record in self.records.values() if record.name == name]
 
 
 def _data_content(kind: str, given: Mapping[str, Any]) -> tuple[str, dict[str, Any], int | None]:
@@ -224,7 +224,7 @@ def _data_content(kind: str, given: Mapping[str, Any]) -> tuple[str, dict[str, A
     certificate = str(data["certificate"]).lower()
     if not re.fullmatch(r"(?:[0-9a-f]{2})+", certificate):
         raise _invalid(9101, "certificate is not valid hexadecimal.")
-    content = " ".join([*(str(one) for one in numbers.values()), certificate])
+    content = " ".join([*(str(number) for number in numbers.values()), certificate])
     return content, {**numbers, "certificate": certificate}, None
 
 
@@ -274,16 +274,16 @@ def _read(zone: Zone, given: Mapping[str, Any], record_id: str) -> Record:
     return Record(
         id=record_id, name=name, type=kind, content=content, proxied=proxied, priority=priority,
         ttl=_ttl(given, proxied=proxied), data=data, comment=str(comment) if comment else None,
-        tags=[str(one).lower() for one in given.get("tags") or []],
+        tags=[str(tag).lower() for tag in given.get("tags") or []],
         settings=dict(given.get("settings") or {}),
     )  # fmt: skip
 
 
 def _refuse_collision(zone: Zone, record: Record) -> None:
-    others = [one for one in zone.at(record.name) if one.id != record.id]
-    if any(record.same_as(one) for one in others):
+    others = [zone_record for zone_record in zone.at(record.name) if zone_record.id != record.id]
+    if any(record.same_as(other) for other in others):
         raise RecordError(81058, "An identical record already exists.")
-    kinds = {one.type for one in others}
+    kinds = {other.type for other in others}
     if record.type == "CNAME" and kinds & _PROXIABLE:
         words = "An A, AAAA, or CNAME record with that host already exists."
         raise RecordError(81053, words)
@@ -306,13 +306,13 @@ class ZoneStore:
         self.zones: dict[str, Zone] = {}
         if file.exists():
             for kept in json.loads(file.read_text()):
-                records = {one["id"]: Record(**one) for one in kept.pop("records")}
+                records = {item["id"]: Record(**item) for item in kept.pop("records")}
                 self.zones[kept["id"]] = Zone(**kept, records=records)
 
     def _keep(self) -> None:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         kept = [
-            {**asdict(zone), "records": [asdict(one) for one in zone.records.values()]}
+            {**asdict(zone), "records": [asdict(record) for record in zone.records.values()]}
             for zone in self.zones.values()
         ]
         draft = self._file.with_suffix(".new")

@@ -66,13 +66,13 @@ def test_a_rehearsal_reaches_nothing_but_loopback(qual_values: dict[str, Any]) -
     assert inputs(recording, "host")["address"] == "127.0.0.1"
     assert inputs(recording, "mailcow")["connectTo"] == "127.0.0.1:8443"
     assert inputs(recording, "mailcow")["caBundle"] == "PEM"
-    assert "31.97.159.7" not in str([one.inputs for one in recording.resources])
+    assert "31.97.159.7" not in str([resource.inputs for resource in recording.resources])
 
 
 def test_every_credential_is_sealed(qual: Declaration) -> None:
-    for one in accounts(qual).resources:
-        for key, value in one.inputs.items():
-            assert isinstance(value, Sealed) or "planted" not in str(value), (one.name, key)
+    for resource in accounts(qual).resources:
+        for key, value in resource.inputs.items():
+            assert isinstance(value, Sealed) or "planted" not in str(value), (resource.name, key)
 
 
 def test_ssh_takes_the_declared_host_key_and_no_other(qual: Declaration) -> None:

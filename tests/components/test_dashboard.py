@@ -53,7 +53,7 @@ def lost(given: Any, kept: Any, path: str = "") -> Iterator[str]:
 
 def drawn(dashboard: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the panels without the headings."""
-    return [one for one in dashboard["panels"] if one["type"] != "row"]
+    return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
 
 
 def test_grafana_keeps_every_field_as_it_is(rendered: dict[str, Any]) -> None:
@@ -106,7 +106,7 @@ def test_words_of_grafana_are_ones_that_it_knows(rendered: dict[str, Any]) -> No
 
 def test_thresholds_rise_and_begin_below_everything(rendered: dict[str, Any]) -> None:
     for panel in drawn(rendered):
-        steps = [one["value"] for one in panel["fieldConfig"]["defaults"]["thresholds"]["steps"]]
+        steps = [step["value"] for step in panel["fieldConfig"]["defaults"]["thresholds"]["steps"]]
         assert steps[0] is None
         assert steps[1:] == sorted(steps[1:])
 
@@ -121,8 +121,10 @@ def test_rows_of_panels_fill_the_width_under_their_headings(rendered: dict[str, 
 
 def test_what_is_wrong_now_stands_first_in_numbers_with_a_colour(qual: Declaration) -> None:
     numbers = sections(qual.bounds)["Now"]
-    assert all(one.kind == "stat" and len(one.steps) > 1 and one.empty for one in numbers)
-    titles = " ".join(one.title for one in numbers).lower()
+    assert all(
+        number.kind == "stat" and len(number.steps) > 1 and number.empty for number in numbers
+    )
+    titles = " ".join(number.title for number in numbers).lower()
     for word in ("certificate", "deferred", "smarthost", "block lists", "dmarc", "backup", "drill"):
         assert word in titles
 
@@ -130,14 +132,14 @@ def test_what_is_wrong_now_stands_first_in_numbers_with_a_colour(qual: Declarati
 def test_colours_change_where_alerts_are_raised(qual: Declaration) -> None:
     bounds = {
         float(value)
-        for one in sections(qual.bounds)["Now"]
-        for value, _ in one.steps
+        for section in sections(qual.bounds)["Now"]
+        for value, _ in section.steps
         if value is not None
     }
     compared = {
         float(number)
-        for one in alerts(qual.bounds)
-        for number in re.findall(r"[<>] (\d+(?:[.]\d+)?)", one.expression)
+        for alert in alerts(qual.bounds)
+        for number in re.findall(r"[<>] (\d+(?:[.]\d+)?)", alert.expression)
     }
     # Yes and no are no bounds; a refusal or two a day is told by colour alone.
     assert bounds - compared <= {1.0, 20.0, qual.dmarc.evidence.step_back_percent}

@@ -148,9 +148,9 @@ def test_removal_stops_the_containers_and_keeps_the_volumes(qual: Declaration) -
 
 def test_secrets_are_generated_on_the_host_and_sealed(qual: Declaration) -> None:
     found = deployed(qual)
-    generated = [one for one in found.values() if one.type == "host:index:Secret"]
+    generated = [text for text in found.values() if text.type == "host:index:Secret"]
     assert len(generated) == 7
-    assert all(one.inputs["path"].startswith("/opt/po-mail/secrets/") for one in generated)
+    assert all(item.inputs["path"].startswith("/opt/po-mail/secrets/") for item in generated)
     conf = found["mailcow-conf"]
     assert conf.inputs["mode"] == "0600"
     assert f"DBPASS={secret_value('secret-database', 28)}\n" in conf.inputs["content"]
@@ -158,8 +158,8 @@ def test_secrets_are_generated_on_the_host_and_sealed(qual: Declaration) -> None
     for command in ("mailcow", "mailcow-settings-guard"):
         assert isinstance(found[command].raw["stdin"], dict)
         plain = {key: value for key, value in found[command].raw.items() if key != "stdin"}
-        for one in generated:
-            assert secret_value(one.name, 12) not in json.dumps(plain)
+        for item in generated:
+            assert secret_value(item.name, 12) not in json.dumps(plain)
 
 
 def test_the_guard_is_told_every_fixed_setting_with_its_reason(qual: Declaration) -> None:
@@ -218,11 +218,11 @@ def test_the_state_names_the_settings_that_a_preview_compares(qual: Declaration)
 def test_no_command_is_ever_replaced(qual: Declaration) -> None:
     # The plugin replaces on `triggers`: the new start, and then the old removal, would run.
     found = deployed(qual)
-    commands = [one for one in found.values() if one.type == "command:remote:Command"]
+    commands = [text for text in found.values() if text.type == "command:remote:Command"]
     assert len(commands) == 7
-    for one in commands:
-        assert "triggers" not in one.inputs
-        assert one.inputs["update"] == one.inputs["create"]
+    for command in commands:
+        assert "triggers" not in command.inputs
+        assert command.inputs["update"] == command.inputs["create"]
 
 
 def test_a_preview_lets_every_other_change_pass(qual: Declaration) -> None:

@@ -217,9 +217,9 @@ def test_what_measures_on_the_host_accepts_its_command_line(qual: Declaration) -
 
 def test_block_lists_are_asked_through_mailcows_own_resolver(qual: Declaration) -> None:
     lists = next(
-        one
-        for one in monitoring.measurements(qual.monitoring, qual.mailcow, qual.names)
-        if one.name == "dnsbl"
+        measurement
+        for measurement in monitoring.measurements(qual.monitoring, qual.mailcow, qual.names)
+        if measurement.name == "dnsbl"
     )
     options = dnsbl.parser().parse_args(list(lists.options))
     assert options.resolver == (qual.monitoring.dnsbl_resolver, 53)
@@ -229,6 +229,7 @@ def test_block_lists_are_asked_through_mailcows_own_resolver(qual: Declaration) 
 
 def test_without_block_lists_nothing_asks_them(qual: Declaration) -> None:
     settings = qual.monitoring.model_copy(update={"dnsbl": ()})
-    assert [one.name for one in monitoring.measurements(settings, qual.mailcow, qual.names)] == [
-        "queue"
-    ]
+    assert [
+        measurement.name
+        for measurement in monitoring.measurements(settings, qual.mailcow, qual.names)
+    ] == ["queue"]

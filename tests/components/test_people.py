@@ -13,7 +13,7 @@ from tests.recording import Recording, Sealed, record
 
 
 def people(declaration: Declaration) -> Recording:
-    passwords = {one.name: f"planted-{one.name}" for one in declaration.mailboxes}
+    passwords = {mailbox.name: f"planted-{mailbox.name}" for mailbox in declaration.mailboxes}
     recording = record(
         lambda: PeopleComponent("people", arguments.people(declaration, passwords)),
     )
@@ -25,13 +25,16 @@ def test_every_mailbox_and_alias_of_qual_is_registered(qual: Declaration) -> Non
     recording = people(qual)
 
     mailboxes = recording.of_type("mailcow:index:Mailbox")
-    assert set(mailboxes) == {f"mailbox-{one.name}" for one in qual.mailboxes}
+    assert set(mailboxes) == {f"mailbox-{mailbox.name}" for mailbox in qual.mailboxes}
     assert {
         name: (one.inputs["address"], one.inputs["goto"])
         for name, one in recording.of_type("mailcow:index:Alias").items()
     } == {
-        f"alias-{one.name}": (f"{one.name}@portugalodyssey.pt", [f"{one.to[0]}@portugalodyssey.pt"])
-        for one in qual.aliases
+        f"alias-{alias.name}": (
+            f"{alias.name}@portugalodyssey.pt",
+            [f"{alias.to[0]}@portugalodyssey.pt"],
+        )
+        for alias in qual.aliases
     }
 
 
@@ -55,9 +58,9 @@ def test_old_mail_is_fetched_over_tls_and_deleted_nowhere(qual_values: dict[str,
 
 
 def test_a_password_is_a_secret_and_a_mailbox_is_protected(qual: Declaration) -> None:
-    for one in people(qual).of_type("mailcow:index:Mailbox").values():
-        assert isinstance(one.inputs["password"], Sealed)
-        assert one.protect
+    for resource in people(qual).of_type("mailcow:index:Mailbox").values():
+        assert isinstance(resource.inputs["password"], Sealed)
+        assert resource.protect
 
 
 def test_a_rehearsal_may_leave_nothing(qual_values: dict[str, Any]) -> None:
@@ -65,14 +68,14 @@ def test_a_rehearsal_may_leave_nothing(qual_values: dict[str, Any]) -> None:
 
     mailboxes = people(read(qual_values, source="x")).of_type("mailcow:index:Mailbox")
 
-    assert not any(one.protect for one in mailboxes.values())
+    assert not any(mailbox.protect for mailbox in mailboxes.values())
 
 
 def test_a_mailbox_waits_for_the_domain_and_an_alias_for_its_mailbox(qual: Declaration) -> None:
     recording = people(qual)
 
-    for one in recording.of_type("mailcow:index:Mailbox").values():
-        assert one.after("domain")
+    for resource in recording.of_type("mailcow:index:Mailbox").values():
+        assert resource.after("domain")
     assert recording.of_type("mailcow:index:Alias")["alias-hello"].after("mailbox-info")
 
 
@@ -86,7 +89,7 @@ def test_the_limits_of_the_domain_do_not_follow_the_number_of_people(
 
     assert before["domain"].inputs == after["domain"].inputs
     quota = before["domain"].inputs["quota"]
-    assert quota == 100 * 1024 >= sum(one.quota_mib for one in qual.mailboxes)
+    assert quota == 100 * 1024 >= sum(mailbox.quota_mib for mailbox in qual.mailboxes)
     assert before["domain"].inputs["maxquota"] <= quota
 
 

@@ -20,7 +20,7 @@ DIGEST = "ab" * 32
 
 
 def shown(declaration: Declaration) -> dict[str, str]:
-    return {one.key: str(one) for one in records(declaration)}
+    return {entry.key: str(entry) for entry in records(declaration)}
 
 
 def test_the_records_of_qual_are_these(qual: Declaration) -> None:
@@ -57,9 +57,9 @@ def test_the_records_of_qual_are_these(qual: Declaration) -> None:
 
 
 def test_every_record_is_one_that_a_name_server_takes(qual_values: dict[str, Any]) -> None:
-    for one in records(everything(qual_values)):
-        content = str(one).split(" ", 2)[2]
-        rdata.from_text(rdataclass.IN, rdatatype.from_text(one.type), content)
+    for entry in records(everything(qual_values)):
+        content = str(entry).split(" ", 2)[2]
+        rdata.from_text(rdataclass.IN, rdatatype.from_text(entry.type), content)
 
 
 def everything(qual_values: dict[str, Any]) -> Declaration:
@@ -139,7 +139,7 @@ def test_a_text_is_split_into_strings_that_a_zone_can_hold(text: str) -> None:
     strings = text_strings(text)
 
     assert "".join(strings) == text
-    assert all(len(one.encode()) <= 255 for one in strings)
+    assert all(len(string.encode()) <= 255 for string in strings)
 
 
 def test_quotes_and_backslashes_are_escaped() -> None:
@@ -147,7 +147,7 @@ def test_quotes_and_backslashes_are_escaped() -> None:
 
 
 def test_a_long_key_is_two_quoted_strings(qual: Declaration) -> None:
-    key = next(one for one in records(qual) if one.key == "dkim")
+    key = next(entry for entry in records(qual) if entry.key == "dkim")
 
     content = cloudflare_shape(key)["content"]
 
@@ -198,13 +198,13 @@ def test_every_record_is_registered_unproxied_under_the_zone(
     registered = zone(declaration).of_type(DNS_RECORD)
 
     assert set(registered) == set(shown(declaration))
-    for one in registered.values():
-        assert one.parent == "zone"
-        assert one.inputs["proxied"] is False
-        assert one.inputs["zoneId"] == ZONE_ID
-        assert one.inputs["ttl"] == 300
-        assert len(one.inputs["comment"]) <= 100
-        assert "settings" not in one.inputs
+    for text in registered.values():
+        assert text.parent == "zone"
+        assert text.inputs["proxied"] is False
+        assert text.inputs["zoneId"] == ZONE_ID
+        assert text.inputs["ttl"] == 300
+        assert len(text.inputs["comment"]) <= 100
+        assert "settings" not in text.inputs
 
 
 def test_the_mx_record_waits_for_the_mailboxes_and_nothing_else_does(qual: Declaration) -> None:

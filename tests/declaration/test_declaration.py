@@ -35,7 +35,7 @@ def put(path: str, value: object) -> Callable[[Values], None]:
     """Return a change that puts a value at a path such as `aliases.0.to`."""
 
     def change(values: Values) -> None:
-        *steps, last = [int(one) if one.isdigit() else one for one in path.split(".")]
+        *steps, last = [int(part) if part.isdigit() else part for part in path.split(".")]
         here: Any = values
         for step in steps:
             here = here.setdefault(step, {}) if isinstance(here, dict) else here[step]
@@ -61,8 +61,8 @@ def both(*changes: Callable[[Values], None]) -> Callable[[Values], None]:
     """Return several changes as one."""
 
     def change(values: Values) -> None:
-        for one in changes:
-            one(values)
+        for item in changes:
+            item(values)
 
     return change
 
@@ -562,7 +562,7 @@ MISTAKES: list[tuple[str, Callable[[Values], None], str, str]] = [
 def mistakes_in(values: Values) -> tuple[tuple[str, str], ...]:
     with pytest.raises(DeclarationError) as caught:
         read(values, source="Pulumi.qual.yaml", today=TODAY)
-    return tuple((one.path, one.message) for one in caught.value.mistakes)
+    return tuple((mistake.path, mistake.message) for mistake in caught.value.mistakes)
 
 
 def test_the_real_declaration_has_no_mistake(qual_values: Values) -> None:
@@ -575,7 +575,7 @@ def test_the_real_declaration_has_no_mistake(qual_values: Values) -> None:
 
 @pytest.mark.parametrize(
     ("change", "path", "words"),
-    [pytest.param(*one[1:], id=one[0].replace(" ", "-")) for one in MISTAKES],
+    [pytest.param(*mistake[1:], id=mistake[0].replace(" ", "-")) for mistake in MISTAKES],
 )
 def test_a_mistake_is_told_in_one_line_at_its_key(
     qual_values: Values, change: Callable[[Values], None], path: str, words: str
@@ -593,7 +593,7 @@ def test_a_mistake_is_told_in_one_line_at_its_key(
 
 
 def test_there_are_mistakes_enough() -> None:
-    assert len({one[0] for one in MISTAKES}) == len(MISTAKES) >= 40
+    assert len({mistake[0] for mistake in MISTAKES}) == len(MISTAKES) >= 40
 
 
 def test_a_weak_dkim_key_is_refused(qual_values: Values) -> None:
@@ -621,7 +621,7 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(qual_values: Val
     with pytest.raises(DeclarationError) as caught:
         read(qual_values, source="Pulumi.qual.yaml", today=TODAY)
 
-    assert [one.path for one in caught.value.mistakes] == [
+    assert [mistake.path for mistake in caught.value.mistakes] == [
         "mail:zone.ttl",
         "mail:dmarc.rua",
         "mail:aliases[4].to",
@@ -697,7 +697,7 @@ def leaves(value: object, path: str = "") -> list[str]:
         return [path.removeprefix(".")]
     pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(
         value, list) else ()  # fmt: skip
-    return [one for key, inner in pairs for one in leaves(inner, f"{path}.{key}")]
+    return [leaf for key, inner in pairs for leaf in leaves(inner, f"{path}.{key}")]
 
 
 def test_a_credential_is_refused_without_an_echo_wherever_it_is_pasted(
@@ -797,7 +797,7 @@ def test_a_key_under_a_wrong_namespace_is_refused(tmp_path: Path, key: str, near
     with pytest.raises(DeclarationError) as caught:
         read_file(file)
 
-    (mistake,) = (one for one in caught.value.mistakes if one.path == key)
+    (mistake,) = (mistake for mistake in caught.value.mistakes if mistake.path == key)
     assert mistake.line == 3
     assert "keys of this program begin with mail:" in mistake.message
     assert near in mistake.message
@@ -913,7 +913,7 @@ def test_missing_secrets_are_one_message_of_commands(
     text = str(recording.error)
     assert text.startswith("Pulumi.qual.yaml: 13 values not set, nothing was touched")
     for key in secret_keys(qual):
-        line = next(one for one in text.splitlines() if f"mail:{key}" in one)
+        line = next(line for line in text.splitlines() if f"mail:{key}" in line)
         assert line.startswith(f"  pulumi config set --secret mail:{key}")
         assert "# " in line
     assert "--secret mail:sshPrivateKey < key-file" in text

@@ -18,7 +18,7 @@ DAY = timedelta(days=1)
 def test_the_record_says_the_stage_in_known_tags_with_the_version_first(stage: DmarcStage) -> None:
     text = record_text(DmarcSettings(stage=stage, since=SINCE), "example.pt")
 
-    tags = [one.split("=")[0] for one in text.split("; ")]
+    tags = [part.split("=")[0] for part in text.split("; ")]
     assert text.startswith(f"v=DMARC1; p={stage.value}; rua=mailto:postmaster@example.pt")
     assert set(tags) <= KNOWN_TAGS
     assert len(tags) == len(set(tags))

@@ -20,7 +20,9 @@ def mistakes(values: dict[str, Any], *imports: dict[str, Any]) -> dict[str, str]
     """Return what is wrong with imports, by key."""
     with pytest.raises(DeclarationError) as caught:
         read(values | {"imports": [*imports]}, source="x", today=TODAY)
-    return {one.path.removeprefix("mail:"): one.message for one in caught.value.mistakes}
+    return {
+        mistake.path.removeprefix("mail:"): mistake.message for mistake in caught.value.mistakes
+    }
 
 
 def test_an_import_asks_for_a_password_of_its_own(qual_values: dict[str, Any]) -> None:

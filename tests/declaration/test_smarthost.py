@@ -23,19 +23,21 @@ def mistakes(values: dict[str, Any], /, **smarthost: Any) -> dict[str, str]:
     """Return what is wrong with a smarthost, by key."""
     with pytest.raises(DeclarationError) as caught:
         declared(values, **smarthost)
-    return {one.path.removeprefix("mail:"): one.message for one in caught.value.mistakes}
+    return {
+        mistake.path.removeprefix("mail:"): mistake.message for mistake in caught.value.mistakes
+    }
 
 
 def shown(declaration: Declaration) -> list[str]:
     """Return the records that the smarthost's account asks for."""
     wanted = declaration.smarthost.row.records(declaration.names.account)
-    published = {one.key: one for one in records(declaration)}
-    assert all(published[one.key] == one for one in wanted)
-    return [str(one).replace("portugalodyssey.pt", "D") for one in wanted]
+    published = {record.key: record for record in records(declaration)}
+    assert all(published[record.key] == record for record in wanted)
+    return [str(record).replace("portugalodyssey.pt", "D") for record in wanted]
 
 
 def test_resend_asks_for_its_three_records() -> None:
-    assert [str(one) for one in PROVIDERS["resend"].records(ACCOUNT)] == [
+    assert [str(record) for record in PROVIDERS["resend"].records(ACCOUNT)] == [
         "send.example.pt MX 10 feedback-smtp.eu-west-1.amazonses.com",
         'send.example.pt TXT "v=spf1 include:amazonses.com ~all"',
         'resend._domainkey.example.pt TXT "p=MIGf"',
@@ -73,7 +75,7 @@ def test_a_port_that_the_provider_does_not_offer_is_refused_with_those_that_it_d
 def test_the_records_follow_region_envelope_and_selector(qual_values: dict[str, Any]) -> None:
     declaration = declared(qual_values, envelopeLabel="bounce", selector="s2026")
 
-    names = {one.name for one in declaration.smarthost.row.records(declaration.names.account)}
+    names = {record.name for record in declaration.smarthost.row.records(declaration.names.account)}
 
     assert names == {
         "bounce.portugalodyssey.pt",
@@ -115,7 +117,7 @@ def test_a_smarthost_that_keeps_the_envelope_must_stand_in_the_domains_own_spf_r
     qual_values["zone"]["apexSpf"] = "v=spf1 mx include:_spf.tem.scaleway.com -all"
     declaration = declared(qual_values, **account)
     assert declaration.names.envelope == "portugalodyssey.pt"
-    assert [one.partition(" ")[0] for one in shown(declaration)] == ["s1._domainkey.D"]
+    assert [text.partition(" ")[0] for text in shown(declaration)] == ["s1._domainkey.D"]
 
 
 def test_names_to_point_at_stand_for_a_key(qual_values: dict[str, Any]) -> None:
@@ -165,7 +167,7 @@ def test_any_other_smarthost_is_declared_by_its_host(qual_values: dict[str, Any]
     nexthop = declaration.names.nexthop
     assert (str(nexthop), nexthop.user) == ("[relay.example.net]:465", "company")
     assert nexthop.implicit_tls
-    assert [one.partition(" ")[0] for one in shown(declaration)] == ["k1._domainkey.D"]
+    assert [text.partition(" ")[0] for text in shown(declaration)] == ["k1._domainkey.D"]
 
 
 def test_tls_begins_on_a_port_of_their_own_as_it_is_declared(qual_values: dict[str, Any]) -> None:

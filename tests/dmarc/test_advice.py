@@ -31,7 +31,7 @@ def advised(count: int, traffic: Traffic = steady, **dmarc: Any) -> Advice:
 
 
 def unmet(advice: Advice) -> set[str]:
-    return {one.name for one in advice.conditions if not one.met}
+    return {condition.name for condition in advice.conditions if not condition.met}
 
 
 def also(more: Seen) -> Traffic:
@@ -79,7 +79,7 @@ def test_a_long_gap_keeps_the_stage() -> None:
 def test_the_sender_that_would_be_hurt_is_named() -> None:
     advice = advised(30, also(BROKEN))
     assert unmet(advice) == {"alignment of Resend"}
-    assert [one.source.name for one in advice.hurt] == ["Resend"]
+    assert [tally.source.name for tally in advice.hurt] == ["Resend"]
     assert "quarantine would hurt 60" in " ".join(advice.reasons)
 
 
@@ -104,7 +104,7 @@ def test_a_declared_service_that_signs_is_no_stranger() -> None:
     advice = advised(30, also(signing), senders=senders)
     assert advice.verdict is Verdict.ADVANCE
     assert advice.figures is not None
-    assert {one.source.name for one in advice.figures.tallies} == {"Resend", "newsletter"}
+    assert {tally.source.name for tally in advice.figures.tallies} == {"Resend", "newsletter"}
 
 
 def test_a_burst_of_forgeries_holds_nothing_up() -> None:
@@ -115,7 +115,7 @@ def test_a_burst_of_forgeries_holds_nothing_up() -> None:
 def test_mailing_lists_are_told_of_and_do_not_count_as_ours() -> None:
     advice = advised(30, also(LISTED))
     assert advice.verdict is Verdict.ADVANCE
-    assert [one.source.name for one in advice.hurt] == ["example.org"]
+    assert [tally.source.name for tally in advice.hurt] == ["example.org"]
 
 
 def test_a_forger_cannot_pass_for_the_smarthost() -> None:

@@ -149,7 +149,7 @@ def test_a_receiver_of_two_names_is_one() -> None:
     )
     assert advice.figures is not None
     assert advice.figures.reporters == 1
-    assert {one.name for one in advice.conditions if not one.met} == {"reporters"}
+    assert {condition.name for condition in advice.conditions if not condition.met} == {"reporters"}
 
 
 def test_what_another_host_said_of_the_sender_says_nothing() -> None:
@@ -207,4 +207,7 @@ def test_the_clock_begins_with_the_first_day_that_asked_for_reports() -> None:
     assert never.verdict is Verdict.UNJUDGED
     assert "rua" in never.reasons[0]
     assert late.figures.days == 20
-    assert {one.name for one in late.conditions if not one.met} >= {"calendar", "days"}
+    assert {condition.name for condition in late.conditions if not condition.met} >= {
+        "calendar",
+        "days",
+    }

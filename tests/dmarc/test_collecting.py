@@ -80,8 +80,8 @@ def test_no_address_is_kept() -> None:
 
     kept = render(evidence)
     assert "@" not in kept
-    for one in SEEN:
-        assert one.address not in kept
+    for item in SEEN:
+        assert item.address not in kept
 
 
 def test_the_same_reports_twice_change_nothing() -> None:
@@ -257,5 +257,5 @@ def test_a_long_report_is_spread_over_its_days() -> None:
         f"<end>{begin + 86399}".encode(), f"<end>{begin + 7 * 86400 - 1}".encode()
     )
     found = read_report(week.decode(), DOMAIN)
-    assert {day for day, _ in found.rows} == {date(2026, 8, one) for one in range(1, 8)}
+    assert {day for day, _ in found.rows} == {date(2026, 8, number) for number in range(1, 8)}
     assert sum(found.rows.values()) == 70

@@ -155,7 +155,9 @@ def changed(outcome: Outcome) -> list[str]:
 
 def step(outcome: Outcome, name: str, op: Op | None = None) -> Step:
     """Return the one step of a resource."""
-    (found,) = [one for one in outcome.steps if one.name == name and (op is None or one.op is op)]
+    (found,) = [
+        taken for taken in outcome.steps if taken.name == name and (op is None or taken.op is op)
+    ]
     return found
 
 

@@ -265,7 +265,7 @@ def test_both_engines_call_the_same_hooks(stage: Stage, genuine: Genuine) -> Non
     stage.program(HOOKED.replace('label="one"', 'label="two"'))
     refused = 'before hook "fixed" failed: label was one, that stays'
     assert refused in genuine("preview", fails=True)
-    assert [one.message for one in stage.preview().errors] == [refused]
+    assert [error.message for error in stage.preview().errors] == [refused]
     stage.program(HOOKED + 'shelf.Box("b", opts=O())')
     genuine("up", "--yes", "--skip-preview")
     theirs = json.loads(stage.state_file.read_text())
@@ -293,14 +293,14 @@ box = shelf.Box("box", label="one", code=config.require_secret("code"), opts=O()
     engine = stage.engine(encryption_salt=salt)
     skeleton = engine.skeleton(engine.preview())
     assert _names(skeleton) == _names(theirs)
-    for one in skeleton["resources"]:
-        if "id" in one:
-            name = f"::{one.get('logicalName', one['name'])}"
-            one["id"] = next(found for urn, found in ids.items() if urn.endswith(f"Box{name}"))
-        if one["name"] == "box":
+    for resource in skeleton["resources"]:
+        if "id" in resource:
+            name = f"::{resource.get('logicalName', resource['name'])}"
+            resource["id"] = next(found for urn, found in ids.items() if urn.endswith(f"Box{name}"))
+        if resource["name"] == "box":
             sealed = {"label": "one", "code": Sealed(MARKER)}
-            one["inputs"] = sealed_properties(sealed, engine.seal)
-            one["outputs"] = sealed_properties({**sealed, "serial": 2}, engine.seal)
+            resource["inputs"] = sealed_properties(sealed, engine.seal)
+            resource["outputs"] = sealed_properties({**sealed, "serial": 2}, engine.seal)
     file.write_text(json.dumps(skeleton))
     genuine("stack", "init", "dev")
     genuine("import", "--file", str(file), "--yes", "--generate-code=false", "--skip-preview")
@@ -318,7 +318,7 @@ def _by_urn(stage: Stage) -> dict[str, Any]:
 
 def _names(document: dict[str, Any]) -> set[tuple[str, ...]]:
     keys = ("type", "name", "logicalName", "parent", "provider", "id", "component")
-    return {tuple(str(one.get(key)) for key in keys) for one in document["resources"]}
+    return {tuple(str(resource.get(key)) for key in keys) for resource in document["resources"]}
 
 
 def _same_but_for_its_own(ours: dict[str, Any], theirs: dict[str, Any]) -> None:

@@ -35,8 +35,10 @@ def filled(document: dict[str, Any], ids: dict[str, str]) -> dict[str, Any]:
     return {
         **document,
         "resources": [
-            {**one, "id": ids[one.get("logicalName", one["name"])]} if "id" in one else one
-            for one in document["resources"]
+            {**resource, "id": ids[resource.get("logicalName", resource["name"])]}
+            if "id" in resource
+            else resource
+            for resource in document["resources"]
         ],
     }
 
@@ -50,7 +52,7 @@ def imported(stage: Stage, document: dict[str, Any], **more: Any) -> Outcome:
 
 def test_a_preview_leaves_a_skeleton_with_parents_providers_and_no_ids(stage: Stage) -> None:
     document, _ = lost(stage)
-    entries = {one["name"]: one for one in document["resources"]}
+    entries = {resource["name"]: resource for resource in document["resources"]}
     assert entries["local"]["type"] == "pulumi:providers:shelf"
     assert "id" not in entries["local"]
     assert entries["crate"] == {"type": "test:index:Crate", "name": "crate", "component": True}
@@ -65,7 +67,7 @@ def test_a_preview_leaves_a_skeleton_with_parents_providers_and_no_ids(stage: St
 
 def test_names_that_occur_twice_are_told_apart_by_their_types(stage: Stage) -> None:
     document, _ = lost(stage, 'Crate("same", O())\nshelf.Box("same", label="x", opts=O())')
-    names = {one["name"]: one.get("logicalName") for one in document["resources"]}
+    names = {resource["name"]: resource.get("logicalName") for resource in document["resources"]}
     assert names == {"local": None, "same": None, "sameBox": "same"}
 
 
@@ -127,7 +129,7 @@ def test_what_is_not_there_fails_and_the_rest_is_imported(stage: Stage) -> None:
     document, ids = lost(stage)
     outcome = stage.engine().import_resources(filled(document, ids | {"first": "nowhere"}))
     assert not outcome.ok
-    assert [one.message for one in outcome.errors] == [
+    assert [error.message for error in outcome.errors] == [
         "there is no shelf:index:Box with the id 'nowhere'"
     ]
     assert "inner" in stage.resources()
@@ -138,7 +140,7 @@ def test_what_a_provider_cannot_read_is_supplied_and_sealed(stage: Stage) -> Non
     program = 'shelf.Box("a", label="one", code=config.require_secret("code"), opts=O())'
     document, ids = lost(stage.secret("code"), program)
     document = filled(document, ids)
-    entry = next(one for one in document["resources"] if one["name"] == "a")
+    entry = next(resource for resource in document["resources"] if resource["name"] == "a")
     inputs = {"label": "one", "code": Sealed(MARKER)}
     entry["inputs"] = sealed_properties(inputs, stage.engine().seal)
     entry["outputs"] = sealed_properties({**inputs, "serial": 1, "token": "t"}, stage.engine().seal)
@@ -152,7 +154,7 @@ def test_what_a_provider_cannot_read_is_supplied_and_sealed(stage: Stage) -> Non
 def test_supplied_inputs_fill_the_gaps_of_what_was_read_and_keep_their_seal(stage: Stage) -> None:
     document, ids = lost(stage)
     document = filled(document, ids)
-    entry = next(one for one in document["resources"] if one["name"] == "first")
+    entry = next(resource for resource in document["resources"] if resource["name"] == "first")
     given = {"label": Sealed("ignored"), "note": "from the file"}
     entry["inputs"] = sealed_properties(given, stage.engine().seal)
     imported(stage, document)
@@ -177,7 +179,7 @@ def test_an_entry_that_cannot_be_meant_fails_by_itself(
 ) -> None:
     document, ids = lost(stage)
     document = copy.deepcopy(filled(document, ids))
-    entry = next(one for one in document["resources"] if one["name"] == "first")
+    entry = next(resource for resource in document["resources"] if resource["name"] == "first")
     entry |= change
     outcome = stage.engine().import_resources(document)
     (error,) = outcome.errors
@@ -190,7 +192,9 @@ def test_an_entry_that_cannot_be_meant_fails_by_itself(
 def test_a_file_without_an_order_is_refused_whole(stage: Stage, change: dict[str, Any]) -> None:
     document, ids = lost(stage)
     document = copy.deepcopy(filled(document, ids))
-    next(one for one in document["resources"] if one["name"] == "first").update(change)
+    next(resource for resource in document["resources"] if resource["name"] == "first").update(
+        change
+    )
     with pytest.raises(ImportRefusedError, match="nothing was imported"):
         stage.engine().import_resources(document)
     assert not stage.state_file.exists()
@@ -207,11 +211,11 @@ def test_what_the_state_holds_under_another_id_stays_as_it_is(stage: Stage) -> N
 def test_a_provider_of_the_program_may_stand_in_the_state_already(stage: Stage) -> None:
     document, ids = lost(stage)
     document = filled(document, ids)
-    first = [one for one in document["resources"] if one["name"] != "first"]
+    first = [resource for resource in document["resources"] if resource["name"] != "first"]
     imported(stage, {**document, "resources": first})
     engine = stage.engine()
     rest = filled(engine.skeleton(engine.preview()), ids)
-    assert [one["name"] for one in rest["resources"]] == ["first"]
+    assert [resource["name"] for resource in rest["resources"]] == ["first"]
     assert list(rest["nameTable"]) == ["local"]
     assert changed(imported(stage, rest)) == ["import first"]
 

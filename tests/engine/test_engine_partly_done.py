@@ -32,7 +32,11 @@ def test_the_next_run_updates_it_without_a_difference_and_goes_on(stage: Stage) 
     plan = stage.preview()
     assert step(plan, "half").op is Op.UPDATE
     assert step(plan, "half").diff == ()
-    told = [one.message for one in plan.diagnostics if one.severity is Severity.INFO]
+    told = [
+        diagnostic.message
+        for diagnostic in plan.diagnostics
+        if diagnostic.severity is Severity.INFO
+    ]
     assert len(told) == 1
     assert REASONS[0] in told[0]
     stage.forget_calls()
@@ -91,7 +95,9 @@ def test_a_refresh_settles_it_or_notes_what_is_wrong_now(stage: Stage) -> None:
     stage.good('shelf.Box("half", undone="read", opts=O())')
     outcome = stage.engine().refresh()
     assert outcome.ok
-    (warning,) = [one for one in outcome.diagnostics if one.severity is Severity.WARNING]
+    (warning,) = [
+        diagnostic for diagnostic in outcome.diagnostics if diagnostic.severity is Severity.WARNING
+    ]
     assert REASONS[0] in warning.message
     assert stage.resources()["half"]["initErrors"] == REASONS
     assert changed(stage.good()) == ["update half"]
@@ -127,5 +133,7 @@ def test_a_component_whose_child_fails_adds_nothing_to_the_cause(stage: Stage) -
         People("below", ResourceOptions(parent=first, depends_on=[first.box]), label="3")
         pulumi.export("label", first.box.label)
     """)
-    assert [one.message for one in outcome.diagnostics] == ["the shelf refused to create"]
+    assert [diagnostic.message for diagnostic in outcome.diagnostics] == [
+        "the shelf refused to create"
+    ]
     assert [event.name for event in stage.events if event.kind == "failed"] == ["first-box"]

@@ -11,7 +11,7 @@ from tests.engine.stage import PROLOGUE, Stage
 def test_a_run_error_is_its_message_alone(stage: Stage) -> None:
     outcome = stage.up('raise pulumi.RunError("2 mistakes, nothing was touched")')
     assert not outcome.ok
-    assert [one.message for one in outcome.errors] == ["2 mistakes, nothing was touched"]
+    assert [error.message for error in outcome.errors] == ["2 mistakes, nothing was touched"]
 
 
 def test_a_traceback_begins_in_the_program(stage: Stage) -> None:
@@ -29,7 +29,7 @@ def test_a_traceback_begins_in_the_program(stage: Stage) -> None:
 
 def test_an_exit_code_of_the_programs_own_fails_the_run(stage: Stage) -> None:
     outcome = stage.up("import sys\nsys.exit(3)")
-    assert [one.message for one in outcome.errors] == ["the program ended with exit code 3"]
+    assert [error.message for error in outcome.errors] == ["the program ended with exit code 3"]
 
 
 def test_a_program_with_a_mistake_in_its_syntax_fails_the_run(stage: Stage) -> None:

@@ -235,7 +235,7 @@ def test_a_function_that_refuses_its_arguments_says_which(stage: Stage) -> None:
         'pulumi.export("x", shelf.describe({"forbidden": 1},'
         " pulumi.InvokeOptions(provider=provider)))"
     )
-    assert any("not allowed" in one.message for one in outcome.errors)
+    assert any("not allowed" in error.message for error in outcome.errors)
 
 
 def test_a_preview_touches_nothing(stage: Stage) -> None:
@@ -250,7 +250,7 @@ def test_a_preview_touches_nothing(stage: Stage) -> None:
     assert not (stage.folder / ".pulumi").exists() or not stage.state_file.exists()
     assert stage.calls("create") == []
     assert outcome.outputs == {"id": UNKNOWN, "label": "x"}
-    (b,) = [one for one in outcome.resources if one.name == "b"]
+    (b,) = [resource for resource in outcome.resources if resource.name == "b"]
     assert b.inputs["label"] is UNKNOWN
     assert b.inputs["content"] == {"n": UNKNOWN}
 
@@ -401,7 +401,7 @@ def test_what_does_not_depend_on_a_failure_is_finished(stage: Stage) -> None:
         pulumi.export("bad", bad.id)
     """)
     assert not outcome.ok
-    assert [one.message for one in outcome.errors] == ["the shelf refused to create"]
+    assert [error.message for error in outcome.errors] == ["the shelf refused to create"]
     assert set(stage.boxes()) == {"free", "after"}
     assert {"free", "after"} < set(stage.resources())
     assert "bad" not in stage.resources()

@@ -40,7 +40,7 @@ def broken_off(host: BackupHost, number: signal.Signals, seconds: float) -> int 
 
 
 def snapshots(host: BackupHost) -> list[str]:
-    return sorted(one.name for one in host.repository.glob("snap-*"))
+    return sorted(path.name for path in host.repository.glob("snap-*"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])

@@ -359,7 +359,7 @@ def test_every_program_is_python_of_the_host(program: Path) -> None:
         if isinstance(node, ast.ImportFrom)
     }
     # On the host they lie side by side; `components.onhost` is what a type checker is told instead.
-    beside = {one.stem for one in PROGRAMS} | {"components"}
+    beside = {program.stem for program in PROGRAMS} | {"components"}
     assert modules - beside <= sys.stdlib_module_names
 
 

@@ -37,8 +37,8 @@ def resolver(
             if isinstance(found, int):
                 reply.header.rcode = found
             else:
-                for one in found:
-                    reply.add_answer(RR(name, QTYPE.A, rdata=A(one), ttl=60))
+                for answer in found:
+                    reply.add_answer(RR(name, QTYPE.A, rdata=A(answer), ttl=60))
             channel.sendto(spoil(reply.pack()), caller)
 
     thread = threading.Thread(target=serve)

@@ -31,7 +31,7 @@ def test_what_differs_between_rehearsals_is_left_out() -> None:
 
 
 def test_mail_leaves_through_another_smarthost_once_it_is_deployed(tmp_path: Path) -> None:
-    change = next(one for one in CHANGES if one.page == "smarthost")
+    change = next(change for change in CHANGES if change.page == "smarthost")
     stage = Stage(PROJECT, "qual", tmp_path / "runs")
     world = stage.start_world(parent=os.getpid())
     try:
@@ -40,7 +40,7 @@ def test_mail_leaves_through_another_smarthost_once_it_is_deployed(tmp_path: Pat
         draft.write_text(edited(stage.file.read_text("utf-8"), change.edits), "utf-8")
         stage.file = draft
         assert stage.engine(world).up().ok
-        assert not [one for one in stage.engine(world).preview().steps if one.op.changes], (
+        assert not [step for step in stage.engine(world).preview().steps if step.op.changes], (
             "the change is not complete after one deployment"
         )
         passage = Flow(stage.declaration(world), world).out()
@@ -56,7 +56,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     stage = Stage(PROJECT, OTHER_STACK, tmp_path_factory.mktemp("runs"))
     world = stage.start_world(parent=os.getpid())
     outcome = stage.engine(world).up()
-    assert outcome.ok, [one.message for one in outcome.errors]
+    assert outcome.ok, [error.message for error in outcome.errors]
     yield stage
     stage.stop_world()
 

@@ -25,6 +25,6 @@ def test_every_link_leads_to_a_heading() -> None:
     text = page()
 
     headings = {
-        one.lower().replace(" ", "-") for one in re.findall(r"^## (.*)$", text, re.MULTILINE)
+        match.lower().replace(" ", "-") for match in re.findall(r"^## (.*)$", text, re.MULTILINE)
     }
     assert set(re.findall(r"\(#([^)]+)\)", text)) <= headings

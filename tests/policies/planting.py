@@ -42,7 +42,7 @@ def rebuilt(stack: Stack, resources: Sequence[Resource] | None = None, **changes
 
 def refused(stack: Stack) -> set[str]:
     """Return the ids of all rules that refuse a stack."""
-    return {one.rule for one in judge_stack(stack).violations}
+    return {violation.rule for violation in judge_stack(stack).violations}
 
 
 def judged(rule_id: str, stack: Stack) -> Judgement:
@@ -52,21 +52,25 @@ def judged(rule_id: str, stack: Stack) -> Judgement:
 
 def messages(rule_id: str, stack: Stack) -> list[str]:
     """Return the messages of one rule's violations."""
-    return [one.message for one in judged(rule_id, stack).violations]
+    return [violation.message for violation in judged(rule_id, stack).violations]
 
 
 # Resources
 
 
 def _one(stack: Stack, name: str, kind: str = "") -> Resource:
-    found = [one for one in stack.resources if one.name == name and kind in one.type]
-    found = [one for one in found if not one.type.startswith("mail:components:")] or found
+    found = [
+        resource for resource in stack.resources if resource.name == name and kind in resource.type
+    ]
+    found = [
+        violation for violation in found if not violation.type.startswith("mail:components:")
+    ] or found
     assert found, f"no resource {name}"
     return found[0]
 
 
 def _with(stack: Stack, old: Resource, new: Resource) -> Stack:
-    return rebuilt(stack, [new if one is old else one for one in stack.resources])
+    return rebuilt(stack, [new if resource is old else resource for resource in stack.resources])
 
 
 def without(*names: str, kind: str = "") -> Mistake:
@@ -74,7 +78,7 @@ def without(*names: str, kind: str = "") -> Mistake:
 
     def plant(stack: Stack) -> Stack:
         gone = [_one(stack, name, kind) for name in names]
-        return rebuilt(stack, [one for one in stack.resources if one not in gone])
+        return rebuilt(stack, [resource for resource in stack.resources if resource not in gone])
 
     return plant
 
@@ -158,8 +162,8 @@ def both(*mistakes: Mistake) -> Mistake:
     """Plant one mistake that shows in several places."""
 
     def plant(stack: Stack) -> Stack:
-        for one in mistakes:
-            stack = one(stack)
+        for mistake in mistakes:
+            stack = mistake(stack)
         return stack
 
     return plant
@@ -194,7 +198,11 @@ def not_waiting(name: str, *gone: str, kind: str = "") -> Mistake:
 
     def plant(stack: Stack) -> Stack:
         old = _one(stack, name, kind)
-        kept = tuple(one for one in old.dependencies if one.rpartition("::")[2] not in gone)
+        kept = tuple(
+            dependency
+            for dependency in old.dependencies
+            if dependency.rpartition("::")[2] not in gone
+        )
         assert kept != old.dependencies, f"{name} does not wait for {gone}"
         return _with(stack, old, replace(old, dependencies=kept))
 

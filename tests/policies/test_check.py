@@ -60,7 +60,7 @@ def test_placeholders_are_said_and_nothing_else_is_invented() -> None:
 
     assert set(prepared.assumed) == {f"mail:{key}" for key in FACTS}
     secret = [prepared.configuration.values[key] for key in prepared.configuration.secrets]
-    assert all("placeholder" in one for one in secret)
+    assert all("placeholder" in item for item in secret)
 
 
 def _dmarc() -> dict[str, Any]:
@@ -183,7 +183,7 @@ def test_sarif_names_rule_line_and_fingerprint(good: Stack) -> None:
     log = sarif(rules(), Lines(QUAL), judge_stack(without("dmarc")(good)))
 
     _valid(log)
-    results = [one for one in log["runs"][0]["results"] if one["level"] == "error"]
+    results = [result for result in log["runs"][0]["results"] if result["level"] == "error"]
     (result,) = results
     assert result["ruleId"] == "dmarc-single"
     descriptors = log["runs"][0]["tool"]["driver"]["rules"]
@@ -198,13 +198,13 @@ def _valid(log: dict[str, Any]) -> None:
     assert set(log) <= {"$schema", "version", "runs"}
     for run in log["runs"]:
         descriptors = run["tool"]["driver"]["rules"]
-        assert len({one["id"] for one in descriptors}) == len(descriptors)
-        for one in run["results"]:
-            assert one["message"]["text"]
-            assert one["level"] in {"none", "note", "warning", "error"}
-            assert one["kind"] == "fail" or one["level"] == "none"
-            assert descriptors[one["ruleIndex"]]["id"] == one["ruleId"]
-            for place in one["locations"]:
+        assert len({descriptor["id"] for descriptor in descriptors}) == len(descriptors)
+        for result in run["results"]:
+            assert result["message"]["text"]
+            assert result["level"] in {"none", "note", "warning", "error"}
+            assert result["kind"] == "fail" or result["level"] == "none"
+            assert descriptors[result["ruleIndex"]]["id"] == result["ruleId"]
+            for place in result["locations"]:
                 physical = place["physicalLocation"]
                 assert re.fullmatch(r"[\w.-]+", physical["artifactLocation"]["uri"])
                 assert physical["region"]["startLine"] >= 1

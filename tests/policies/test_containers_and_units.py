@@ -453,7 +453,7 @@ def test_a_mistake_is_refused(good: Stack, chosen: list[Rule], what: str) -> Non
     judgement = judge_stack(MISTAKES[what](good), chosen)
 
     assert judgement.violations
-    assert not any("could not judge" in one.message for one in judgement.violations)
+    assert not any("could not judge" in violation.message for violation in judgement.violations)
 
 
 GOOD = {

@@ -73,7 +73,7 @@ _ACCOUNTS: dict[str, dict[str, object]] = {
     "mailgun": {"provider": "mailgun", "user": "postmaster@send.portugalodyssey.pt", "port": 465},
     "brevo": {
         "provider": "brevo", "user": "x@smtp-brevo.com", "region": "FR", "selector": "brevo1",
-        "dkimNames": {f"brevo{one}": f"b{one}.example.dkim.brevo.com" for one in (1, 2)},
+        "dkimNames": {f"brevo{number}": f"b{number}.example.dkim.brevo.com" for number in (1, 2)},
         "verification": "brevo-code:0123456789abcdef",
     },
     "other": {

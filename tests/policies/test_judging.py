@@ -44,7 +44,7 @@ def test_a_rule_that_meets_an_unknown_value_judges_later_and_says_so(good: Stack
     judgement = judged("ports-published", stack)
 
     assert judgement.violations == ()
-    assert [str(one) for one in judgement.deferred] == [
+    assert [str(deferred) for deferred in judgement.deferred] == [
         "ports-published: content of mailcow-conf is not known yet; judged on up"
     ]
 
@@ -52,7 +52,7 @@ def test_a_rule_that_meets_an_unknown_value_judges_later_and_says_so(good: Stack
 def test_every_rule_that_reads_an_unknown_file_says_so_and_no_other(good: Stack) -> None:
     stack = changed("mailcow-conf", Secret(UNKNOWN), "content")(good)
 
-    deferred = {one.rule for one in judge_stack(stack).deferred}
+    deferred = {deferred.rule for deferred in judge_stack(stack).deferred}
 
     assert {
         "api-narrow",
@@ -91,8 +91,8 @@ def test_what_is_known_and_wrong_is_refused_beside_what_is_unknown(good: Stack) 
 
     judgement = judged("records-not-proxied", stack)
 
-    assert [one.resource for one in judgement.violations] == ["mx-a"]
-    assert [one.resource for one in judgement.deferred] == ["webmail-a"]
+    assert [violation.resource for violation in judgement.violations] == ["mx-a"]
+    assert [deferred.resource for deferred in judgement.deferred] == ["webmail-a"]
 
 
 def test_unknown_is_one_value_and_neither_true_nor_false() -> None:
@@ -115,12 +115,14 @@ def test_an_unsealed_secret_is_seen_where_secrets_are(good: Stack) -> None:
 
 def test_an_exception_lets_its_rule_pass_for_its_resource(good: Stack) -> None:
     mistake = record("shop", "A", "31.97.159.7")
-    name = next(one.resource for one in judged("hosts-routed", mistake(good)).violations)
+    name = next(
+        violation.resource for violation in judged("hosts-routed", mistake(good)).violations
+    )
 
     judgement = judge_stack(both(mistake, _exception("hosts-routed", name))(good))
 
     assert judgement.violations == ()
-    assert [one.resource for one in judgement.exceptions_used] == [name]
+    assert [used.resource for used in judgement.exceptions_used] == [name]
 
 
 def test_an_exception_does_nothing_for_another_resource(good: Stack) -> None:

@@ -29,4 +29,4 @@ def test_a_mistake_is_caught_by_its_rule_and_by_no_other(good: Stack, what: str)
 
 def test_there_are_at_least_eighty_mistakes_and_every_rule_catches_one() -> None:
     assert len(MUTATIONS) >= 80
-    assert {rule for rule, _ in MUTATIONS.values()} == {one.id for one in rules()}
+    assert {rule for rule, _ in MUTATIONS.values()} == {rule.id for rule in rules()}

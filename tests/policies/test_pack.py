@@ -109,15 +109,19 @@ def _said(
 
 
 def _refusing(diagnostics: list[Any]) -> set[str]:
-    return {one.policyName for one in diagnostics if one.enforcementLevel == proto.MANDATORY}
+    return {
+        diagnostic.policyName
+        for diagnostic in diagnostics
+        if diagnostic.enforcementLevel == proto.MANDATORY
+    }
 
 
 def test_every_rule_is_a_mandatory_policy(analyzer: pack.Analyzer) -> None:
     server: Any = analyzer  # without types
     info = server.GetAnalyzerInfo(None, None)
 
-    assert [one.name for one in info.policies] == [one.id for one in rules()]
-    assert {one.enforcementLevel for one in info.policies} == {proto.MANDATORY}
+    assert [policy.name for policy in info.policies] == [rule.id for rule in rules()]
+    assert {policy.enforcementLevel for policy in info.policies} == {proto.MANDATORY}
 
 
 def test_the_good_stack_passes(analyzer: pack.Analyzer, good: Stack) -> None:
@@ -125,7 +129,7 @@ def test_the_good_stack_passes(analyzer: pack.Analyzer, good: Stack) -> None:
 
 
 def test_a_violation_names_the_key_and_the_way_out(analyzer: pack.Analyzer, good: Stack) -> None:
-    said = {one.policyName: one for one in _said(analyzer, without("dmarc")(good))}
+    said = {item.policyName: item for item in _said(analyzer, without("dmarc")(good))}
 
     # The pack judges rule by rule, so that one which yields to others speaks too.
     assert said.keys() == {"dmarc-single", "records-declared"}
@@ -146,9 +150,9 @@ def test_an_unknown_value_is_an_advice_that_up_will_judge(
 ) -> None:
     found = _said(analyzer, changed("mailcow-conf", Secret(UNKNOWN), "content")(good))
 
-    assert {one.enforcementLevel for one in found} == {proto.ADVISORY}
-    assert all("not known yet; judged on up" in one.message for one in found)
-    assert "api-narrow" in {one.policyName for one in found}
+    assert {violation.enforcementLevel for violation in found} == {proto.ADVISORY}
+    assert all("not known yet; judged on up" in violation.message for violation in found)
+    assert "api-narrow" in {violation.policyName for violation in found}
 
 
 def _unconfigured(resource: Resource, _key: str) -> bool:
@@ -162,9 +166,9 @@ def test_a_first_preview_of_unconfigured_providers_refuses_nothing(
     diagnostics = _said(previewing, good, _unconfigured)
 
     assert _refusing(diagnostics) == set()
-    assert all("not known yet; judged on up" in one.message for one in diagnostics)
+    assert all("not known yet; judged on up" in diagnostic.message for diagnostic in diagnostics)
     assert {"secrets-sealed", "quotas-fit", "mailboxes-serve"} & {
-        one.policyName for one in diagnostics
+        diagnostic.policyName for diagnostic in diagnostics
     }
 
 
@@ -189,7 +193,7 @@ def test_a_rule_that_looks_at_everything_does_not_pass_what_is_not_known(
     diagnostics = _said(previewing, good, lambda resource, _: resource.name == "mailbox-info")
 
     assert {"inputs-without-credentials", "secrets-not-repeated", "secrets-sealed"} <= {
-        one.policyName for one in diagnostics
+        diagnostic.policyName for diagnostic in diagnostics
     }
 
 
@@ -201,7 +205,7 @@ def test_a_preview_is_judged_by_what_the_program_asks_for(
 
     diagnostics = _said(previewing, stack, _unconfigured)
 
-    assert [one.policyName for one in diagnostics] == ["secrets-sealed"]
+    assert [diagnostic.policyName for diagnostic in diagnostics] == ["secrets-sealed"]
     assert _refusing(diagnostics) == {"secrets-sealed"}
 
 
@@ -213,7 +217,7 @@ def test_a_value_that_is_missing_whole_is_not_known_yet(
     )
 
     assert _refusing(diagnostics) == set()
-    assert "api-narrow" in {one.policyName for one in diagnostics}
+    assert "api-narrow" in {diagnostic.policyName for diagnostic in diagnostics}
 
 
 def test_without_properties_an_up_is_refused(analyzer: pack.Analyzer, good: Stack) -> None:

@@ -10,19 +10,19 @@ def test_the_page_is_current() -> None:
 
 
 def test_every_rule_says_what_why_whence_and_how() -> None:
-    for one in rules():
-        assert one.protects.endswith("."), one.id
-        assert one.reason.endswith("."), one.id
-        assert one.source, one.id
-        assert one.remedy, one.id
-        assert not one.remedy.endswith("."), one.id
+    for entry in rules():
+        assert entry.protects.endswith("."), entry.id
+        assert entry.reason.endswith("."), entry.id
+        assert entry.source, entry.id
+        assert entry.remedy, entry.id
+        assert not entry.remedy.endswith("."), entry.id
 
 
 def test_every_rule_has_a_test_file_of_its_own() -> None:
     folder = PROJECT / "tests" / "policies" / "rules"
     files = {path.stem.removeprefix("test_").replace("_", "-") for path in folder.glob("test_*.py")}
 
-    assert files == {one.id for one in rules()}
+    assert files == {entry.id for entry in rules()}
 
 
 def test_a_rule_is_found_by_its_id() -> None:

@@ -34,7 +34,7 @@ def _sealed(value: Any) -> Any:
         return Sealed(_sealed(value.value))
     if isinstance(value, dict):
         return {key: _sealed(one) for key, one in value.items()}
-    return [_sealed(one) for one in value] if isinstance(value, list) else value
+    return [_sealed(item) for item in value] if isinstance(value, list) else value
 
 
 def _shown(resource: Resource) -> _View:
@@ -49,24 +49,24 @@ def _shown(resource: Resource) -> _View:
 
 
 def test_the_good_stack_is_good_as_an_engine_shows_it(good: Stack) -> None:
-    views = [_shown(one) for one in good.resources]
+    views = [_shown(resource) for resource in good.resources]
 
     assert check_views(good.declaration, views).violations == ()
 
 
 def test_a_mistake_is_seen_as_an_engine_shows_it(good: Stack) -> None:
-    views = [_shown(one) for one in good.resources if one.name != "dmarc"]
+    views = [_shown(resource) for resource in good.resources if resource.name != "dmarc"]
 
     violations = check_views(good.declaration, views).violations
 
-    assert {one.rule for one in violations} == {"dmarc-single"}
+    assert {violation.rule for violation in violations} == {"dmarc-single"}
 
 
 def test_an_engines_marks_become_ours() -> None:
     assert plain(Sealed("x")) == Secret("x")
     assert plain(ENGINE_UNKNOWN) is UNKNOWN
     assert plain({"a": [Sealed(ENGINE_UNKNOWN)]}) == {"a": [Secret(UNKNOWN)]}
-    assert all(plain(one) is UNKNOWN for one in SENTINELS)
+    assert all(plain(sentinel) is UNKNOWN for sentinel in SENTINELS)
 
 
 def test_an_engines_view_fits() -> None:

@@ -44,7 +44,7 @@ def test_every_action_is_pinned_by_a_full_commit(path: Path) -> None:
     lines = [line.strip() for line in path.read_text("utf-8").splitlines() if "uses:" in line]
 
     assert lines
-    assert [one for one in lines if not _PINNED.search(one)] == []
+    assert [line for line in lines if not _PINNED.search(line)] == []
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
@@ -61,7 +61,7 @@ def test_the_preview_runs_the_pack_and_deploys_nothing() -> None:
     words = [step.get("run", "") for step in document["jobs"]["preview"]["steps"]]
 
     assert 'make preview STACK="$STACK"' in words
-    assert not any(re.search(r"make up\b|pulumi up\b", one) for one in words)
+    assert not any(re.search(r"make up\b|pulumi up\b", word) for word in words)
     assert "pulumi preview --stack $(STACK) --policy-pack policies" in makefile
 
 

@@ -92,7 +92,10 @@ def test_a_service_is_held_as_its_last_words_say() -> None:
 
 def test_commands_are_told_with_their_prefix() -> None:
     unit = parse("x.service", SERVICE + "ExecStopPost=-/bin/a 'b c' %N\nExecStartPre=+/bin/d\n")
-    assert [(one.key, one.words, one.forgiven, one.unconfined) for one in unit.commands] == [
+    assert [
+        (command.key, command.words, command.forgiven, command.unconfined)
+        for command in unit.commands
+    ] == [
         ("ExecStartPre", ("/bin/d",), False, True), ("ExecStart", ("/bin/true",), False, False),
         ("ExecStopPost", ("/bin/a", "b c", "x"), True, False),
     ]  # fmt: skip
@@ -116,7 +119,7 @@ def test_a_line_goes_on_and_comments_are_left_out() -> None:
 )  # fmt: skip
 def test_what_commands_switch_on_is_known(text: str, enabled: str, started: str) -> None:
     state = switched([("x", text)])
-    names = [{one if "." in one else f"{one}.service" for one in words.split()}
+    names = [{part if "." in part else f"{part}.service" for part in words.split()}
              for words in (enabled, started)]  # fmt: skip
     assert [state.enabled, state.started] == names
     assert state.mistakes == []

@@ -91,7 +91,7 @@ def _certificate(warn_days: int) -> list[Case]:
 
 def _queue(length: int) -> list[Case]:
     deferred, active = (
-        f'po_mail_queue_messages{{queue="{one}"}}' for one in ("deferred", "active")
+        f'po_mail_queue_messages{{queue="{name}"}}' for name in ("deferred", "active")
     )
     oldest = "po_mail_queue_oldest_seconds"
     return [
@@ -268,7 +268,7 @@ def _mailcow() -> list[Case]:
     success = 'mailcow_exporter_success{provider="mailq"}'
     tight = 'po_mail_memory_percent{service="rspamd-mailcow"}'
     used, allowed = (
-        f'mailcow_mailbox_quota_{one}{{mailbox="ana@example.org"}}' for one in ("used", "allowed")
+        f'mailcow_mailbox_quota_{name}{{mailbox="ana@example.org"}}' for name in ("used", "allowed")
     )
     silent = "the exporter of Mailcow does not answer"
     return [

@@ -116,9 +116,9 @@ def lay_out(
     conf, vmail = folder / "conf", folder / "vmail"
     conf.mkdir(parents=True)
     (vmail / "sieve").mkdir(parents=True)
-    for one in (vmail, vmail / "sieve"):
+    for item in (vmail, vmail / "sieve"):
         # Numbers: the user exists in the container alone.
-        os.chown(one, OWNER, OWNER)
+        os.chown(item, OWNER, OWNER)
     (conf / "dovecot.conf").write_text(
         _CONF.format(address=address, home=HOME, owner=OWNER, imaps=ports[993], sieve=ports[4190])
     )

@@ -83,8 +83,8 @@ class People(Service):
         super().__init__()
         self.domain = declaration.domain
         self.known = {
-            f"{one.name}@{self.domain}": [f"{one.name}@{self.domain}"]
-            for one in declaration.mailboxes
+            f"{mailbox.name}@{self.domain}": [f"{mailbox.name}@{self.domain}"]
+            for mailbox in declaration.mailboxes
         }
         self.boxes = list(self.known)
         for alias in declaration.aliases:
@@ -264,7 +264,7 @@ class MailHost:
         self.domain, self.name = declaration.domain, declaration.names.mail_host
         self.release = world.root / "opt/po-mail/mailcow"
         dns_, smarthost, receiver = (
-            world.services[one] for one in ("dns", "smarthost", "receiver")
+            world.services[name] for name in ("dns", "smarthost", "receiver")
         )
         assert isinstance(dns_, Dns)
         assert isinstance(smarthost, Smarthost)
@@ -299,13 +299,13 @@ class MailHost:
         """Publish the declared records, with the smarthost's own key."""
         key = str(self.smarthost.overlay().get("dkimPublicKey", ""))
         self.declaration = self.declaration.model_copy(update={"dkim_public_key": key})
-        for one in records(self.declaration):
-            value = str(one.value)
-            if one.type in {RecordType.MX, RecordType.CNAME, RecordType.SRV}:
+        for record in records(self.declaration):
+            value = str(record.value)
+            if record.type in {RecordType.MX, RecordType.CNAME, RecordType.SRV}:
                 value = value if value.endswith(".") else f"{value}."
-            if one.preference is not None:
-                value = f"{one.preference} {value}"
-            self.dns.add_outside(one.name, one.type.value, value)
+            if record.preference is not None:
+                value = f"{record.preference} {value}"
+            self.dns.add_outside(record.name, record.type.value, value)
 
     # What people do
 
@@ -379,9 +379,9 @@ class MailHost:
         """Wait for the first verdict on a message to `to` and return it."""
 
         async def look() -> dict[str, Any] | None:
-            for one in (await self.queue())[after:]:
-                if to in one["recipients"] and one["state"] != "active":
-                    return one
+            for entry in (await self.queue())[after:]:
+                if to in entry["recipients"] and entry["state"] != "active":
+                    return entry
             return None
 
         return await self.awaited(look, f"a verdict on {to}")
@@ -390,7 +390,9 @@ class MailHost:
         """Wait until the last message to `to` is in a state."""
 
         async def look() -> dict[str, Any] | None:
-            found = [one for one in await self.queue() if (to or self.guest) in one["recipients"]]
+            found = [
+                entry for entry in await self.queue() if (to or self.guest) in entry["recipients"]
+            ]
             return found[-1] if found and found[-1]["state"] == state else None
 
         return await self.awaited(look, f"{to or self.guest}: {state}")
@@ -412,8 +414,8 @@ class MailHost:
 
     async def prove(self, *stations: Station) -> Proof:
         """Prove what stands at some stations."""
-        passwords = {one.name: PASSWORD for one in self.declaration.mailboxes}
-        chosen = [one for one in checks() if one.station in stations]
+        passwords = {mailbox.name: PASSWORD for mailbox in self.declaration.mailboxes}
+        chosen = [check for check in checks() if check.station in stations]
         proof = await prove(
             Subject(self.declaration, _Net(self), passwords), stack="qual", only=chosen
         )
@@ -498,7 +500,7 @@ class StandInHost(MailHost):
         return found
 
     async def queue(self) -> list[dict[str, Any]]:
-        return [one.as_dict() for one in self.mail.queue.messages]
+        return [message.as_dict() for message in self.mail.queue.messages]
 
     async def flush(self) -> None:
         await self.mail.queue.flush()
@@ -531,11 +533,11 @@ class GenuineHost(MailHost):
     async def queue(self) -> list[dict[str, Any]]:
         return [
             {
-                "identifier": one.identifier, "state": one.state, "reason": one.reason,
-                "relay": one.relay, "tls": one.tls, "sender": one.sender,
-                "recipients": [one.recipient],
+                "identifier": attempt.identifier, "state": attempt.state, "reason": attempt.reason,
+                "relay": attempt.relay, "tls": attempt.tls, "sender": attempt.sender,
+                "recipients": [attempt.recipient],
             }
-            for one in postfix_instance.attempts(self.mail.enclosure.log)
+            for attempt in postfix_instance.attempts(self.mail.enclosure.log)
         ]  # fmt: skip
 
     async def flush(self) -> None:

@@ -240,7 +240,7 @@ def take_over(folder: Path, release: Path) -> None:
     environment = (release / "mailcow.conf").read_text()
     found = re.search(r"(?m)^MAILCOW_HOSTNAME=(.+)$", environment)
     assert found is not None
-    kept = [one for one in text.splitlines() if "$myhostname" in one or "myhostname" not in one]
+    kept = [line for line in text.splitlines() if "$myhostname" in line or "myhostname" not in line]
     started = "\n".join([f"myhostname = {found[1]}", *kept]) + "\n"
     (conf / "extra.cf").write_text(started)
     (conf / "main.cf").write_text(MAIN_CF + started)

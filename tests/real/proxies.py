@@ -182,9 +182,9 @@ def _static(directory: Path, acme: Path, port: int, routes: Routes) -> dict[str,
 def _errors(log: str) -> str:
     """Return the lines of Traefik's log that are complaints."""
     lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
-    wrong = [one for one in lines if one.get("level") in {"error", "warn"}]
+    wrong = [line for line in lines if line.get("level") in {"error", "warn"}]
     keys = ("routerName", "error", "message")
-    return "\n".join(" ".join(str(one[key]) for key in keys if key in one) for one in wrong)
+    return "\n".join(" ".join(str(item[key]) for key in keys if key in item) for item in wrong)
 
 
 @contextmanager

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.real
 QUAL = read(load_values(PROJECT / "Pulumi.qual.yaml") | FACTS, source="Pulumi.qual.yaml")
 ONHOST = PROJECT / "components/onhost"
 CASES = cases(QUAL)
-ALERTS = {one.name: one for one in alerts(QUAL.bounds)}
+ALERTS = {alert.name: alert for alert in alerts(QUAL.bounds)}
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -88,7 +88,7 @@ def judged(
 ) -> subprocess.CompletedProcess[str]:
     """Let promtool try one case on the rules, or on rules that were changed."""
     rules = yaml.safe_load(render_rules(QUAL.bounds))
-    (rule,) = [one for one in rules["groups"][0]["rules"] if one["alert"] == case.alert]
+    (rule,) = [rule for rule in rules["groups"][0]["rules"] if rule["alert"] == case.alert]
     if change is not None:
         change(rule)
     # The others are tried by cases of their own.
@@ -228,7 +228,7 @@ def test_prometheus_reads_what_the_rehearsed_exporter_answers() -> None:
     done = promtool("check", "metrics", stdin=mail_exporter.metrics("mail.example.org", None))
     # As the genuine exporter has them: without help, and one name that promtool dislikes.
     liked = ("no help text", "mailcow_quarantine_count non-histogram")
-    faults = [one for one in done.stderr.splitlines() if not any(word in one for word in liked)]
+    faults = [line for line in done.stderr.splitlines() if not any(word in line for word in liked)]
     assert faults == []
 
 
@@ -238,7 +238,7 @@ def test_metrics_without_a_type_or_with_a_wrong_name_are_noticed() -> None:
 
 
 def test_every_program_of_the_host_that_writes_metrics_is_tried() -> None:
-    writing = {one.stem for one in ONHOST.glob("*.py") if "machine.publish(" in one.read_text()}
+    writing = {path.stem for path in ONHOST.glob("*.py") if "machine.publish(" in path.read_text()}
     assert writing == {"backup", "drill", "certificate_delivery", "queue_metrics", "dnsbl"}
 
 

@@ -71,7 +71,7 @@ def good(done: subprocess.CompletedProcess[str]) -> str:
 
 def summary(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     found = [json.loads(line) for line in good(done).splitlines()]
-    (last,) = [one for one in found if one["message_type"] == "summary"]
+    (last,) = [snapshot for snapshot in found if snapshot["message_type"] == "summary"]
     return dict(last)
 
 
@@ -92,7 +92,9 @@ def nodes(restic: Restic, snapshot: str, *words: str) -> dict[str, dict[str, Any
     lines = good(restic("ls", "--json", "--no-lock", snapshot, *words)).splitlines()
     found = [json.loads(line) for line in lines]
     assert found[0]["struct_type"] == "snapshot"
-    return {one["path"]: one for one in found[1:] if one["struct_type"] == "node"}
+    return {
+        snapshot["path"]: snapshot for snapshot in found[1:] if snapshot["struct_type"] == "node"
+    }
 
 
 def test_a_repository_is_made_once(restic: Restic) -> None:
@@ -139,7 +141,7 @@ def test_a_passphrase_that_is_not_there_or_empty_is_refused(restic: Restic, tmp_
 def test_a_summary_names_the_snapshot_and_its_size(
     restic: Restic, stored: dict[str, Any], source: Path
 ) -> None:
-    size = sum(one.stat().st_size for one in source.rglob("*") if one.is_file())
+    size = sum(path.stat().st_size for path in source.rglob("*") if path.is_file())
     assert stored["total_bytes_processed"] == size + len("DBPASS=hidden\n")
     assert stored["total_files_processed"] >= 3
     (one,) = listed(restic, stored["snapshot_id"])
@@ -156,10 +158,10 @@ def test_snapshots_are_chosen_by_id_host_and_tag(
 ) -> None:
     other = summary(restic("backup", "--json", "--host", "other", "--tag", "x", "--", str(source)))
     assert len(listed(restic)) == 2
-    assert [one["hostname"] for one in listed(restic, *OURS)] == [HOST]
+    assert [snapshot["hostname"] for snapshot in listed(restic, *OURS)] == [HOST]
     assert listed(restic, "--host", "nobody") == []
-    assert [one["hostname"] for one in listed(restic, other["snapshot_id"])] == ["other"]
-    assert [one["hostname"] for one in listed(restic, "--tag", TAG, "latest")] == [HOST]
+    assert [snapshot["hostname"] for snapshot in listed(restic, other["snapshot_id"])] == ["other"]
+    assert [snapshot["hostname"] for snapshot in listed(restic, "--tag", TAG, "latest")] == [HOST]
 
 
 def test_a_listing_has_every_folder_and_file_with_its_kind(
@@ -222,16 +224,18 @@ def test_a_source_that_is_not_there_makes_no_silent_success(
 
 
 def test_the_archives_show_nothing(restic: Restic, stored: dict[str, Any], tmp_path: Path) -> None:
-    files = [one for one in (tmp_path / "repository").rglob("*") if one.is_file()]
+    files = [path for path in (tmp_path / "repository").rglob("*") if path.is_file()]
     assert files
-    for one in files:
-        content = one.read_bytes()
+    for file in files:
+        content = file.read_bytes()
         assert MARKER.encode() not in content
         assert b"mailcow.conf" not in content
 
 
 def biggest(folder: Path) -> Path:
-    return max((one for one in folder.rglob("*") if one.is_file()), key=lambda x: x.stat().st_size)
+    return max(
+        (path for path in folder.rglob("*") if path.is_file()), key=lambda x: x.stat().st_size
+    )
 
 
 @pytest.mark.parametrize("harm", ["missing", "altered"])
@@ -262,14 +266,14 @@ def test_retention_keeps_the_same_snapshots(restic: Restic, source: Path) -> Non
     file = str(source.parent / "mailcow.conf")
     begin = datetime(2026, 1, 3, 3, 0, tzinfo=UTC)
     days = (0, 20, 33, 61, 95, 120, 127, *range(134, 141))
-    nights = [begin + timedelta(days=one) for one in days]
+    nights = [begin + timedelta(days=day) for day in days]
     for night in nights:
         good(restic("backup", "--json", *OURS, "--time", at(night), "--", file, TZ="UTC"))
     good(restic("backup", "--json", "--host", "other", "--time", at(begin), "--", file, TZ="UTC"))
     keep = ("--keep-daily", "7", "--keep-weekly", "4", "--keep-monthly", "6")
     good(restic("forget", *OURS, "--group-by", "host,tags", *keep, "--prune", TZ="UTC"))
-    kept = {one["time"][:10] for one in listed(restic, *OURS)}
-    daily = {f"{one:%Y-%m-%d}" for one in nights[-7:]}
+    kept = {snapshot["time"][:10] for snapshot in listed(restic, *OURS)}
+    daily = {f"{night:%Y-%m-%d}" for night in nights[-7:]}
     assert daily <= kept
     assert kept == daily | {
         # The last of each of the last four weeks, and of each of the last six months.
@@ -315,7 +319,7 @@ def test_forgetting_counts_verified_snapshots_alone_and_keeps_what_is_relied_on(
     good(restic("tag", "--add", "kept-for-update", made[0, 0]))
     keep = ("--keep-tag", "kept-for-update", "--keep-daily", "7")
     good(restic("forget", *VERIFIED, "--group-by", "host", *keep, "--prune", TZ="UTC"))
-    left = sorted(one["time"][:13] for one in listed(restic, *VERIFIED))
+    left = sorted(snapshot["time"][:13] for snapshot in listed(restic, *VERIFIED))
     assert left == ["2026-05-10T03", "2026-05-10T04", "2026-05-11T04", "2026-05-12T04"]
     assert len(listed(restic, "--tag", "unverified")) == 3
 

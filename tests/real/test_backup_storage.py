@@ -60,9 +60,9 @@ def declared() -> dict[str, tuple[str, dict[str, Any]]]:
     prepared = prepare(PROJECT / "Pulumi.qual.yaml", FACTS, TODAY)
     resources = record(PROJECT, prepared.configuration)
     return {
-        one.name: (one.type, dict(one.properties))
-        for one in resources
-        if one.type.startswith("minio:index/")
+        resource.name: (resource.type, dict(resource.properties))
+        for resource in resources
+        if resource.type.startswith("minio:index/")
     }
 
 
@@ -128,7 +128,7 @@ def read(by: Minio, name: str, bucket: str = BUCKET, **options: Any) -> bytes:
 
 def names(by: Minio, bucket: str = BUCKET, **options: Any) -> list[str]:
     found = by.list_objects(bucket_name=bucket, recursive=True, **options)
-    return [str(one.object_name) for one in found]
+    return [str(item.object_name) for item in found]
 
 
 def versions(stored: Stored, name: str) -> list[Object]:
@@ -186,8 +186,8 @@ def test_the_user_deletes_no_version(stored: Stored) -> None:
     errors = stored.user.remove_objects(
         bucket_name=BUCKET, delete_object_list=[DeleteObject("kept", first)]
     )
-    assert [one.code for one in errors] == ["AccessDenied"]
-    assert [one.version_id for one in versions(stored, "kept")] == [first]
+    assert [error.code for error in errors] == ["AccessDenied"]
+    assert [version.version_id for version in versions(stored, "kept")] == [first]
 
 
 def test_the_user_sees_no_other_bucket(stored: Stored) -> None:
@@ -198,7 +198,7 @@ def test_the_user_sees_no_other_bucket(stored: Stored) -> None:
     refused(read, by=stored.user, name="private", bucket=OTHER)
     refused(write, by=stored.user, name="planted", bucket=OTHER)
     # Those of which it may see nothing are not told.
-    assert [one.name for one in stored.user.list_buckets()] == [BUCKET]
+    assert [bucket.name for bucket in stored.user.list_buckets()] == [BUCKET]
 
 
 def test_the_user_makes_and_removes_no_bucket(stored: Stored) -> None:

@@ -65,7 +65,7 @@ def _stand_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Compose:
     monkeypatch.chdir(folder)
     # `config` looks at files alone; the genuine one asks no engine either.
     monkeypatch.setattr(compose, "Engine", lambda: None)
-    for name in [one for one in os.environ if one.startswith("COMPOSE_")]:
+    for name in [key for key in os.environ if key.startswith("COMPOSE_")]:
         monkeypatch.delenv(name)
 
     def run(*words: str) -> tuple[int, str]:

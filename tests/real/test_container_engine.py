@@ -65,8 +65,8 @@ def every(
 def engine(every: Engine) -> Iterator[Engine]:
     """The engine without any container."""
     yield every
-    for one in every.client.containers.list(all=True):
-        one.remove(force=True)
+    for container in every.client.containers.list(all=True):
+        container.remove(force=True)
 
 
 def test_an_image_is_known_by_tag_and_by_identity(engine: Engine) -> None:
@@ -178,7 +178,7 @@ def test_a_container_is_found_by_its_label(engine: Engine) -> None:
     made = engine.client.containers.run(engine.image, COMMAND, labels=labels, detach=True)
     engine.client.containers.run(engine.image, COMMAND, detach=True)
     found = engine.client.containers.list(filters={"label": "com.docker.compose.project=po-mail"})
-    assert [one.id for one in found] == [made.id]
+    assert [entry.id for entry in found] == [made.id]
 
 
 def test_a_limit_changes_in_place(engine: Engine) -> None:

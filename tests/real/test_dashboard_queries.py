@@ -19,7 +19,7 @@ pytestmark = pytest.mark.real
 
 QUAL: Declaration = read(load_values(PROJECT / "Pulumi.qual.yaml") | FACTS, source="qual")
 BOARD = dashboard_of(QUAL.company, QUAL.names.mail_host, QUAL.bounds)
-PANELS = [one for one in BOARD["panels"] if one["type"] != "row"]
+PANELS = [panel for panel in BOARD["panels"] if panel["type"] != "row"]
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +39,8 @@ def empty() -> Iterator[Prometheus]:
 def test_a_panel_shows_something(sample: Prometheus, panel: dict[str, Any]) -> None:
     lines = sample.panel(panel, BOARD["time"]["from"]).lines
     assert lines
-    assert len({one.name for one in lines}) == len(lines)
-    assert all(one.points for one in lines)
+    assert len({line.name for line in lines}) == len(lines)
+    assert all(line.points for line in lines)
 
 
 @pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])

@@ -71,7 +71,7 @@ def test_a_person_logs_in_finds_a_message_and_reads_it(run: Run) -> None:
             assert client.login(host.writer, PASSWORD)[0] == "OK"
             status, folders = client.list()
             assert status == "OK"
-            assert any(isinstance(one, bytes) and b"INBOX" in one for one in folders)
+            assert any(isinstance(folder, bytes) and b"INBOX" in folder for folder in folders)
             assert client.select("INBOX", readonly=True) == ("OK", [b"1"])
             assert client.search(None, "SUBJECT", '"Reservation"') == ("OK", [b"1"])
             assert client.search(None, "SUBJECT", '"nothing of it"') == ("OK", [b""])
@@ -200,7 +200,7 @@ def test_the_certificate_is_the_deployed_one_on_every_port_of_people(run: Run) -
 def test_a_sound_host_passes_what_the_proof_asks_of_reading(run: Run) -> None:
     async def body(host: MailHost) -> None:
         proof = await host.prove(Station.READING)
-        found = {one.check.id: one.finding.status for one in proof.results}
+        found = {result.check.id: result.finding.status for result in proof.results}
         # Nothing of the web stands in this world.
         seen = {id_: status for id_, status in found.items() if id_ != "certificate-days"}
         assert set(seen.values()) == {Status.PASS}, proof.results

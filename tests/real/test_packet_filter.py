@@ -46,7 +46,9 @@ def _stand_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Nft:
         said = io.StringIO()
         with redirect_stdout(said), redirect_stderr(said):
             for call in calls:
-                words = [str(folder / one) if one.endswith(".nft") else one for one in call.split()]
+                words = [
+                    str(folder / part) if part.endswith(".nft") else part for part in call.split()
+                ]
                 status = nft.main(words)
                 if status:
                     break

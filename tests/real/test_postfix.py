@@ -83,15 +83,15 @@ def test_postfix_has_nothing_to_say_against_the_rendered_files(genuine: Run) -> 
         for name, value in ours.items():
             assert f"{name} = {value}\n" in shown
         # It does say which of Mailcow's own settings are overridden: nothing but what is meant.
-        told = [one for one in complaints.splitlines() if "unused parameter: dbpath" not in one]
-        overridden = {re.split(r"overriding earlier entry: (\w+)=", one)[1] for one in told}
+        told = [line for line in complaints.splitlines() if "unused parameter: dbpath" not in line]
+        overridden = {re.split(r"overriding earlier entry: (\w+)=", entry)[1] for entry in told}
         assert overridden == {
             "inet_protocols", "relayhost", "smtp_sasl_auth_enable", "smtp_sasl_auth_soft_bounce",
             "smtp_sasl_password_maps", "smtp_tls_policy_maps",
         } - _said_alike(ours)  # fmt: skip
         _, _, complaints = await host.mail.enclosure.run("postfix", *conf, "check")
         known = re.compile(postfix_instance.UNSAID)
-        assert [one for one in complaints.splitlines() if not known.search(one)] == []
+        assert [line for line in complaints.splitlines() if not known.search(line)] == []
 
     genuine(body)
 
@@ -114,7 +114,7 @@ def test_the_password_is_in_no_listing_no_log_and_no_process_list(genuine: Run) 
         _, shown, complaints = await inside.run("postconf", "-c", postfix_instance.CONF, "-n")
         _, processes, _ = await inside.run("ps", "axeww", "-o", "args")
         everything = [shown, complaints, processes, await host.listing(), *await host.log()]
-        assert [one for one in everything if SECRET in one] == []
+        assert [entry for entry in everything if SECRET in entry] == []
         assert "smarthost_passwd" in shown
 
     genuine(body)
@@ -154,7 +154,7 @@ def test_a_message_leaves_over_tls_from_the_first_byte(
         assert taken["tls"] in {"TLSv1.2", "TLSv1.3"}
         assert len(host.smarthost._accepted) == 1
         proof = await host.prove(Station.RELAY)
-        assert [one.id for one in proof.causes] == []
+        assert [cause.id for cause in proof.causes] == []
         # A rotation logs in at the smarthost itself.
         site = cast("Site", SimpleNamespace(declaration=declared, net=host.net()))
         assert await smarthost_answers(site, SECRET)
@@ -247,7 +247,7 @@ def test_what_the_smarthost_puts_off_is_delivered_later(run: Run) -> None:
             f"host {RELAY}[] said: 451 4.3.0 Try again later (in reply to end of DATA command)"
         )
         listed = [json.loads(line) for line in (await host.listing()).splitlines()]
-        assert [one["queue_name"] for one in listed] == ["deferred"]
+        assert [entry["queue_name"] for entry in listed] == ["deferred"]
         assert listed[0]["recipients"] == [
             {"address": host.guest, "delay_reason": waiting["reason"]}
         ]
@@ -305,10 +305,10 @@ def test_what_the_smarthost_refuses_for_good_goes_back_with_its_words(run: Run) 
 def _parts(report: Message) -> list[Message]:
     found = report.get_payload()
     assert isinstance(found, list)
-    assert [one.get_content_type() for one in found if isinstance(one, Message)] == [
+    assert [entry.get_content_type() for entry in found if isinstance(entry, Message)] == [
         "text/plain", "message/delivery-status", "message/rfc822",
     ]  # fmt: skip
-    return [one for one in found if isinstance(one, Message)]
+    return [entry for entry in found if isinstance(entry, Message)]
 
 
 def _spoken(reason: str) -> str:
@@ -354,7 +354,7 @@ def test_an_imposter_gets_neither_message_nor_login(
         assert (waiting["state"], _spoken(waiting["reason"])) == ("deferred", words)
         assert (imposter.logins, imposter.messages) == ([], [])
         proof = await host.prove(Station.RELAY)
-        assert [one.id for one in proof.causes] == ["smarthost-tls"]
+        assert [cause.id for cause in proof.causes] == ["smarthost-tls"]
 
     run(body)
 
@@ -493,7 +493,7 @@ def test_a_message_from_outside_is_filed_behind_an_alias_with_its_trace(run: Run
         assert answer["tls"] in {"TLSv1.2", "TLSv1.3"}
         filed = message_from_bytes((await host.read(box))[0])
         assert (filed["Return-Path"], filed["Delivered-To"]) == (f"<{host.guest}>", box)
-        trace = " ".join(str(one) for one in filed.get_all("Received", []))
+        trace = " ".join(str(item) for item in filed.get_all("Received", []))
         assert f"by {host.name} (Postcow) with ESMTPS id" in trace
         assert "Two nights in May." in str(filed.get_payload())
 
@@ -520,16 +520,16 @@ def test_proof_and_metrics_name_the_cause_in_postfixs_own_words(run: Run, plante
     async def body(host: MailHost) -> None:
         host.smarthost.faults.update(faults)
         proof = await host.prove(Station.RELAY, Station.VERDICT)
-        assert [one.id for one in proof.causes] == [cause], proof.causes
+        assert [cause.id for cause in proof.causes] == [cause], proof.causes
         assert SECRET not in json.dumps(proof.as_dict())
-        sent = [one for one in await host.queue() if one["state"] != "active"]
+        sent = [entry for entry in await host.queue() if entry["state"] != "active"]
         counted = _counted(await host.log())
         expected = dict.fromkeys(queue_metrics.REASONS, 0)
         if reason:
             expected[reason] = len(sent)
         assert counted == expected
         listed, age = queue_metrics.read_queue(await host.listing(), time.time())
-        waiting = [one for one in sent if one["state"] == "deferred"]
+        waiting = [entry for entry in sent if entry["state"] == "deferred"]
         assert listed["deferred"] == len(waiting)
         assert 0 <= age < _LIMIT
 
@@ -548,7 +548,7 @@ def test_a_smarthost_that_is_not_reached_is_told_from_a_missing_relayhost(
     async def body(host: MailHost) -> None:
         host.dns.faults["wrong"] = {f"{RELAY} A": address}
         proof = await host.prove(Station.RELAY)
-        assert [one.id for one in proof.causes] == ["smarthost-unreached"]
+        assert [cause.id for cause in proof.causes] == ["smarthost-unreached"]
 
     run(body)
 
@@ -558,7 +558,7 @@ def test_a_missing_relayhost_is_named(run: Run) -> None:
         (host.release / "data/conf/postfix/extra.cf").unlink()
         await host.reload()
         proof = await host.prove(Station.RELAY)
-        assert [one.id for one in proof.causes] == ["relayhost-missing"]
+        assert [cause.id for cause in proof.causes] == ["relayhost-missing"]
         assert host.receiver.received == []
 
     run(body)
@@ -568,9 +568,9 @@ def test_a_sound_host_passes_what_the_proof_asks_of_a_mail_host(run: Run) -> Non
     async def body(host: MailHost) -> None:
         proof = await host.prove(Station.RELAY, Station.VERDICT, Station.SUBMISSION)
         bad = {
-            one.check.id: one.finding.seen
-            for one in proof.results
-            if one.finding.status.value in {"fail", "unknown"}
+            result.check.id: result.finding.seen
+            for result in proof.results
+            if result.finding.status.value in {"fail", "unknown"}
         }
         assert bad == {}
 

@@ -60,7 +60,7 @@ def forget(
         ]
         run("forget", "--host", "mx", "--tag", "po-mail", "--group-by", "host,tags", *keep)
         left = json.loads(run("snapshots", "--json"))
-        return {datetime.fromisoformat(f"{one['time'][:19]}+00:00") for one in left}
+        return {datetime.fromisoformat(f"{load['time'][:19]}+00:00") for load in left}
 
     return kept
 
@@ -72,9 +72,13 @@ def night(number: int) -> datetime:
 @pytest.mark.parametrize("end", [24, 58, 365])
 def test_restic_keeps_what_the_simulation_keeps(forget: Forget, end: int) -> None:
     # Of the long past only month's and week's ends can matter; each run costs a call.
-    nights = [night(one) for one in range(end)]
+    nights = [night(number) for number in range(end)]
     recent = nights[-9:]
-    ends = [one for one in nights[:-9] if (one + timedelta(days=1)).day == 1 or one.weekday() == 6]
+    ends = [
+        evening
+        for evening in nights[:-9]
+        if (evening + timedelta(days=1)).day == 1 or evening.weekday() == 6
+    ]
     chosen = [*ends[-14:], *recent]
     assert forget(chosen) == set(kept_days(chosen, KEEP))
 

@@ -153,7 +153,7 @@ def test_a_file_is_written_whole_with_its_directories_and_mode(door: Door) -> No
     assert there.read_text() == "relayhost =\n# ü\n"
     assert there.stat().st_mode & 0o7777 == 0o640
     assert there.parent.stat().st_mode & 0o7777 == 0o755
-    assert [one.name for one in there.parent.iterdir()] == ["extra.cf"]
+    assert [path.name for path in there.parent.iterdir()] == ["extra.cf"]
 
 
 @pytest.mark.parametrize("mode", ["0600", "0644", "0755", "1777", "4750"])
@@ -229,7 +229,7 @@ def test_what_an_interrupted_write_left_is_in_nobodys_way(door: Door) -> None:
         await driver.create(FILE, path=door.path("x"), content="whole")
 
     story(door, tell)
-    assert {one.name: one.read_text() for one in door.root.iterdir()} == {"x": "whole"}
+    assert {path.name: path.read_text() for path in door.root.iterdir()} == {"x": "whole"}
 
 
 def test_a_link_is_replaced_and_what_it_leads_to_is_not(door: Door) -> None:
@@ -286,7 +286,7 @@ def test_a_directory_is_no_file(door: Door) -> None:
         assert MARKER not in str(refusal.value)
 
     story(door, tell)
-    assert [one.name for one in door.root.iterdir()] == ["x"]
+    assert [path.name for path in door.root.iterdir()] == ["x"]
 
 
 def test_a_path_below_a_file_is_refused_in_one_line(door: Door) -> None:

@@ -29,11 +29,11 @@ def units() -> dict[str, str]:
     """Return the unit files that the program deploys, by name."""
     prepared = prepare(PROJECT / "Pulumi.qual.yaml", FACTS, TODAY)
     resources: list[Resource] = record(PROJECT, prepared.configuration)
-    files = [one.properties for one in resources if one.type == "host:index:File"]
+    files = [resource.properties for resource in resources if resource.type == "host:index:File"]
     return {
-        Path(str(one["path"])).name: str(one["content"])
-        for one in files
-        if str(one["path"]).startswith(f"{FOLDER}/")
+        Path(str(file["path"])).name: str(file["content"])
+        for file in files
+        if str(file["path"]).startswith(f"{FOLDER}/")
     }
 
 

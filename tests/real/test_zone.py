@@ -78,8 +78,8 @@ def publish(store: ZoneStore, declaration: Declaration) -> Zone:
     zone = store.open_zone(declaration.domain)
     for record in records(declaration):
         store.add(zone.id, given(record, declaration))
-    for one in EXTRA:
-        whole = one | {"content": str(one.get("content", "")).format(domain=declaration.domain)}
+    for item in EXTRA:
+        whole = item | {"content": str(item.get("content", "")).format(domain=declaration.domain)}
         store.add(zone.id, whole)
     return zone
 
@@ -160,9 +160,9 @@ def ask(
 def shown(sets: list[dns.rrset.RRset]) -> list[tuple[str, int, str, frozenset[str]]]:
     """Return sets of records so that they can be compared: the order within a set is nobody's."""
     return [
-        (str(one.name).lower(), one.ttl, dns.rdatatype.to_text(one.rdtype),
-         frozenset(str(data) for data in one))
-        for one in sets
+        (str(rset.name).lower(), rset.ttl, dns.rdatatype.to_text(rset.rdtype),
+         frozenset(str(data) for data in rset))
+        for rset in sets
     ]  # fmt: skip
 
 
@@ -190,9 +190,9 @@ def test_the_exported_zone_is_one_that_nsd_loads(zone: Zone, tmp_path: Path) -> 
 def test_every_published_record_is_answered_as_it_was_written(ask: Ask, zone: Zone) -> None:
     whole = loaded(zone)
     asked = [
-        (name, one)
+        (name, rdataset)
         for name, node in whole.nodes.items()
-        for one in node.rdatasets
+        for rdataset in node.rdatasets
         if not name.is_wild() and not str(name).startswith("elsewhere.")
     ]
     kinds = {dns.rdatatype.to_text(one.rdtype) for _, one in asked}
@@ -234,13 +234,13 @@ def test_a_name_without_that_type_is_there_but_has_no_data(
 
 def test_an_alias_is_followed_within_the_zone(ask: Ask, zone: Zone) -> None:
     answer = ask(CHAIN, "AAAA")
-    assert [one[2:] for one in shown(answer.answer)] == [
+    assert [text[2:] for text in shown(answer.answer)] == [
         ("CNAME", frozenset({f"six.{zone.name}."})),
         ("AAAA", frozenset({"2001:db8::7"})),
     ]
     assert answer.authority == []
     only = ask(CHAIN, "CNAME")
-    assert [one[2] for one in shown(only.answer)] == ["CNAME"]
+    assert [text[2] for text in shown(only.answer)] == ["CNAME"]
 
 
 def test_an_alias_whose_target_lacks_the_type_or_is_not_there_says_so(ask: Ask, zone: Zone) -> None:
@@ -248,7 +248,7 @@ def test_an_alias_whose_target_lacks_the_type_or_is_not_there_says_so(ask: Ask, 
     assert lacking.rcode() == dns.rcode.NOERROR
     assert dangling.rcode() == dns.rcode.NXDOMAIN
     for answer in (lacking, dangling):
-        assert [one[2] for one in shown(answer.answer)] == ["CNAME"]
+        assert [text[2] for text in shown(answer.answer)] == ["CNAME"]
         assert shown(answer.authority) == soa(zone)
 
 
@@ -261,9 +261,9 @@ def test_a_wildcard_stands_for_names_that_nothing_nearer_covers(
     ask: Ask, name: str, found: set[str]
 ) -> None:
     answer = ask(name, "A")
-    assert {str(data) for one in answer.answer for data in one} == found
+    assert {str(data) for rrset in answer.answer for data in rrset} == found
     assert answer.rcode() == (dns.rcode.NOERROR if found else dns.rcode.NXDOMAIN)
-    assert all(str(one.name).startswith(name) for one in answer.answer)
+    assert all(str(rrset.name).startswith(name) for rrset in answer.answer)
 
 
 def test_capitals_make_no_difference_and_come_back_as_they_were_sent(ask: Ask, zone: Zone) -> None:
@@ -286,7 +286,7 @@ def test_a_long_key_comes_in_two_strings(ask: Ask, declaration: Declaration) -> 
     selector = f"{declaration.smarthost.selector}._domainkey"
     (data,) = ask(selector, "TXT", use_edns=0).answer[0]
     assert len(data.strings) >= 1
-    assert all(len(one) <= 255 for one in data.strings)
+    assert all(len(string) <= 255 for string in data.strings)
     assert declaration.dkim_public_key.split("p=")[1] in b"".join(data.strings).decode()
 
 

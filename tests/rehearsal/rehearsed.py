@@ -136,14 +136,14 @@ class Rehearsed:
 
     def resources(self, kind: str) -> list[ResourceView]:
         """Return the resources of the last run whose type contains `kind`."""
-        return [one for one in self.last.resources if kind in one.type]
+        return [resource for resource in self.last.resources if kind in resource.type]
 
     def services(self) -> list[str]:
         """Return the services of the compose project whose containers run."""
         return [
-            str(one["Labels"]["com.docker.compose.service"])
-            for one in self.world.ask("GET", "/docker/containers")
-            if one["State"] == "running" and "com.docker.compose.service" in one["Labels"]
+            str(text["Labels"]["com.docker.compose.service"])
+            for text in self.world.ask("GET", "/docker/containers")
+            if text["State"] == "running" and "com.docker.compose.service" in text["Labels"]
         ]
 
     def events(self, action: str) -> list[str]:
@@ -152,9 +152,9 @@ class Rehearsed:
         A container of no compose project is an empty name.
         """
         return [
-            str(one["Actor"]["Attributes"].get("com.docker.compose.service", ""))
-            for one in self.world.ask("GET", "/docker/events")
-            if one["Action"] == action
+            str(text["Actor"]["Attributes"].get("com.docker.compose.service", ""))
+            for text in self.world.ask("GET", "/docker/events")
+            if text["Action"] == action
         ]
 
     def mailcow(self, path: str, body: object) -> None:
@@ -190,17 +190,17 @@ def changes(outcome: Outcome) -> Properties:
     When something was changed, which an API notes by itself, is left out.
     """
     return {
-        f"{one.op} {one.name}": {
-            change.path for change in one.diff if not change.path.lower().endswith("modifiedon")
+        f"{step.op} {step.name}": {
+            change.path for change in step.diff if not change.path.lower().endswith("modifiedon")
         }
-        for one in outcome.steps
-        if one.op.changes
+        for step in outcome.steps
+        if step.op.changes
     }
 
 
 def errors(outcome: Outcome) -> str:
     """Return the errors of an outcome as one text."""
-    return "\n".join(one.message for one in outcome.errors)
+    return "\n".join(error.message for error in outcome.errors)
 
 
 def command_line(

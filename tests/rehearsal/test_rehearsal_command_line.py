@@ -169,8 +169,10 @@ def second_stack(project: Path) -> None:
 
     def other(values: dict[str, Any]) -> None:
         values["company"] = "Second"
-        values["mailboxes"] = [one for one in values["mailboxes"]
-                               if one["name"] in {"postmaster", "info", "bookings"}]  # fmt: skip
+        kept = {"postmaster", "info", "bookings"}
+        values["mailboxes"] = [
+            mailbox for mailbox in values["mailboxes"] if mailbox["name"] in kept
+        ]
 
     change_declaration(project, other, "second")
 
@@ -184,7 +186,7 @@ def test_a_rehearsal_for_a_machine_is_one_document(clone: Path) -> None:
     assert told["plan"]["changes"]["create"] == told["deploy"]["changes"]["create"] > 60
     assert told["mail_out"]["verdicts"]["DMARC"] == "pass"
     assert told["mail_in"]["ok"] is True
-    assert {one["name"] for one in told["world"]} >= {"dns", "cloudflare", "mailcow", "smarthost"}
+    assert {item["name"] for item in told["world"]} >= {"dns", "cloudflare", "mailcow", "smarthost"}
 
 
 def test_another_stack_is_rehearsed_beside_it_and_neither_disturbs_the_other(clone: Path) -> None:

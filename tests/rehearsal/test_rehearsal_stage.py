@@ -69,7 +69,7 @@ def test_a_check_tells_every_mistake(tmp_path: Path) -> None:
     with pytest.raises(DeclarationError) as caught:
         stage.check()
 
-    assert {one.path for one in caught.value.mistakes} >= {"mail:domain", "mail:colour"}
+    assert {mistake.path for mistake in caught.value.mistakes} >= {"mail:domain", "mail:colour"}
     assert "Pulumi.mine.yaml" in str(caught.value)
 
 
@@ -137,7 +137,7 @@ def test_every_package_that_the_program_uses_has_a_provider() -> None:
 
 
 def test_what_a_person_can_mend_has_a_message_of_its_own() -> None:
-    assert {one.__name__ for one in refusals()} >= {
+    assert {refusal.__name__ for refusal in refusals()} >= {
         "StageError", "WorldError", "WorldUnreachableError", "LockedError", "StateRefusedError",
         "WrongPassphraseError", "ProjectRefusedError", "CutShortError", "StateNotWrittenError",
     }  # fmt: skip

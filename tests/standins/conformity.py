@@ -73,7 +73,7 @@ class Deployed:
 
     async def create(self, values: Mapping[str, object], *, preview: bool = False) -> "Deployed":
         inputs, failures = await self.check(values)
-        assert not failures, [(one.property, one.reason) for one in failures]
+        assert not failures, [(failure.property, failure.reason) for failure in failures]
         response = await self.provider.create(CreateRequest(self.urn, inputs, 60, preview))
         self.inputs, self.state = inputs, response.properties
         self.identity = response.resource_id or ""
@@ -83,7 +83,7 @@ class Deployed:
         """Compare; for an ignored input the engine gives back what it had before."""
         ignored = {name: self.inputs[name] for name in ignore if name in self.inputs}
         inputs, failures = await self.check({**values, **ignored})
-        assert not failures, [(one.property, one.reason) for one in failures]
+        assert not failures, [(failure.property, failure.reason) for failure in failures]
         request = DiffRequest(self.urn, self.identity, self.state, inputs, list(ignore))
         return await self.provider.diff(request)
 

@@ -238,9 +238,9 @@ async def test_a_user_that_is_deployed_or_adopted_by_its_name_alone_gets_no_upda
 ) -> None:
     fresh = await Deployed(provider, USER).create({"name": "fresh"})
     adopted = await Deployed(provider, USER).adopt("fresh")
-    for one in (fresh, adopted):
-        assert not (await one.diff({"name": "fresh"}, IGNORED)).changes
-        await settles(one, {"name": "fresh"})
+    for item in (fresh, adopted):
+        assert not (await item.diff({"name": "fresh"}, IGNORED)).changes
+        await settles(item, {"name": "fresh"})
     await fresh.delete()
 
 
@@ -291,8 +291,8 @@ async def test_a_policy_is_attached_beside_others(provider: Provider, admin: Min
     assert (await held[1].diff({"userName": "x", "policyName": "two"})).replaces == ["userName"]
     await held[1].delete()
     assert not json.loads(admin.user_info("worker")).get("policyName")
-    for one in (user, *policies):
-        await one.delete()
+    for policy in (user, *policies):
+        await policy.delete()
     for act in (held[1].refresh, held[1].delete):
         with pytest.raises(ProviderError, match="NoSuchUser"):
             await act()

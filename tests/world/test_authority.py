@@ -51,7 +51,7 @@ def test_neither_snake_oil_nor_an_expired_certificate_is_trusted(tmp_path: Path)
     client = authority.client_context()
     snake_oil = self_signed("mx.example.com")
     expired = authority.issue(["mx.example.com"], days=-1)
-    for one in (snake_oil, expired):
-        server = _context(tmp_path, one.chain, one.key)
+    for item in (snake_oil, expired):
+        server = _context(tmp_path, item.chain, item.key)
         with pytest.raises(ssl.SSLCertVerificationError):
             asyncio.run(_shake_hands(server, client, "mx.example.com"))

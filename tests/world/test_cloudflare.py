@@ -235,7 +235,7 @@ def test_lists_are_filtered_and_paged(tmp_path: Path) -> None:
             "page": 2, "per_page": 4, "count": 2, "total_count": 6, "total_pages": 2,
         }  # fmt: skip
         _, body = await account.ask("GET", base + "?name=n0.example.com&type=TXT")
-        assert [one["content"] for one in body["result"]] == ['"x"']
+        assert [record["content"] for record in body["result"]] == ['"x"']
         _, body = await account.ask("GET", "/zones?name=other.com")
         assert body["result"] == []
 
@@ -296,7 +296,7 @@ def test_the_zone_survives_the_world(tmp_path: Path) -> None:
 
     async def reads(account: Account) -> None:
         _, body = await account.records("GET")
-        assert [one["type"] for one in body["result"]] == ["CAA"]
+        assert [record["type"] for record in body["result"]] == ["CAA"]
 
     with_account(tmp_path, writes)
     with_account(tmp_path, reads)

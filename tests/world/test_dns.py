@@ -36,7 +36,7 @@ def in_a_world(folder: Path, scenario: Scenario) -> None:
 
 
 def texts(service: Dns, name: str, rdtype: str) -> list[str]:
-    return [str(one) for one in service.resolve(name, rdtype)]
+    return [str(text) for text in service.resolve(name, rdtype)]
 
 
 def test_every_record_type_is_served_as_it_was_written(tmp_path: Path) -> None:
@@ -73,9 +73,9 @@ def test_txt_strings_are_served_exactly_as_they_were_split(tmp_path: Path) -> No
         service.store.add(zone.id, {"type": "TXT", "name": "long", "content": "C" * 300})
         service.store.add(zone.id, {"type": "TXT", "name": "odd", "content": r'"a\"b\\c;d"'})
         (answer,) = service.resolve("s._domainkey.example.com", "TXT")
-        assert [len(one) for one in answer.strings] == [211, 100]  # type: ignore[attr-defined]  # TXT
+        assert [len(string) for string in answer.strings] == [211, 100]  # type: ignore[attr-defined]  # TXT
         (answer,) = service.resolve("long.example.com", "TXT")
-        assert [len(one) for one in answer.strings] == [255, 45]  # type: ignore[attr-defined]  # TXT
+        assert [len(string) for string in answer.strings] == [255, 45]  # type: ignore[attr-defined]  # TXT
         (answer,) = service.resolve("odd.example.com", "TXT")
         assert answer.strings == (b'a"b\\c;d',)  # type: ignore[attr-defined]  # TXT
 

@@ -178,7 +178,7 @@ def test_the_world_may_ask_what_runs(
     assert engine.running("po-mail", "postfix-mailcow")
     assert not engine.running("po-mail", "dovecot-mailcow")
     listed = client.containers.list(filters={"label": "com.docker.compose.project=po-mail"})
-    assert [one.id for one in listed] == [container.id]
+    assert [container.id for container in listed] == [container.id]
     container.stop()
     assert not engine.running("po-mail", "postfix-mailcow")
 

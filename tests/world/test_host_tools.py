@@ -124,10 +124,16 @@ def test_the_stack_starts_and_a_second_time_nothing_happens(deployed: Shell) -> 
 
 def test_a_changed_service_alone_is_made_anew(deployed: Shell) -> None:
     deployed.good(f"{COMPOSE} up -d")
-    ids = {one["Name"]: one["Id"] for one in deployed.engine.store.containers.values()}
+    ids = {
+        container["Name"]: container["Id"]
+        for container in deployed.engine.store.containers.values()
+    }
     override(deployed, "services:\n  redis-mailcow:\n    mem_limit: 256m\n")
     deployed.good(f"{COMPOSE} up -d")
-    now = {one["Name"]: one["Id"] for one in deployed.engine.store.containers.values()}
+    now = {
+        container["Name"]: container["Id"]
+        for container in deployed.engine.store.containers.values()
+    }
     assert [name for name in now if now[name] != ids[name]] == ["/po-mail-redis-mailcow-1"]
 
 

@@ -120,7 +120,7 @@ def with_client(folder: Path, scenario: Callable[[Client], Awaitable[None]]) -> 
 
 
 def types(answer: Any) -> list[str]:
-    return [one["type"] for one in answer]
+    return [item["type"] for item in answer]
 
 
 def code(answer: Any) -> Any:

@@ -43,7 +43,7 @@ def test_everything_comes_back_as_it_was(backed_up: Path, tmp_path: Path) -> Non
 def test_the_repository_shows_nothing(backed_up: Path, tmp_path: Path) -> None:
     files = [path for path in (tmp_path / "repository").rglob("*") if path.is_file()]
     assert files
-    assert not any(MARKER in one.read_bytes() or b"mail" in one.read_bytes() for one in files)
+    assert not any(MARKER in file.read_bytes() or b"mail" in file.read_bytes() for file in files)
 
 
 def test_another_passphrase_opens_nothing(backed_up: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,7 +116,9 @@ def test_commands_are_logged_without_their_input(
     neighbourhood: Neighbourhood, host: SshHost, key: str
 ) -> None:
     run(host, key, "cat >/dev/null", input=MARKER, env={"SECRET": MARKER})
-    assert [(one["command"], one["exit"]) for one in host.commands()] == [("cat >/dev/null", 0)]
+    assert [(command["command"], command["exit"]) for command in host.commands()] == [
+        ("cat >/dev/null", 0)
+    ]
     for path in neighbourhood.world.folder.rglob("*"):
         if path.is_file():
             assert MARKER.encode() not in path.read_bytes()

@@ -137,9 +137,11 @@ def test_objects_are_kept_and_found(owner: Minio) -> None:
         put(owner, key, key.encode())
     assert get(owner, "a/2 with space+ü").decode() == "a/2 with space+ü"
     assert get(owner, "a/1", offset=1, length=1) == b"/"
-    top = [one.object_name for one in owner.list_objects(bucket_name=BUCKET)]
-    assert sorted(str(one) for one in top) == ["a/", "b"]
-    every = [one.object_name for one in owner.list_objects(bucket_name=BUCKET, recursive=True)]
+    top = [object_.object_name for object_ in owner.list_objects(bucket_name=BUCKET)]
+    assert sorted(str(object_name) for object_name in top) == ["a/", "b"]
+    every = [
+        object_.object_name for object_ in owner.list_objects(bucket_name=BUCKET, recursive=True)
+    ]
     assert every == ["a/1", "a/2 with space+ü", "b"]
     found = owner.stat_object(bucket_name=BUCKET, object_name="b")
     assert found.size == 1
@@ -165,7 +167,7 @@ def test_long_listings_come_in_pages(owner: Minio) -> None:
     for number in range(12):
         put(owner, f"{number:02}", b"")
     listed = owner._list_objects(BUCKET, max_keys=5)
-    assert [one.object_name for one in listed] == [f"{n:02}" for n in range(12)]
+    assert [item.object_name for item in listed] == [f"{n:02}" for n in range(12)]
 
 
 def test_large_objects_come_in_parts(owner: Minio) -> None:
@@ -191,7 +193,7 @@ def test_an_overwritten_object_can_be_brought_back(owner: Minio) -> None:
     refused("NoSuchKey", owner.stat_object, bucket_name=BUCKET, object_name="a")
     assert get(owner, "a", version_id=first) == b"first"
     versions = list(owner.list_objects(bucket_name=BUCKET, include_version=True))
-    assert sorted(one.is_delete_marker for one in versions) == [False, False, True]
+    assert sorted(version.is_delete_marker for version in versions) == [False, False, True]
 
 
 def test_the_lifecycle_reads_back(owner: Minio) -> None:
@@ -246,7 +248,7 @@ def test_the_backup_user_is_confined_to_its_bucket(
     put(owner, "private", b"private", "somebody-elses")
     put(user, "a", b"a")
     assert get(user, "a") == b"a"
-    assert [one.object_name for one in user.list_objects(bucket_name=BUCKET)] == ["a"]
+    assert [object_.object_name for object_ in user.list_objects(bucket_name=BUCKET)] == ["a"]
     refused("AccessDenied", put, client=user, key="x", content=b"", bucket="somebody-elses")
     refused("AccessDenied", get, client=user, key="private", bucket="somebody-elses")
     refused("AccessDenied", user.make_bucket, bucket_name="another")
@@ -254,7 +256,7 @@ def test_the_backup_user_is_confined_to_its_bucket(
     refused("AccessDenied", user.delete_bucket_lifecycle, bucket_name=BUCKET)
     refused("AccessDenied", user.set_bucket_versioning, bucket_name=BUCKET,
             config=VersioningConfig(ENABLED))  # fmt: skip
-    assert [one.name for one in user.list_buckets()] == [BUCKET]
+    assert [bucket.name for bucket in user.list_buckets()] == [BUCKET]
     with pytest.raises(MinioAdminException):
         admin_of(storage, USER, SECRET).user_list()
 
@@ -455,8 +457,8 @@ def test_secrets_are_kept_from_other_users_of_the_machine(tmp_path: Path) -> Non
         confine(client(storage), admin_of(storage), storage)
         file = tmp_path / "storage/identities.json"
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
-        others = [one for one in tmp_path.rglob("*") if one.is_file() and one != file]
-        assert not any(SECRET.encode() in one.read_bytes() for one in others)
+        others = [path for path in tmp_path.rglob("*") if path.is_file() and path != file]
+        assert not any(SECRET.encode() in other.read_bytes() for other in others)
 
 
 def test_the_storage_can_be_told_to_fail(tmp_path: Path) -> None:
@@ -484,4 +486,4 @@ def test_the_network_can_be_cut_after_some_objects(tmp_path: Path) -> None:
             with pytest.raises(HTTPError):
                 put(client=impatient, key="b", content=b"lost")
         storage.faults = {}
-        assert [one.object_name for one in owner.list_objects(bucket_name=BUCKET)] == ["a"]
+        assert [object_.object_name for object_ in owner.list_objects(bucket_name=BUCKET)] == ["a"]

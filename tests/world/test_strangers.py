@@ -130,7 +130,7 @@ def test_nobody_administers_or_learns_anything_at_any_port(world: WorldClient) -
     secrets.append(json.loads((world.folder / "world.json").read_text())["token"].encode())
     for port, answers in told.items():
         for question, answer in answers.items():
-            assert not [one for one in secrets if one in answer], (port, question)
+            assert not [secret for secret in secrets if secret in answer], (port, question)
             assert allowed(question, answer), (port, question, answer[:200])
     assert state_of(world) == before
     assert world.answers()

@@ -137,8 +137,8 @@ def test_a_rule_takes_what_it_says_and_no_more(
         host, _, path = place.partition("/")
         return Asked("GET", host.lower(), f"/{path}")
 
-    assert [one for one in taken if not matches(asked(one))] == []
-    assert [one for one in left if matches(asked(one))] == []
+    assert [text for text in taken if not matches(asked(text))] == []
+    assert [text for text in left if matches(asked(text))] == []
 
 
 @pytest.mark.parametrize(
@@ -325,7 +325,7 @@ def test_a_broken_router_is_left_out_and_logged(
         content = dynamic()
         content["http"]["routers"]["broken"] = {**content["http"]["routers"]["po-mail"], **router}
         visitor.write(content)
-        assert [one.name for one in visitor.service._routers] == ["po-mail"]
+        assert [router.name for router in visitor.service._routers] == ["po-mail"]
         assert complaint in " ".join(visitor.service.log)
 
     with_visitor(tmp_path, scenario)

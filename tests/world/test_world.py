@@ -226,7 +226,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def test_a_running_world_tells_what_it_is(running: WorldClient) -> None:
     status = running.status()
-    assert [one["name"] for one in status["services"]] == list(NAMES)
+    assert [service["name"] for service in status["services"]] == list(NAMES)
     assert status["pid"] == running.pid != os.getpid()
     assert WorldClient.find(running.folder).answers()
     assert running.resolve("mx.outside.example", "A") == ["203.0.113.25"]
@@ -332,7 +332,7 @@ def test_the_whole_house_stands_for_the_real_declaration(tmp_path: Path) -> None
     values["zone"] = {**values["zone"], "mxLabel": "post"}
     plain = resolve(Reading(values))
     first = process.start(tmp_path, process.Order(plain, stack="qual"))
-    assert [one.name for one in first.services] == list(HOUSE)
+    assert [service.name for service in first.services] == list(HOUSE)
     assert {"hostKey", "dkimPublicKey", "exporterDigest", "operatorAddresses"} <= set(first.overlay)
     endpoints = first.overlay["endpoints"]
     assert {"cloudflareApi", "ssh", "web", "docker", "storage", "repository"} <= set(endpoints)

@@ -49,9 +49,9 @@ async def _spf_as_declared(subject: Subject, name: str, expected: str, key: str)
 async def _spf_envelope(subject: Subject) -> Finding:
     envelope = subject.declaration.names.envelope
     expected = [
-        one
-        for one in records(subject.declaration)
-        if one.type is RecordType.TXT and one.name == envelope
+        record
+        for record in records(subject.declaration)
+        if record.type is RecordType.TXT and record.name == envelope
     ]
     if not expected:
         return skipped("the smarthost asks for no SPF record", key="mail:smarthost.provider")
@@ -155,7 +155,9 @@ def _strength(published: dkim.Key, name: str) -> Finding:
 async def _dmarc_record(subject: Subject) -> Finding:
     key = "mail:dmarc.stage"
     name = subject.declaration.names.dmarc
-    expected = next(str(one.value) for one in records(subject.declaration) if one.name == name)
+    expected = next(
+        str(record.value) for record in records(subject.declaration) if record.name == name
+    )
     texts = (await subject.net.resolve(name, "TXT")).values
     found = [text for text in texts if dmarc.is_dmarc(text)]
     if len(found) != 1:
@@ -205,8 +207,8 @@ async def _reported(subject: Subject, address: str, published: Sequence[str]) ->
     if not any(f"mailto:{address}" in record.lower() for record in published):
         return failed(f"nobody is asked to report to {address}", f"rua=mailto:{address}", key=key)
     if domain == declaration.domain:
-        known = {one.name for one in declaration.mailboxes}
-        known |= {one.name for one in declaration.aliases}
+        known = {mailbox.name for mailbox in declaration.mailboxes}
+        known |= {alias.name for alias in declaration.aliases}
         if untagged(local) not in known:
             return failed(f"{address} is nobody", "a mailbox or an alias", key=key)
         return passed(f"{address} is ours", key=key)
@@ -228,6 +230,6 @@ async def _bimi(subject: Subject) -> Finding:
     found = (await subject.net.resolve(name, "TXT")).values
     if not found:
         return skipped("not published, and not declared")
-    if not any(one.startswith("v=BIMI1") for one in found):
+    if not any(value.startswith("v=BIMI1") for value in found):
         return unseen(f"{name} holds something else: {found[0]}")
     return passed(found[0])

@@ -22,7 +22,7 @@ _WEAK = ("RC4", "3DES", "DES-CBC", "NULL", "EXPORT", "MD5")
 
 
 def _ports(subject: Subject) -> tuple[int, ...]:
-    return tuple(one for one in _TLS_PORTS if one in subject.declaration.mailcow.raw_ports)
+    return tuple(port for port in _TLS_PORTS if port in subject.declaration.mailcow.raw_ports)
 
 
 async def _shake(subject: Subject, port: int, name: str) -> Handshake:
@@ -37,7 +37,9 @@ async def _shown(
 ) -> tuple[dict[str, Handshake], list[str]]:
     """Return what each place shows, and the places where nothing could be seen."""
     places = list(where)
-    found = await asyncio.gather(*(_shake(subject, *one) for one in places), return_exceptions=True)
+    found = await asyncio.gather(
+        *(_shake(subject, *place) for place in places), return_exceptions=True
+    )
     shown: dict[str, Handshake] = {}
     silent = []
     for (port, name), one in zip(places, found, strict=True):
@@ -159,7 +161,7 @@ async def _tls_versions(subject: Subject) -> Finding:
         ),
         return_exceptions=True,
     )
-    silent = [str(one) for one in found if isinstance(one, UnseenError)]
+    silent = [str(result) for result in found if isinstance(result, UnseenError)]
     old = [
         f"{port} speaks TLS {name}"
         for (port, name), one in zip(asked, found, strict=True)

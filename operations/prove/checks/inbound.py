@@ -102,7 +102,7 @@ async def _inbound_inbox(subject: Subject) -> Finding:
 )  # fmt: skip
 async def _inbound_alias(subject: Subject) -> Finding:
     aliases = subject.declaration.aliases
-    ours = [one.name for one in aliases if subject.addressee in one.to]
+    ours = [alias.name for alias in aliases if subject.addressee in alias.to]
     if not ours:
         return skipped(f"no alias leads to {subject.addressee}@", key="mail:aliases")
     return await _filed(subject, "alias", subject.address(ours[0]), "INBOX", "mail:aliases")
@@ -180,8 +180,8 @@ async def _unknown_refused(subject: Subject) -> Finding:
 )  # fmt: skip
 async def _people_known(subject: Subject) -> Finding:
     declaration, key = subject.declaration, "mail:mailboxes"
-    names = [one.name for one in declaration.mailboxes]
-    names += [one.name for one in declaration.aliases]
+    names = [mailbox.name for mailbox in declaration.mailboxes]
+    names += [alias.name for alias in declaration.aliases]
 
     def act(client: smtplib.SMTP) -> dict[str, tuple[int, bytes]]:
         client.mail(f"guest@{OUTSIDE}" if subject.rehearsed else "")
@@ -194,8 +194,8 @@ async def _people_known(subject: Subject) -> Finding:
         f"{name}@: {code} {text.decode('utf-8', 'replace')}"
         for name, (code, text) in answers.items()
     )
-    refused = [one for one in details if " 250 " not in one]
-    if any("block" in one.lower() or "5.7.1" in one for one in refused):
+    refused = [detail for detail in details if " 250 " not in detail]
+    if any("block" in item.lower() or "5.7.1" in item for item in refused):
         return unseen(f"the mail host refuses to talk to this address: {refused[0]}", key=key)
     if refused:
         return failed("; ".join(refused), f"{len(names)} known", key=key, details=details)

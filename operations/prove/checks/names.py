@@ -28,12 +28,12 @@ async def published(subject: Subject, wanted: Iterable[Record], key: str) -> Fin
     """Return whether each record is published, and nothing else of its type at its name."""
     wrong, seen = [], []
     expected: dict[tuple[str, RecordType], set[str]] = {}
-    for one in wanted:
-        expected.setdefault((one.name, one.type), set()).add(written(one))
+    for record in wanted:
+        expected.setdefault((record.name, record.type), set()).add(written(record))
     for (name, kind), values in expected.items():
         answer = await subject.net.resolve(name, kind.value)
         # A TXT name may be shared with records that are not ours.
-        found = {one for one in answer.values if kind is not RecordType.TXT or one in values}
+        found = {value for value in answer.values if kind is not RecordType.TXT or value in values}
         seen.append(f"{name} {kind}: {', '.join(sorted(answer.values)) or 'nothing'}")
         if found != values:
             said = ", ".join(sorted(answer.values)) or "nothing"
@@ -67,7 +67,7 @@ async def _mx_record(subject: Subject) -> Finding:
 async def _mx_address(subject: Subject) -> Finding:
     name, key = subject.declaration.names.mail_host, "mail:host.address"
     found = await subject.net.addresses(name)
-    proxied = [one for one in found if is_proxy(one)]
+    proxied = [address for address in found if is_proxy(address)]
     if proxied:
         return failed(
             f"{', '.join(proxied)}: addresses of Cloudflare's proxy",
@@ -87,8 +87,8 @@ async def _mx_address(subject: Subject) -> Finding:
 )  # fmt: skip
 async def _mx_alias(subject: Subject) -> Finding:
     answer = await subject.net.resolve(subject.declaration.domain, "MX")
-    for one in answer.values:
-        target = one.partition(" ")[2]
+    for value in answer.values:
+        target = value.partition(" ")[2]
         alias = (await subject.net.resolve(target, "CNAME")).values
         if alias:
             return failed(f"{target} is an alias of {alias[0]}", "no CNAME", key=f"{_ZONE}.mxLabel")
@@ -123,9 +123,9 @@ async def _mx_ipv6(subject: Subject) -> Finding:
 async def _web_names(subject: Subject) -> Finding:
     hosts = set(subject.declaration.names.web_hosts)
     wanted = [
-        one
-        for one in records(subject.declaration)
-        if one.type is RecordType.A and one.name in hosts
+        record
+        for record in records(subject.declaration)
+        if record.type is RecordType.A and record.name in hosts
     ]
     return await published(subject, wanted, "mail:web")
 
@@ -137,7 +137,7 @@ async def _web_names(subject: Subject) -> Finding:
     mend=_PUBLISH,
 )  # fmt: skip
 async def _service_records(subject: Subject) -> Finding:
-    wanted = [one for one in records(subject.declaration) if one.type is RecordType.SRV]
+    wanted = [record for record in records(subject.declaration) if record.type is RecordType.SRV]
     if not wanted:
         return skipped("mail:zone.srv is switched off", key=f"{_ZONE}.srv")
     return await published(subject, wanted, f"{_ZONE}.srv")
@@ -153,9 +153,9 @@ async def _service_records(subject: Subject) -> Finding:
 async def _bounce_record(subject: Subject) -> Finding:
     domain = subject.declaration.domain
     wanted = [
-        one
-        for one in records(subject.declaration)
-        if one.type is RecordType.MX and one.name != domain
+        record
+        for record in records(subject.declaration)
+        if record.type is RecordType.MX and record.name != domain
     ]
     if not wanted:
         return skipped("the smarthost asks for no MX record", key="mail:smarthost.provider")
@@ -206,7 +206,7 @@ async def _dnssec(subject: Subject) -> Finding:
     mend=_PUBLISH,
 )  # fmt: skip
 async def _caa(subject: Subject) -> Finding:
-    wanted = [one for one in records(subject.declaration) if one.type is RecordType.CAA]
+    wanted = [record for record in records(subject.declaration) if record.type is RecordType.CAA]
     if not wanted:
         return skipped("no authority is declared, so any may issue", key=f"{_ZONE}.caa")
     return await published(subject, wanted, f"{_ZONE}.caa")
@@ -224,7 +224,7 @@ async def _tlsa(subject: Subject) -> Finding:
     declaration = subject.declaration
     if not declaration.zone.tlsa:
         return skipped("no TLSA record is declared", key=f"{_ZONE}.tlsa")
-    wanted = [one for one in records(declaration) if one.type is RecordType.TLSA]
+    wanted = [record for record in records(declaration) if record.type is RecordType.TLSA]
     finding = await published(subject, wanted, f"{_ZONE}.tlsa")
     shown = await subject.net.handshake(
         subject.host, 25, declaration.names.mail_host, starttls="smtp"
@@ -264,7 +264,7 @@ async def _tls_reports(subject: Subject) -> Finding:
 
 
 async def _optional_text(subject: Subject, resource: str, key: str) -> Finding:
-    wanted = [one for one in records(subject.declaration) if one.key == resource]
+    wanted = [record for record in records(subject.declaration) if record.key == resource]
     if not wanted:
         return skipped(f"{key} is not declared", key=key)
     return await published(subject, wanted, key)
@@ -278,7 +278,7 @@ async def _optional_text(subject: Subject, resource: str, key: str) -> Finding:
 )  # fmt: skip
 async def _names_steady(subject: Subject) -> Finding:
     silent = []
-    names = {(one.name, one.type.value) for one in records(subject.declaration)}
+    names = {(record.name, record.type.value) for record in records(subject.declaration)}
     for name, kind in sorted(names):
         try:
             await subject.net.resolve(name, kind)

@@ -189,15 +189,20 @@ async def _outbound_dkim(subject: Subject) -> Finding:
     settings, domain = subject.declaration.smarthost, subject.declaration.domain
     signatures = message.verdict["signatures"]
     shown = tuple(
-        f"{one['selector']}._domainkey.{one['domain']}: {one['result']}" for one in signatures
+        f"{signature['selector']}._domainkey.{signature['domain']}: {signature['result']}"
+        for signature in signatures
     )
     expected = f"pass, selector {settings.selector}, domain {domain}"
-    ours = [one for one in signatures if one["domain"] == domain and one["result"] == "pass"]
+    ours = [
+        signature
+        for signature in signatures
+        if signature["domain"] == domain and signature["result"] == "pass"
+    ]
     if not signatures:
         return failed("not signed", expected, key=_KEY, facts={"signature": "absent"})
     if not ours:
         return failed(", ".join(shown), expected, key=_KEY, facts={"signature": "broken"})
-    if all(one["selector"] != settings.selector for one in ours):
+    if all(mine["selector"] != settings.selector for mine in ours):
         return failed(
             ", ".join(shown), expected, key="mail:smarthost.selector", facts={"signature": "other"}
         )

@@ -16,7 +16,7 @@ _CLEAR = (110, 143, 995, 8080, 3306, 6379, 11334)
 
 
 async def _states(subject: Subject, ports: "tuple[int, ...]") -> dict[int, Port]:
-    found = await asyncio.gather(*(subject.net.port(subject.host, one) for one in ports))
+    found = await asyncio.gather(*(subject.net.port(subject.host, port) for port in ports))
     return dict(zip(ports, found, strict=True))
 
 
@@ -72,7 +72,7 @@ async def _ports_behind_traefik(subject: Subject) -> Finding:
 async def _ports_shut(subject: Subject) -> Finding:
     declaration = subject.declaration
     others = (*_CLEAR, declaration.monitoring.exporter_port)
-    ports = tuple(one for one in others if one not in declaration.mailcow.raw_ports)
+    ports = tuple(other for other in others if other not in declaration.mailcow.raw_ports)
     return await _shut(subject, ports, "mail:mailcow.rawPorts")
 
 

@@ -72,7 +72,7 @@ async def _greeting(subject: Subject) -> Finding:
     mend="Follow the list's own page for removal, after the reason is gone.",
 )  # fmt: skip
 async def _block_lists(subject: Subject) -> Finding:
-    verdicts = {one: await _ask_list(subject, one) for one in BLOCK_LISTS}
+    verdicts = {zone: await _ask_list(subject, zone) for zone in BLOCK_LISTS}
     details = tuple(f"{name}: {words}" for name, (_, words) in verdicts.items())
     state = worst([one for one, _ in verdicts.values()])
     counted = [name for name, (one, _) in verdicts.items() if one is state]
@@ -90,7 +90,7 @@ async def _ask_list(subject: Subject, block_list: str) -> tuple[Status, str]:
     """Return what a list says; it is believed only if it knows its own test entry (RFC 5782)."""
     try:
         test = (await subject.net.addresses(f"2.0.0.127.{block_list}")) or ()
-        refusal = next((one for one in test if ip_address(one) in _REFUSED), "")
+        refusal = next((address for address in test if ip_address(address) in _REFUSED), "")
         if refusal:
             return Status.UNKNOWN, REFUSALS.get(refusal, f"it answers {refusal}, an error")
         if not test:
@@ -101,10 +101,10 @@ async def _ask_list(subject: Subject, block_list: str) -> tuple[Status, str]:
         found = await subject.net.addresses(f"{reverse}.{block_list}")
     except UnseenError as error:
         return Status.UNKNOWN, str(error)
-    refusal = next((one for one in found if ip_address(one) in _REFUSED), "")
+    refusal = next((address for address in found if ip_address(address) in _REFUSED), "")
     if refusal:
         return Status.UNKNOWN, REFUSALS.get(refusal, f"it answers {refusal}, an error")
-    listed = [one for one in found if ip_address(one) in _LISTED]
+    listed = [address for address in found if ip_address(address) in _LISTED]
     if listed:
         return Status.FAIL, f"listed ({', '.join(listed)})"
     return Status.PASS, "not listed"

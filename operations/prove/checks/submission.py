@@ -18,7 +18,7 @@ _SMTPD = "Take changes to smtpd_* settings out of data/conf/postfix/extra.cf."
 
 
 def _ports(subject: Subject) -> tuple[int, ...]:
-    return tuple(one for one in _PORTS if one in subject.declaration.mailcow.raw_ports)
+    return tuple(port for port in _PORTS if port in subject.declaration.mailcow.raw_ports)
 
 
 def _reply(answer: tuple[int, bytes]) -> str:
@@ -153,8 +153,8 @@ async def _submission_sender(subject: Subject) -> Finding:
     if writer is None:
         return no_password()
     host = subject.declaration.names.mail_host
-    others = [one.name for one in subject.declaration.mailboxes if one.name != writer]
-    foreign = [f"ceo@{OUTSIDE}", *(subject.address(one) for one in others[:1])]
+    others = [mailbox.name for mailbox in subject.declaration.mailboxes if mailbox.name != writer]
+    foreign = [f"ceo@{OUTSIDE}", *(subject.address(other) for other in others[:1])]
     attempts: dict[int, tuple[int, bytes]] = {}
     for port in _ports(subject):
         for sender in foreign:

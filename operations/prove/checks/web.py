@@ -122,9 +122,9 @@ async def _autoconfig(subject: Subject) -> Finding:
     if root is None or root.tag != "clientConfig":
         return _not_understood(reply, "a clientConfig", "mail:web.autoconfig")
     offered = {
-        (one.get("type") or "", one.findtext("hostname") or "", one.findtext("port") or "")
-        for one in root.iter()
-        if one.tag in ("incomingServer", "outgoingServer") and one.findtext("socketType") == "SSL"
+        (node.get("type") or "", node.findtext("hostname") or "", node.findtext("port") or "")
+        for node in root.iter()
+        if node.tag in ("incomingServer", "outgoingServer") and node.findtext("socketType") == "SSL"
     }
     return _offered(subject, offered, "mail:web.autoconfig")
 
@@ -149,11 +149,11 @@ async def _autodiscover(subject: Subject) -> Finding:
         return passed("ActiveSync is offered", "settings", key="mail:web.autodiscover")
     offered = {
         (
-            (one.findtext(f"{_SETTINGS}Type") or "").lower(),
-            one.findtext(f"{_SETTINGS}Server") or "",
-            one.findtext(f"{_SETTINGS}Port") or "",
+            (node.findtext(f"{_SETTINGS}Type") or "").lower(),
+            node.findtext(f"{_SETTINGS}Server") or "",
+            node.findtext(f"{_SETTINGS}Port") or "",
         )
-        for one in root.iter(f"{_SETTINGS}Protocol")
+        for node in root.iter(f"{_SETTINGS}Protocol")
     }
     return _offered(subject, offered, "mail:web.autodiscover")
 
@@ -248,8 +248,8 @@ def _not_understood(reply: Reply, expected: str, key: str) -> Finding:
 def _offered(subject: Subject, offered: set[tuple[str, str, str]], key: str) -> Finding:
     host = subject.declaration.names.mail_host
     wanted = {("imap", host, "993"), ("smtp", host, "465")}
-    shown = ", ".join(sorted(" ".join(one) for one in offered)) or "nothing"
-    expected = ", ".join(sorted(" ".join(one) for one in wanted))
+    shown = ", ".join(sorted(" ".join(pair) for pair in offered)) or "nothing"
+    expected = ", ".join(sorted(" ".join(item) for item in wanted))
     if not wanted <= offered:
         return failed(shown, expected, key=key)
     return passed(shown, expected, key=key)

@@ -25,17 +25,17 @@ def render(proof: Proof) -> str:
             failures=_count(results, Status.FAIL),
             errors=_count(results, Status.UNKNOWN),
             skipped=_count(results, Status.SKIP),
-            time=f"{sum(one.seconds for one in results):.3f}",
+            time=f"{sum(result.seconds for result in results):.3f}",
             timestamp=proof.at.replace(tzinfo=None).isoformat(timespec="seconds"),
         )
-        for one in results:
-            _case(suite, one, proof)
+        for result in results:
+            _case(suite, result, proof)
     ET.indent(root)
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
 def _count(results: tuple[Result, ...], status: Status) -> str:
-    return str(sum(one.finding.status is status for one in results))
+    return str(sum(result.finding.status is status for result in results))
 
 
 def _case(suite: ET.Element, result: Result, proof: Proof) -> None:
@@ -57,12 +57,12 @@ def _case(suite: ET.Element, result: Result, proof: Proof) -> None:
 
 
 def _text(result: Result, proof: Proof) -> str:
-    causes = [one for one in proof.causes if result.check.id in one.explains]
+    causes = [cause for cause in proof.causes if result.check.id in cause.explains]
     parts = {
         "seen": result.finding.seen,
         "expected": result.finding.expected,
         "declared": result.finding.declared_at,
-        "cause": "; ".join(one.title for one in causes),
+        "cause": "; ".join(cause.title for cause in causes),
         "mend": causes[0].mend if causes else result.mend,
     }
     return _clean("\n".join(f"{name}: {text}" for name, text in parts.items() if text))
@@ -70,4 +70,4 @@ def _text(result: Result, proof: Proof) -> str:
 
 def _clean(text: str) -> str:
     """Return a text without the characters that XML 1.0 does not allow."""
-    return "".join(one for one in text if one in "\t\n" or ord(one) >= 32)
+    return "".join(item for item in text if item in "\t\n" or ord(item) >= 32)

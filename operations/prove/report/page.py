@@ -79,19 +79,22 @@ def _causes(proof: Proof) -> str:
     alone = unexplained(proof.results, proof.causes)
     if not proof.causes and not alone:
         return ""
-    titles = {one.check.id: one.check.title for one in proof.results}
-    shown = "".join(_cause(one, titles) for one in proof.causes)
+    titles = {result.check.id: result.check.title for result in proof.results}
+    shown = "".join(_cause(cause, titles) for cause in proof.causes)
     shown += "".join(
-        f'<div class="cause"><p><strong>{escape(one.check.title)}: this is not so</strong></p>'
-        f'<p class="quiet">{escape(one.finding.seen)}</p>{_mend(one.finding.declared_at, one.mend)}'
+        f'<div class="cause"><p><strong>{escape(result.check.title)}: this is not so</strong></p>'
+        f'<p class="quiet">{escape(result.finding.seen)}</p>'
+        f"{_mend(result.finding.declared_at, result.mend)}"
         "</div>"
-        for one in alone
+        for result in alone
     )
     return f"<section><h2>What to mend</h2>{shown}</section>"
 
 
 def _cause(cause: Cause, titles: dict[str, str]) -> str:
-    others = "".join(f"<li>{escape(titles.get(one, one))}</li>" for one in cause.explains)
+    others = "".join(
+        f"<li>{escape(titles.get(explain, explain))}</li>" for explain in cause.explains
+    )
     number = words.counted(len(cause.explains), "thing does", "things do")
     because = f"Because of it, {number} not hold"
     return (
@@ -119,19 +122,19 @@ def _checks(proof: Proof) -> str:
         if results:
             shown += (
                 f'<h3 id="{station.value}">{_sign(proof.state(station))}{escape(title)}</h3>'
-                + "".join(_check(one, proof) for one in results)
+                + "".join(_check(result, proof) for result in results)
             )
     return f"<section><h2>Every check</h2>{shown}</section>"
 
 
 def _check(result: Result, proof: Proof) -> str:
     finding, check = result.finding, result.check
-    causes = [one for one in proof.causes if check.id in one.explains]
+    causes = [cause for cause in proof.causes if check.id in cause.explains]
     wrong = finding.status in (Status.FAIL, Status.UNKNOWN, Status.WARN)
     rows = [
         ("Seen", escape(finding.seen)),
         ("Expected", escape(finding.expected)),
-        ("Cause", escape("; ".join(one.title for one in causes))),
+        ("Cause", escape("; ".join(cause.title for cause in causes))),
         ("Mend", _marked(causes[0].mend if causes else result.mend) if wrong else ""),
         ("Declared", f"<code>{escape(finding.declared_at)}</code>" if finding.declared_at else ""),
         ("Why", f"{escape(check.why)} <span class='quiet'>({escape(check.source)})</span>"),
@@ -149,7 +152,7 @@ def _check(result: Result, proof: Proof) -> str:
 
 
 def _list(lines: Iterable[str]) -> str:
-    items = "".join(f"<li>{escape(one)}</li>" for one in lines)
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
     return f"<ul>{items}</ul>" if items else ""
 
 

@@ -27,9 +27,9 @@ def show(proof: Proof, console: Console) -> None:
         line.append(f"{title:<44}", style="bold")
         line.append(_tally(results), style="dim")
         console.print(line)
-        for one in results:
-            if one.finding.status not in (Status.PASS, Status.SKIP):
-                _show_result(one, console)
+        for result in results:
+            if result.finding.status not in (Status.PASS, Status.SKIP):
+                _show_result(result, console)
     _show_causes(proof, console)
     score = words.score(proof)
     style = _STYLES[Status.FAIL if proof.count(Status.FAIL) else Status.PASS]
@@ -39,7 +39,8 @@ def show(proof: Proof, console: Console) -> None:
 
 def _tally(results: tuple[Result, ...]) -> str:
     counts = {
-        status: sum(one.finding.status is status for one in results) for status in words.STATUSES
+        status: sum(result.finding.status is status for result in results)
+        for status in words.STATUSES
     }
     return ", ".join(
         f"{count} {words.STATUSES[status]}" for status, count in counts.items() if count
@@ -68,6 +69,6 @@ def _show_causes(proof: Proof, console: Console) -> None:
         console.print(Text(f"      {cause.mend}"))
         shown = ", ".join(cause.explains)
         console.print(Text(f"      explains: {shown}\n", style="dim"))
-    for one in alone:
-        console.print(Text(f"  ✕ {one.check.title}: {one.finding.seen}", style="red"))
-        console.print(Text(f"      {one.mend}\n"))
+    for result in alone:
+        console.print(Text(f"  ✕ {result.check.title}: {result.finding.seen}", style="red"))
+        console.print(Text(f"      {result.mend}\n"))

@@ -40,10 +40,10 @@ def counted(number: int, one: str, many: str) -> str:
 
 def verdict(proof: Proof) -> str:
     """Return the whole in one sentence that anybody understands."""
-    failed = [one for one in proof.results if one.finding.status is Status.FAIL]
-    if any(one.check.severity is Severity.CRITICAL for one in failed):
+    failed = [result for result in proof.results if result.finding.status is Status.FAIL]
+    if any(result.check.severity is Severity.CRITICAL for result in failed):
         return "Mail does not work as it should."
-    if any(one.check.severity is Severity.HIGH for one in failed):
+    if any(result.check.severity is Severity.HIGH for result in failed):
         return "Mail works, but part of it is refused, junked or in danger."
     if failed:
         return f"Mail works, with {counted(len(failed), 'fault', 'faults')}."

@@ -33,7 +33,7 @@ class CloudflareToken(Credential):
             api_token=credential, base_url=declaration.endpoints.cloudflare_api, http_client=http
         ) as client:
             try:
-                zones = [one async for one in client.zones.list(name=zone_name)]
+                zones = [zone async for zone in client.zones.list(name=zone_name)]
                 if len(zones) != 1:
                     raise SiteError(f"the token sees no zone {zone_name}")
                 name = f"_rotation-{secrets.token_hex(4)}.{declaration.domain}"

@@ -39,7 +39,7 @@ class MailboxPassword(Rotation):
     @staticmethod
     def _key(work: Work) -> str:
         name = work.options.mailbox
-        if name not in {one.name for one in work.site.declaration.mailboxes}:
+        if name not in {mailbox.name for mailbox in work.site.declaration.mailboxes}:
             raise SiteError(f"{name} is none of the declared mailboxes")
         return f"{PASSWORD}{name}"
 

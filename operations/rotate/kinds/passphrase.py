@@ -76,7 +76,7 @@ class BackupPassphrase(Rotation):
     @staticmethod
     async def _current_key(work: Work, passphrase: str) -> str:
         keys = await asked(work.site, "key", "list", passphrase=passphrase)
-        return next(str(one["id"]) for one in keys if one["current"])
+        return next(str(key["id"]) for key in keys if key["current"])
 
     async def _open(self, work: Work) -> str:
         return await self._all_there(work, work.memory.place("new"))
@@ -106,8 +106,8 @@ class BackupPassphrase(Rotation):
         if work.notes["snapshots"] is None:
             return "there is no repository yet"
         await backup_rests(work.site)
-        keys = [str(one["id"]) for one in await asked(work.site, "key", "list")]
-        old = [one for one in keys if one.startswith(work.notes["old key"])]
+        keys = [str(text["id"]) for text in await asked(work.site, "key", "list")]
+        old = [key for key in keys if key.startswith(work.notes["old key"])]
         if old:
             removed = await restic(work.site, "key", "remove", old[0])
             if not removed.ok:

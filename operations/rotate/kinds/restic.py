@@ -69,7 +69,7 @@ async def asked(site: Site, *words: str, **files: str) -> Any:
 async def snapshots(site: Site, **files: str) -> list[str] | None:
     """Return the ids of all snapshots, None where there is no repository."""
     found = await asked(site, "snapshots", **files)
-    return None if found is None else sorted(str(one["id"]) for one in found)
+    return None if found is None else sorted(str(item["id"]) for item in found)
 
 
 async def backup_rests(site: Site) -> None:

@@ -15,7 +15,7 @@ TYPES: dict[Kind, Callable[[Any], bool]] = {
     Kind.NUMBER: lambda value: isinstance(value, int | float) and not isinstance(value, bool),
     Kind.FLAG: lambda value: isinstance(value, bool),
     Kind.TEXTS: lambda value: (
-        isinstance(value, list) and all(isinstance(one, str) for one in value)
+        isinstance(value, list) and all(isinstance(item, str) for item in value)
     ),
 }
 SAID = {

@@ -114,7 +114,7 @@ class Driver:
             return await self._create_again(item, identity, values)
         actual = item.parse(row)
         changed = item.hidden(values, remembered, actual)
-        changed |= {one.name for one in item.differing(values, actual)}
+        changed |= {match.name for match in item.differing(values, actual)}
         if not changed:
             return item.truth(values, actual)
         await item.complete(self._session, row, values, remembered)
@@ -336,7 +336,7 @@ class Driver:
         if item.assembled and isinstance(trouble, UncertainError):
             reasons = _reasons(trouble, "whether all of it was made is seen to by the next run")
             raise PartlyDoneError(identity, _unwritten(item, values), reasons)
-        unfinished = {one.name for one in item.differing(values, item.parse(row))}
+        unfinished = {match.name for match in item.differing(values, item.parse(row))}
         if unfinished and not isinstance(trouble, RefusedError):
             added = row
             try:
@@ -472,7 +472,11 @@ def _unconfirmed(item: MailcowObject, identity: str, what: str) -> UnconfirmedEr
 
 def _unwritten(item: MailcowObject, values: Values) -> Values:
     """Return the declaration without what a later run must write again to be sure."""
-    hidden = {one.name for one in item.properties if not one.readable and not one.only_at_creation}
+    hidden = {
+        property_.name
+        for property_ in item.properties
+        if not property_.readable and not property_.only_at_creation
+    }
     return {**item.truth(values, {}), **dict.fromkeys(hidden)}
 
 
@@ -482,8 +486,8 @@ def _reasons(trouble: MailcowError | None, *more: str) -> list[str]:
 
 def _differences(wrong: Iterable[Property], declared: Values, actual: Values) -> list[str]:
     return [
-        f"{one.name}: it is not as declared"
-        if one.secret
-        else f"{one.name}: {declared[one.name]!r} is declared, {actual[one.name]!r} is there"
-        for one in wrong
+        f"{key.name}: it is not as declared"
+        if key.secret
+        else f"{key.name}: {declared[key.name]!r} is declared, {actual[key.name]!r} is there"
+        for key in wrong
     ]

@@ -85,8 +85,8 @@ def _constructor(
 
 
 def _resource(item: MailcowObject) -> list[str]:
-    inputs = [one for one in item.properties if not one.output]
-    outputs = [one for one in item.properties if one.output]
+    inputs = [property_ for property_ in item.properties if not property_.output]
+    outputs = [property_ for property_ in item.properties if property_.output]
     lines = [
         "",
         "",
@@ -94,10 +94,14 @@ def _resource(item: MailcowObject) -> list[str]:
         *_doc(item.doc, "    "),
         "",
     ]
-    for one in item.properties:
-        maybe = "" if one.required or one.output or one.default is not None else " | None"
-        lines.append(f"    {one.name}: pulumi.Output[{TYPES[one.kind]}{maybe}]")
-        first, *more = _wrapped(_sentence(one), WIDTH - 4)
+    for property_ in item.properties:
+        maybe = (
+            ""
+            if property_.required or property_.output or property_.default is not None
+            else " | None"
+        )
+        lines.append(f"    {property_.name}: pulumi.Output[{TYPES[property_.kind]}{maybe}]")
+        first, *more = _wrapped(_sentence(property_), WIDTH - 4)
         lines += [f'    """{first}', *(f"    {line}" for line in more)]
         lines[-1] += '"""'
     lines.append("")

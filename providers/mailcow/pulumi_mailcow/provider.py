@@ -51,7 +51,7 @@ def _object(type_token: str) -> MailcowObject:
 
 
 def _inputs(item: MailcowObject) -> tuple[Property, ...]:
-    return tuple(one for one in item.properties if not one.output)
+    return tuple(property_ for property_ in item.properties if not property_.output)
 
 
 class MailcowProvider(Provider):
@@ -150,12 +150,12 @@ class MailcowProvider(Provider):
             # Its number could not be learnt: what may be there is removed, and it is made anew.
             return DiffResponse(changes=True, replaces=["id"], delete_before_replace=True)
         changes = {
-            one.wire: [(one.wire, kind)]
-            for one in _inputs(item)
-            if one.wire not in request.ignore_changes and not one.only_at_creation
-            if (kind := _change(one, request.old_state, request.new_inputs))
+            input_.wire: [(input_.wire, kind)]
+            for input_ in _inputs(item)
+            if input_.wire not in request.ignore_changes and not input_.only_at_creation
+            if (kind := _change(input_, request.old_state, request.new_inputs))
         }
-        replacing = frozenset(one.wire for one in item.properties if one.replaces)
+        replacing = frozenset(property_.wire for property_ in item.properties if property_.replaces)
         # Compared with what was read, not with what was declared before.
         return differences.response(
             changes, replacing, delete_first=item.delete_first, computed=frozenset(changes)
@@ -223,7 +223,7 @@ class MailcowProvider(Provider):
         await self._driver().delete(item, request.resource_id, remembered)
 
     def _require_known(self, item: MailcowObject, wire: Wire) -> None:
-        unknown = [one.name for one in _inputs(item) if is_unknown(wire.get(one.wire))]
+        unknown = [input_.name for input_ in _inputs(item) if is_unknown(wire.get(input_.wire))]
         if unknown:
             msg = f"{item.noun}: {', '.join(unknown)} is not known"
             raise MailcowError(msg)
@@ -266,14 +266,14 @@ def _foreseen(
 ) -> Properties:
     """Return what a preview can say of an object."""
     implied = item.implied(values)
-    foreseen = {one.wire: wire[one.wire] for one in _inputs(item) if one.wire in wire}
-    for one in item.properties:
-        if not one.output:
+    foreseen = {input_.wire: wire[input_.wire] for input_ in _inputs(item) if input_.wire in wire}
+    for property_ in item.properties:
+        if not property_.output:
             continue
-        if one.name in implied:
-            foreseen |= wire_values((one,), implied)
+        if property_.name in implied:
+            foreseen |= wire_values((property_,), implied)
         else:
-            foreseen[one.wire] = (olds or {}).get(one.wire, UNKNOWN)
+            foreseen[property_.wire] = (olds or {}).get(property_.wire, UNKNOWN)
     return foreseen
 
 
@@ -284,16 +284,18 @@ def _read_inputs(item: MailcowObject, values: Values, state: Wire, inputs: Wire)
     not so any more. In an import they are those that are not what they would be undeclared.
     """
     if not inputs:
-        kept = [one for one in _inputs(item) if _worth_declaring(one, values.get(one.name))]
+        kept = [
+            input_ for input_ in _inputs(item) if _worth_declaring(input_, values.get(input_.name))
+        ]
         return wire_values(kept, values, state)
     declared = plain_values(_inputs(item), inputs)
     changed = [
-        one
-        for one in _inputs(item)
-        if one.name in declared
-        and not one.only_at_creation
-        and values.get(one.name) is not None
-        and one.canonical(values[one.name]) != one.canonical(declared[one.name])
+        input_
+        for input_ in _inputs(item)
+        if input_.name in declared
+        and not input_.only_at_creation
+        and values.get(input_.name) is not None
+        and input_.canonical(values[input_.name]) != input_.canonical(declared[input_.name])
     ]
     return {**inputs, **wire_values(changed, values, state, inputs)}
 

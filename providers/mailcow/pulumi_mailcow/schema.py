@@ -31,18 +31,18 @@ def _input(item: Property) -> dict[str, Any]:
 
 
 def _resource(item: MailcowObject) -> dict[str, Any]:
-    inputs = [one for one in item.properties if not one.output]
+    inputs = [property_ for property_ in item.properties if not property_.output]
     limits = "".join(f"\n- {limit}" for limit in item.limits)
     return {
         "description": f"{item.doc}\n\nImport id: {item.import_id}\n{limits}",
-        "properties": {one.wire: _described(one) for one in item.properties},
+        "properties": {property_.wire: _described(property_) for property_ in item.properties},
         "required": [
-            one.wire
-            for one in item.properties
-            if one.required or one.output or one.default is not None
+            property_.wire
+            for property_ in item.properties
+            if property_.required or property_.output or property_.default is not None
         ],
-        "inputProperties": {one.wire: _input(one) for one in inputs},
-        "requiredInputs": [one.wire for one in inputs if one.required],
+        "inputProperties": {input_.wire: _input(input_) for input_ in inputs},
+        "requiredInputs": [input_.wire for input_ in inputs if input_.required],
     }
 
 

@@ -45,12 +45,12 @@ class Compose:
         directory = options.project_directory
         self.directory = on_host(directory).resolve() if directory else first.resolve()
         self.engine = Engine()
-        self._files = [Path(one) for one in options.file or ()]
+        self._files = [Path(path) for path in options.file or ()]
 
     @cached_property
     def model(self) -> reader.Project:
         """The merged compose files."""
-        environment_files = [Path(one) for one in self._options.env_file or ()]
+        environment_files = [Path(path) for path in self._options.env_file or ()]
         return compose_files.load(self._files, self.directory, environment_files)
 
     @property
@@ -69,7 +69,9 @@ class Compose:
     def containers(self, services: Sequence[str] = ()) -> list[dict[str, Any]]:
         """Return the project's containers, of these services only if any are named."""
         found = self.engine.containers(f"{_PROJECT}={self.project}")
-        found = [one for one in found if not services or _service(one) in services]
+        found = [
+            container for container in found if not services or _service(container) in services
+        ]
         return sorted(found, key=lambda one: str(one["Name"]))
 
     def service_names(self, wanted: Sequence[str]) -> list[str]:
@@ -183,8 +185,8 @@ class Compose:
     def make_room(self) -> None:
         """Create the project's networks and volumes."""
         labels = {_PROJECT: self.project}
-        used = {net for one in self.model.services.values() for net in self._networks(one)}
-        there = {one["Name"] for one in self.engine.ask("GET", "/networks")}
+        used = {net for service in self.model.services.values() for net in self._networks(service)}
+        there = {text["Name"] for text in self.engine.ask("GET", "/networks")}
         for network in sorted(used - there):
             name = network.removeprefix(f"{self.project}_")
             settings = reader.deep(self.model.whole, "networks", name)
@@ -240,12 +242,16 @@ def _up(compose: Compose, options: Namespace) -> None:
         raise ToolError("a rehearsed host runs containers in the background alone: add -d")
     names = options.service if options.no_deps else compose.service_names(options.service)
     compose.service_names(names)
-    orphans = [one for one in compose.containers() if _service(one) not in compose.model.services]
+    orphans = [
+        container
+        for container in compose.containers()
+        if _service(container) not in compose.model.services
+    ]
     if orphans and options.remove_orphans:
-        for one in orphans:
-            compose.remove(one)
+        for orphan in orphans:
+            compose.remove(orphan)
     elif orphans:
-        found = " ".join(one["Name"].removeprefix("/") for one in orphans)
+        found = " ".join(orphan["Name"].removeprefix("/") for orphan in orphans)
         complain(f'level=warning msg="Found orphan containers ([{found}]) for this project."')
     compose.make_room()
     for name in names:
@@ -273,34 +279,35 @@ def _down(compose: Compose, options: Namespace) -> None:
 
 def _ps(compose: Compose, options: Namespace) -> None:
     listed = [
-        one
-        for one in compose.containers(options.service)
-        if (options.all or one["State"]["Running"])
-        and (not options.status or one["State"]["Status"] in options.status)
+        container
+        for container in compose.containers(options.service)
+        if (options.all or container["State"]["Running"])
+        and (not options.status or container["State"]["Status"] in options.status)
     ]
     if options.services:
-        say("\n".join(_service(one) for one in listed))
+        say("\n".join(_service(container) for container in listed))
         return
     if options.quiet:
-        say("\n".join(one["Id"] for one in listed))
+        say("\n".join(container["Id"] for container in listed))
         return
     if options.format == "json":
-        for one in listed:
-            say(json.dumps(_row(one)))
+        for container in listed:
+            say(json.dumps(_row(container)))
         return
     say("NAME\tIMAGE\tSERVICE\tSTATUS")
-    for one in listed:
-        row = _row(one)
+    for container in listed:
+        row = _row(container)
         say(f"{row['Name']}\t{row['Image']}\t{row['Service']}\t{row['Status']}")
 
 
 def _row(container: dict[str, Any]) -> dict[str, Any]:
     state = container["State"]
     publishers = [
-        {"URL": one["HostIp"], "TargetPort": int(port.partition("/")[0]),
-         "PublishedPort": int(one["HostPort"] or 0), "Protocol": port.partition("/")[2] or "tcp"}
+        {"URL": binding["HostIp"], "TargetPort": int(port.partition("/")[0]),
+         "PublishedPort": int(binding["HostPort"] or 0),
+         "Protocol": port.partition("/")[2] or "tcp"}
         for port, bindings in (container["NetworkSettings"]["Ports"] or {}).items()
-        for one in bindings or ()
+        for binding in bindings or ()
     ]  # fmt: skip
     return {
         "ID": container["Id"][:12], "Name": container["Name"].removeprefix("/"),
@@ -315,20 +322,24 @@ def _row(container: dict[str, Any]) -> dict[str, Any]:
 def _each(action: str) -> Callable[[Compose, Namespace], None]:
     def act(compose: Compose, options: Namespace) -> None:
         found = compose.containers(options.service)
-        missing = set(options.service) - {_service(one) for one in found}
+        missing = set(options.service) - {_service(container) for container in found}
         if missing:
             raise ToolError(f"no such service: {min(missing)}")
         if not found:
             raise ToolError(f'service "{compose.project}" has no container to {action}')
-        for one in found:
-            compose.engine.ask("POST", f"/containers/{one['Id']}/{action}")
-            complain(f" Container {one['Name'].removeprefix('/')}  {action.capitalize()}ed")
+        for container in found:
+            compose.engine.ask("POST", f"/containers/{container['Id']}/{action}")
+            complain(f" Container {container['Name'].removeprefix('/')}  {action.capitalize()}ed")
 
     return act
 
 
 def _exec(compose: Compose, options: Namespace) -> int:
-    found = [one for one in compose.containers([options.service]) if one["State"]["Running"]]
+    found = [
+        container
+        for container in compose.containers([options.service])
+        if container["State"]["Running"]
+    ]
     if not found:
         raise ToolError(f'service "{options.service}" is not running')
     return run_inside(found[0], options.command, options.env or ())
@@ -342,9 +353,9 @@ def run_inside(container: dict[str, Any], command: Sequence[str], extra: Sequenc
     """
     if not command:
         raise ToolError("requires at least 1 argument")
-    environment = dict(one.partition("=")[::2] for one in container["Config"]["Env"] or ())
-    for one in extra:
-        name, equals, value = one.partition("=")
+    environment = dict(text.partition("=")[::2] for text in container["Config"]["Env"] or ())
+    for text in extra:
+        name, equals, value = text.partition("=")
         environment[name] = value if equals else os.environ.get(name, "")
     kept = ("DESTDIR", "REHEARSAL_STATE", "REHEARSAL_TOOLS", "REHEARSAL_TOOL_FAULTS")
     environment |= {name: os.environ[name] for name in kept if name in os.environ}
@@ -353,7 +364,7 @@ def run_inside(container: dict[str, Any], command: Sequence[str], extra: Sequenc
         "PATH": f"{tools()}/inside:{tools()}:/usr/bin:/bin", "HOME": str(root()),
         "REHEARSAL_SERVICE": labels.get(_SERVICE, ""),
         "REHEARSAL_MOUNTS": json.dumps(
-            [[one["Destination"], one["Source"]] for one in container["Mounts"]]
+            [[mount["Destination"], mount["Source"]] for mount in container["Mounts"]]
         ),
     }  # fmt: skip
     words = [command[0], *(covered(word, environment["REHEARSAL_MOUNTS"]) for word in command[1:])]
@@ -381,14 +392,14 @@ _LOGS = {"postfix-mailcow": "mail-log"}
 
 
 def _logs(compose: Compose, options: Namespace) -> None:
-    for one in compose.containers(options.service):
-        file = state() / _LOGS.get(_service(one), "no-log")
+    for container in compose.containers(options.service):
+        file = state() / _LOGS.get(_service(container), "no-log")
         lines = file.read_text().splitlines() if file.exists() else []
         if options.tail not in {None, "all"}:
             lines = lines[-int(options.tail) :] if int(options.tail) else []
         for line in lines:
             text = line if options.timestamps else line.partition(" ")[2]
-            say(text if options.no_log_prefix else f"{_service(one)}-1  | {text}")
+            say(text if options.no_log_prefix else f"{_service(container)}-1  | {text}")
 
 
 def _version(_compose: Compose, options: Namespace) -> None:

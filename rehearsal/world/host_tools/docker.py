@@ -41,8 +41,8 @@ def render(template: str, value: Any) -> str:
 
 def _filters(given: Sequence[str] | None) -> str:
     filters: dict[str, list[str]] = {}
-    for one in given or ():
-        name, _, value = one.partition("=")
+    for item in given or ():
+        name, _, value = item.partition("=")
         filters.setdefault(name, []).append(value)
     return json.dumps(filters)
 
@@ -53,15 +53,16 @@ def _ps(engine: Engine, options: Namespace) -> None:
     )
     rows = [
         {
-            "ID": one["Id"][:12], "Image": one["Image"], "Names": one["Names"][0][1:],
-            "Status": one["Status"], "State": one["State"], "Command": f'"{one["Command"]}"',
-            "Labels": ",".join(f"{k}={v}" for k, v in one["Labels"].items()),
+            "ID": container["Id"][:12], "Image": container["Image"],
+            "Names": container["Names"][0][1:], "Status": container["Status"],
+            "State": container["State"], "Command": f'"{container["Command"]}"',
+            "Labels": ",".join(f"{k}={v}" for k, v in container["Labels"].items()),
             "Ports": ", ".join(
                 f"{p['IP']}:{p['PublicPort']}->{p['PrivatePort']}/{p['Type']}"
-                for p in one["Ports"] if "PublicPort" in p
+                for p in container["Ports"] if "PublicPort" in p
             ),
         }
-        for one in listed
+        for container in listed
     ]  # fmt: skip
     if options.quiet:
         template = "{{.ID}}"

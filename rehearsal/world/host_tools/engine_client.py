@@ -80,7 +80,7 @@ class Engine:
         listed = self.ask(
             "GET", "/containers/json", all="1" if everything else "0", filters=filters
         )
-        return [self.ask("GET", f"/containers/{one['Id']}/json") for one in listed]
+        return [self.ask("GET", f"/containers/{container['Id']}/json") for container in listed]
 
     def has_image(self, reference: str) -> bool:
         """Return whether the image is there already."""

@@ -115,7 +115,7 @@ def _redis(arguments: Sequence[str]) -> int:
     if wanted and given != wanted:
         say("(error) NOAUTH Authentication required.")
         return 1
-    words = [one.upper() for one in arguments]
+    words = [argument.upper() for argument in arguments]
     if "PING" in words:
         say("PONG")
     elif "SAVE" in words or "BGSAVE" in words:

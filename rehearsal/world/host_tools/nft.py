@@ -145,7 +145,7 @@ def check(text: str, name: str) -> None:
 
 
 def _ask_genuine(path: Path) -> None:
-    search = [one for one in ("/usr/sbin", "/sbin", "/usr/bin") if Path(one) != tools()]
+    search = [name for name in ("/usr/sbin", "/sbin", "/usr/bin") if Path(name) != tools()]
     genuine = shutil.which("nft", path=":".join(search))
     if genuine is None:
         return

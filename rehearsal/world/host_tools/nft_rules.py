@@ -85,8 +85,8 @@ _ACTS = (
 
 def _members(value: str) -> list[str]:
     if value.startswith("{"):
-        return [one.strip() for one in value.strip("{}").split(",") if one.strip()]
-    return [one.strip() for one in value.split(",")]
+        return [part.strip() for part in value.strip("{}").split(",") if part.strip()]
+    return [part.strip() for part in value.split(",")]
 
 
 def _fits(value: str, judge: Callable[[str], bool], sets: Collection[str]) -> bool:
@@ -97,11 +97,13 @@ def _fits(value: str, judge: Callable[[str], bool], sets: Collection[str]) -> bo
     members = _members(value)
     bounds = [
         part
-        for one in members
+        for member in members
         # A range; the names of services and addresses with colons have hyphens and colons, too.
-        for part in (re.split(r"-(?=[\d.]+$)", one) if re.match(r"[\d.]+-", one) else [one])
+        for part in (
+            re.split(r"-(?=[\d.]+$)", member) if re.match(r"[\d.]+-", member) else [member]
+        )
     ]
-    return bool(members) and all(judge(one.strip('"')) for one in bounds)
+    return bool(members) and all(judge(bound.strip('"')) for bound in bounds)
 
 
 def _after_match(rule: str, sets: Collection[str]) -> str | None:
@@ -122,7 +124,7 @@ def mistake(rule: str, sets: Collection[str]) -> str | None:
     """
     rest = re.sub(r"\s+", " ", rule).strip()
     while rest:
-        act = next((m for one in _ACTS if (m := re.match(rf"(?:{one})(?: |$)", rest))), None)
+        act = next((m for act in _ACTS if (m := re.match(rf"(?:{act})(?: |$)", rest))), None)
         left = rest[act.end() :] if act else _after_match(rest, sets)
         if left is None:
             return rest

@@ -68,7 +68,7 @@ def _keys(options: Namespace) -> None:
              "hostName": os.uname().nodename, "created": kept["created"]}
             for name, kept in repository.keys().items()
         ]  # fmt: skip
-        say(json.dumps(found) if options.json else "\n".join(str(one["id"])[:8] for one in found))
+        say(json.dumps(found) if options.json else "\n".join(str(item["id"])[:8] for item in found))
     elif options.action == "add":
         if not options.new_password_file:
             raise ToolError("Fatal: the stand-in for restic takes --new-password-file alone")
@@ -168,17 +168,17 @@ def _chosen(repository: Repository, options: Namespace) -> list[dict[str, Any]]:
     """Return the snapshots that host and tags choose: all tags of one list, any of the lists."""
     lists = [set(given.split(",")) for given in options.tag or ()]
     return [
-        one
-        for one in repository.snapshots()
-        if (not options.host or one["hostname"] == options.host)
-        and (not lists or any(tags <= set(one["tags"]) for tags in lists))
+        snapshot
+        for snapshot in repository.snapshots()
+        if (not options.host or snapshot["hostname"] == options.host)
+        and (not lists or any(tags <= set(snapshot["tags"]) for tags in lists))
     ]
 
 
 def _snapshot(repository: Repository, name: str) -> dict[str, Any]:
     found = repository.snapshots()
     if name != "latest":
-        found = [one for one in found if one["id"].startswith(name)]
+        found = [snapshot for snapshot in found if snapshot["id"].startswith(name)]
     if not found:
         raise ToolError(f'Fatal: failed to find snapshot: no matching ID found for prefix "{name}"')
     return found[-1]
@@ -191,19 +191,19 @@ def _without_nodes(snapshot: dict[str, Any]) -> dict[str, Any]:
 def _snapshots(options: Namespace) -> None:
     repository = _open(options)
     chosen = _chosen(repository, options)
-    latest = {one["id"] for one in chosen[-1:]} if "latest" in options.snapshot else set()
+    latest = {snapshot["id"] for snapshot in chosen[-1:]} if "latest" in options.snapshot else set()
     found = [
-        _without_nodes(one)
-        for one in chosen
+        _without_nodes(snapshot)
+        for snapshot in chosen
         if not options.snapshot
-        or one["id"] in latest
-        or any(one["id"].startswith(name) for name in options.snapshot)
+        or snapshot["id"] in latest
+        or any(snapshot["id"].startswith(name) for name in options.snapshot)
     ]
     if options.json:
         say(json.dumps(found))
         return
-    for one in found:
-        say(f"{one['short_id']}  {one['time']}  {one['hostname']}  {','.join(one['tags'])}")
+    for item in found:
+        say(f"{item['short_id']}  {item['time']}  {item['hostname']}  {','.join(item['tags'])}")
     say(f"{len(found)} snapshots")
 
 
@@ -211,7 +211,9 @@ def _tag(options: Namespace) -> None:
     """Change tags: a snapshot is stored anew under another id, and `original` names the first."""
     repository = _open(options)
     for snapshot in _chosen(repository, options):
-        if options.snapshot and not any(snapshot["id"].startswith(one) for one in options.snapshot):
+        if options.snapshot and not any(
+            snapshot["id"].startswith(item) for item in options.snapshot
+        ):
             continue
         identity = snapshot.pop("id")
         snapshot.pop("short_id")
@@ -224,7 +226,7 @@ def _tag(options: Namespace) -> None:
 
 
 def _beneath(path: str, folders: Sequence[str]) -> bool:
-    return not folders or any(path == one or path.startswith(f"{one}/") for one in folders)
+    return not folders or any(path == folder or path.startswith(f"{folder}/") for folder in folders)
 
 
 def _ls(options: Namespace) -> None:
@@ -232,7 +234,7 @@ def _ls(options: Namespace) -> None:
     if options.json:
         say(json.dumps(_without_nodes(snapshot) | {"struct_type": "snapshot"}))
     for node in snapshot["nodes"]:
-        if _beneath(node["path"], [one.rstrip("/") for one in options.path]):
+        if _beneath(node["path"], [text.rstrip("/") for text in options.path]):
             shown = {key: value for key, value in node.items() if key != "content"}
             say(json.dumps(shown | {"struct_type": "node"}) if options.json else node["path"])
 
@@ -255,7 +257,7 @@ def _restore(options: Namespace) -> None:
     target = Path(options.target)
     folders = []
     for node in snapshot["nodes"]:
-        if not _beneath(node["path"], [one.rstrip("/") for one in options.include or ()]):
+        if not _beneath(node["path"], [item.rstrip("/") for item in options.include or ()]):
             continue
         place = target / node["path"].lstrip("/")
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -282,7 +284,7 @@ def _stats(options: Namespace) -> None:
     found = repository.snapshots()
     if options.snapshot:
         found = [_snapshot(repository, name) for name in options.snapshot]
-    size = sum(node.get("size", 0) for one in found for node in one["nodes"])
+    size = sum(node.get("size", 0) for snapshot in found for node in snapshot["nodes"])
     say(json.dumps({"total_size": size, "snapshots_count": len(found)}))
 
 
@@ -295,15 +297,19 @@ def kept_by(options: Namespace, snapshots: Sequence[dict[str, Any]]) -> set[str]
     As restic counts: the kinds overlap, and each keeps the last snapshot of its periods.
     """
     newest_first = sorted(snapshots, key=lambda one: str(one["time"]), reverse=True)
-    kept = {one["id"] for one in newest_first[: options.keep_last or 0]}
-    kept |= {one["id"] for one in snapshots if set(options.keep_tag or ()) & set(one["tags"])}
+    kept = {snapshot["id"] for snapshot in newest_first[: options.keep_last or 0]}
+    kept |= {
+        snapshot["id"]
+        for snapshot in snapshots
+        if set(options.keep_tag or ()) & set(snapshot["tags"])
+    }
     for kind, pattern in _PERIODS.items():
         left = getattr(options, f"keep_{kind}") or 0
         seen = ""
-        for one in newest_first:
-            period = datetime.fromisoformat(one["time"]).strftime(pattern)
+        for snapshot in newest_first:
+            period = datetime.fromisoformat(snapshot["time"]).strftime(pattern)
             if left and period != seen:
-                kept.add(one["id"])
+                kept.add(snapshot["id"])
                 left -= 1
                 seen = period
     return kept
@@ -312,19 +318,21 @@ def kept_by(options: Namespace, snapshots: Sequence[dict[str, Any]]) -> set[str]
 def _forget(options: Namespace) -> None:
     repository = _open(options)
     found = _chosen(repository, options)
-    asked = [one["id"] for one in found if any(one["id"].startswith(o) for o in options.snapshot)]
+    asked = [
+        item["id"] for item in found if any(item["id"].startswith(o) for o in options.snapshot)
+    ]
     keeps = any(getattr(options, f"keep_{kind}") for kind in (*_PERIODS, "last"))
     if not (keeps or asked):
         raise ToolError("Fatal: no policy was specified, no snapshots will be removed")
     groups: dict[str, list[dict[str, Any]]] = {}
     keys = {"host": "hostname", "hosts": "hostname", "tags": "tags", "tag": "tags"}
-    by = [keys.get(one, "paths") for one in options.group_by.split(",") if one]
-    for one in found:
-        groups.setdefault(json.dumps([one[key] for key in by]), []).append(one)
+    by = [keys.get(part, "paths") for part in options.group_by.split(",") if part]
+    for item in found:
+        groups.setdefault(json.dumps([item[key] for key in by]), []).append(item)
     removed = set(asked)
     if keeps:
-        kept = {one for group in groups.values() for one in kept_by(options, group)}
-        removed |= {one["id"] for one in found} - kept
+        kept = {text for group in groups.values() for text in kept_by(options, group)}
+        removed |= {item["id"] for item in found} - kept
     for identity in sorted(removed):
         repository.remove_snapshot(identity)
     say(f"{len(removed)} snapshots have been removed")
@@ -335,8 +343,8 @@ def _forget(options: Namespace) -> None:
 def _prune_pieces(repository: Repository) -> None:
     used = {
         piece
-        for one in repository.snapshots()
-        for node in one["nodes"]
+        for snapshot in repository.snapshots()
+        for node in snapshot["nodes"]
         for piece in node.get("content", ())
     }
     for piece in repository.pieces() - used:

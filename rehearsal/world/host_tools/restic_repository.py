@@ -121,8 +121,8 @@ class BucketShelf:
         found = self._client.list_objects(
             bucket_name=self._bucket, prefix=self._prefix + prefix, recursive=True
         )
-        for one in found:
-            yield str(one.object_name).removeprefix(self._prefix)
+        for item in found:
+            yield str(item.object_name).removeprefix(self._prefix)
 
     def remove(self, name: str) -> None:
         """Remove a blob."""
@@ -211,7 +211,7 @@ class Repository:
         Raises:
             ToolError: there is none, or it is the one in use.
         """
-        found = [one for one in self.keys() if name and one.startswith(name)]
+        found = [key for key in self.keys() if name and key.startswith(name)]
         if len(found) != 1:
             raise ToolError(f'Fatal: no matching ID found for prefix "{name}"')
         if found[0] == self.key:

@@ -44,6 +44,6 @@ def line() -> str:
 
 def take(dump: Iterable[str]) -> None:
     """Take the version from the lines of a dump that is imported."""
-    for one in dump:
-        if one.startswith(_MARK):
-            _file().write_text(one.removeprefix(_MARK).strip() + "\n")
+    for text in dump:
+        if text.startswith(_MARK):
+            _file().write_text(text.removeprefix(_MARK).strip() + "\n")

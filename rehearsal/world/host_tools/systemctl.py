@@ -250,7 +250,7 @@ def _properties(memory: Memory, name: str) -> dict[str, str]:
 
 
 def _show(memory: Memory, options: Namespace) -> int:
-    wanted = [one for given in options.property or () for one in given.split(",")]
+    wanted = [part for given in options.property or () for part in given.split(",")]
     for name in options.unit:
         for key, value in _properties(memory, name).items():
             if not wanted or key in wanted:
@@ -265,7 +265,9 @@ def _status(memory: Memory, options: Namespace) -> int:
             raise ToolError(f"Unit {name} could not be found.", 4)
         say(f"{name}\n  Loaded: {shown['LoadState']} ({shown['UnitFileState']})\n"
             f"  Active: {shown['ActiveState']} (Result: {shown['Result']})")  # fmt: skip
-    return 0 if all(_active_word(memory, one) == "active" for one in options.unit) else _NOT_ACTIVE
+    return (
+        0 if all(_active_word(memory, pair) == "active" for pair in options.unit) else _NOT_ACTIVE
+    )
 
 
 def _cat(_memory: Memory, options: Namespace) -> int:
@@ -326,7 +328,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("-p", "--property", action="append")
     parser.add_argument("-o", "--output", default="table")
     options = parser.parse_intermixed_args(arguments)
-    options.unit = [full_name(one) for one in options.unit]
+    options.unit = [full_name(pair) for pair in options.unit]
     fault = told_to_fail("systemctl")
     if fault is not None:
         complain("Failed to connect to bus: rehearsed failure")

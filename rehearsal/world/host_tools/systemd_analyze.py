@@ -42,9 +42,9 @@ def verify(names: Sequence[str]) -> int:
             continue
         unit = parse(path.name, path)
         found = check(unit)
-        mistakes += [f"{path.name}: {one}" for one in found] or _missing_programs(unit)
-    for one in mistakes:
-        complain(one)
+        mistakes += [f"{path.name}: {item}" for item in found] or _missing_programs(unit)
+    for mistake in mistakes:
+        complain(mistake)
     return int(bool(mistakes))
 
 
@@ -61,7 +61,7 @@ def _calendar(expressions: Sequence[str]) -> int:
 
 def main(arguments: Sequence[str]) -> int:
     """Run `systemd-analyze` with these arguments and return its exit status."""
-    words = [one for one in arguments if not one.startswith("-")]
+    words = [argument for argument in arguments if not argument.startswith("-")]
     try:
         root()
         if words[:1] == ["verify"] and len(words) > 1:

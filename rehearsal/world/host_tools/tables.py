@@ -84,7 +84,7 @@ def query(file: Path, statement: str) -> Iterator[str]:
             return
         try:
             for row in base.execute(statement):
-                yield "\t".join("NULL" if one is None else _escaped(str(one)) for one in row)
+                yield "\t".join("NULL" if item is None else _escaped(str(item)) for item in row)
         except sqlite3.Error as error:
             raise RefusedError(str(error)) from None
 

@@ -47,7 +47,7 @@ def parse(name: str, path: Path) -> reader.Unit:
         for folder in reader.FOLDERS
         for file in on_host(folder).glob("*.d/*.conf")
     }
-    drop_ins = [(one, texts[one]) for one in reader.drop_ins_of(name, texts)]
+    drop_ins = [(text, texts[text]) for text in reader.drop_ins_of(name, texts)]
     return reader.parse(name, path.read_text(), drop_ins)
 
 

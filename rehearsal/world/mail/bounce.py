@@ -27,9 +27,9 @@ def notification(
     boundary = f"{identifier}.{int(time.time())}/{hostname}"
     told = "\n".join(
         textwrap.fill(
-            f"<{one}>: {reason}", _WIDTH, subsequent_indent="    ", break_on_hyphens=False
+            f"<{recipient}>: {reason}", _WIDTH, subsequent_indent="    ", break_on_hyphens=False
         )
-        for one in envelope.recipients
+        for recipient in envelope.recipients
     )
     parts = [
         ("Content-Description: Notification\nContent-Type: text/plain; charset=utf-8", _words(
@@ -73,8 +73,8 @@ def _report(envelope: Envelope, reason: str, identifier: str, hostname: str, rem
         f"X-Postcow-Sender: rfc822; {envelope.sender}",
         f"Arrival-Date: {formatdate()}",
     ]
-    for one in envelope.recipients:
-        lines += ["", f"Final-Recipient: rfc822; {one}", "Action: failed",
+    for recipient in envelope.recipients:
+        lines += ["", f"Final-Recipient: rfc822; {recipient}", "Action: failed",
                   f"Status: {status_code('bounced', reason)}"]  # fmt: skip
         if remote:
             said = reason.partition(" said: ")[2].partition(" (in reply to")[0] or reason

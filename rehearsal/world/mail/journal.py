@@ -87,6 +87,6 @@ def listed(
         {
             "queue_name": queue, "queue_id": identifier, "arrival_time": int(arrival),
             "message_size": size, "forced_expire": False, "sender": sender,
-            "recipients": [recipient(one) for one in recipients],
+            "recipients": [recipient(text) for text in recipients],
         }
     )  # fmt: skip

@@ -108,7 +108,7 @@ class Queue:
     async def flush(self) -> None:
         """Try every deferred message again, now."""
         await asyncio.gather(
-            *(self._attempt(one) for one in self.messages if one.state == "deferred")
+            *(self._attempt(message) for message in self.messages if message.state == "deferred")
         )
 
     async def stop(self) -> None:
@@ -149,12 +149,12 @@ class Queue:
         """Return what `postqueue -j` says of the messages that wait: an object a line."""
         return "".join(
             listed(
-                one.identifier, queue=one.state, arrival=one.arrival,
-                size=len(one.envelope.message), sender=one.envelope.sender,
-                recipients=one.envelope.recipients, reason=one.reason,
+                message.identifier, queue=message.state, arrival=message.arrival,
+                size=len(message.envelope.message), sender=message.envelope.sender,
+                recipients=message.envelope.recipients, reason=message.reason,
             ) + "\n"
-            for one in self.messages
-            if one.state in {"active", "deferred"}
+            for message in self.messages
+            if message.state in {"active", "deferred"}
         )  # fmt: skip
 
     def _list(self) -> None:

@@ -279,8 +279,10 @@ class MailServer(Service):
         identifier = secrets.token_hex(6).upper()
         # Who wrote from where is nobody's business: Mailcow rewrites this line.
         envelope = replace(envelope, message=_ANONYMOUS + envelope.message)
-        local = [one for one in envelope.recipients if self.is_local(one)]
-        outside = tuple(one for one in envelope.recipients if not self.is_local(one))
+        local = [recipient for recipient in envelope.recipients if self.is_local(recipient)]
+        outside = tuple(
+            recipient for recipient in envelope.recipients if not self.is_local(recipient)
+        )
         await self._hand_on(local, envelope.sender, envelope.message)
         if not outside:
             return f"250 2.0.0 Ok: queued as {identifier}"
@@ -307,11 +309,11 @@ class MailServer(Service):
     # Control
 
     async def _show_queue(self, _request: web.Request) -> web.Response:
-        return web.json_response([one.as_dict() for one in self.queue.messages])
+        return web.json_response([message.as_dict() for message in self.queue.messages])
 
     async def _flush(self, _request: web.Request) -> web.Response:
         await self.queue.flush()
-        return web.json_response([one.as_dict() for one in self.queue.messages])
+        return web.json_response([message.as_dict() for message in self.queue.messages])
 
     async def _show_routing(self, _request: web.Request) -> web.Response:
         routing = self.routing()

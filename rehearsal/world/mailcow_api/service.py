@@ -113,7 +113,7 @@ class MailcowApi(Service):
         ]
 
     async def _show_people(self, _request: web.Request) -> web.Response:
-        people = [{"address": one.address, "active": one.active} for one in self.people()]
+        people = [{"address": person.address, "active": person.active} for person in self.people()]
         return web.json_response({"mailboxes": people, "domains": self.domains()})
 
     async def _show_requests(self, _request: web.Request) -> web.Response:
@@ -241,7 +241,7 @@ class MailcowApi(Service):
     async def _autodiscover(self, request: web.Request) -> web.Response:
         question = await request.text()
         address = set_up.address_asked_for(question).strip().lower()
-        known = any(one.address == address and one.active for one in self.people())
+        known = any(person.address == address and person.active for person in self.people())
         sogo = self._setting("SKIP_SOGO") != "y"
         name = address if known else ""
         text = set_up.autodiscover(self._hostname(), name, question, sogo=sogo)
@@ -271,7 +271,7 @@ class MailcowApi(Service):
 
         def lookup(name: str, kind: str) -> list[str]:
             dns = self._world.services.get("dns")
-            return [str(one) for one in cast("Dns", dns).resolve(name, kind)] if dns else []
+            return [str(text) for text in cast("Dns", dns).resolve(name, kind)] if dns else []
 
         return Installation(
             hostname=(configuration or {}).get("MAILCOW_HOSTNAME", ""),

@@ -66,7 +66,7 @@ def address_asked_for(request: str) -> str:
         root = ET.fromstring(request)  # noqa: S314
     except ET.ParseError:
         return ""
-    return next((one.text or "" for one in root.iter() if one.tag.endswith("EMailAddress")), "")
+    return next((node.text or "" for node in root.iter() if node.tag.endswith("EMailAddress")), "")
 
 
 def autodiscover(host: str, address: str, request: str, *, sogo: bool) -> str:

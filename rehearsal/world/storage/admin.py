@@ -152,7 +152,7 @@ class Admin:
     ) -> web.Response:
         if query.get("isGroup") == "true":
             raise RefusalError(404, "XMinioAdminNoSuchGroup", "The group does not exist.")
-        names = [one for one in query.get("policyName", "").split(",") if one]
+        names = [part for part in query.get("policyName", "").split(",") if part]
         self._identities.set_policies(query["userOrGroup"], names)
         return web.Response()
 
@@ -175,8 +175,8 @@ class Admin:
         wanted = {query["user"]} if query.get("user") else set(users)
         by_policy: dict[str, list[str]] = {}
         for name, names in users.items():
-            for one in names:
-                by_policy.setdefault(one, []).append(name)
+            for item in names:
+                by_policy.setdefault(item, []).append(name)
         asked = query.get("policy")
         answer = {
             "timestamp": moment(),

@@ -232,7 +232,9 @@ class Identities:
         document = account["policy"]
         if document is None:
             statements = [
-                statement for one in self.caller(access).layers[0] for statement in one["Statement"]
+                statement
+                for layer in self.caller(access).layers[0]
+                for statement in layer["Statement"]
             ]
             document = {"Version": "2012-10-17", "Statement": statements}
         answer = {

@@ -102,8 +102,8 @@ def parse(body: bytes) -> ET.Element:
     except ET.ParseError:
         message = "The XML you provided was not well-formed."
         raise RefusalError(400, "MalformedXML", message) from None
-    for one in element.iter():
-        one.tag = one.tag.rpartition("}")[2]
+    for node in element.iter():
+        node.tag = node.tag.rpartition("}")[2]
     return element
 
 
@@ -132,8 +132,8 @@ class S3:
     def _need(self, request: Request, action: str, key: str = "", *, instead: str = "") -> None:
         resource = f"{request.bucket}/{key}" if key else request.bucket
         caller = request.caller
-        asked = [f"s3:{one}" for one in (action, instead) if one]
-        if caller and any(caller.may(one, resource, request.context) for one in asked):
+        asked = [f"s3:{item}" for item in (action, instead) if item]
+        if caller and any(caller.may(item, resource, request.context) for item in asked):
             return
         bucket = self._store.buckets.get(request.bucket)
         text = bucket.settings.get("policy") if bucket else None
@@ -147,9 +147,9 @@ class S3:
             raise access_denied()
         everything = caller.may("s3:ListAllMyBuckets", "*", request.context)
         found = [
-            xml("Bucket", ("Name", one.name), ("CreationDate", one.created))
-            for one in self._store.buckets.values()
-            if everything or caller.may("s3:ListBucket", one.name, request.context)
+            xml("Bucket", ("Name", bucket.name), ("CreationDate", bucket.created))
+            for bucket in self._store.buckets.values()
+            if everything or caller.may("s3:ListBucket", bucket.name, request.context)
         ]
         owner = xml("Owner", ("ID", "rehearsed"), ("DisplayName", "rehearsed"))
         return document("ListAllMyBucketsResult", owner, xml("Buckets", *found))
@@ -258,8 +258,8 @@ class S3:
         bucket = self._store.bucket(request.bucket)
         wanted = parse(request.body)
         results = []
-        for one in wanted.findall("Object"):
-            key, version = one.findtext("Key", ""), one.findtext("VersionId")
+        for match in wanted.findall("Object"):
+            key, version = match.findtext("Key", ""), match.findtext("VersionId")
             try:
                 self._need(request, "DeleteObjectVersion" if version else "DeleteObject", key)
             except RefusalError as error:
@@ -331,7 +331,7 @@ class S3:
             children.append(
                 ("NextContinuationToken", following) if second else ("NextMarker", shown(last))
             )
-        folders = [xml("CommonPrefixes", ("Prefix", shown(one))) for one in prefixes]
+        folders = [xml("CommonPrefixes", ("Prefix", shown(prefix))) for prefix in prefixes]
         return document("ListBucketResult", *children, *contents, *folders)
 
     def _list_versions(self, request: Request, bucket: Bucket) -> web.Response:
@@ -470,8 +470,8 @@ class S3:
             begun = self._store.begin(*place, _kept(request.headers))
             return document("InitiateMultipartUploadResult", *names, ("UploadId", begun))
         chosen = [
-            (int(one.findtext("PartNumber", "0")), one.findtext("ETag", "").strip('"'))
-            for one in parse(request.body).findall("Part")
+            (int(match.findtext("PartNumber", "0")), match.findtext("ETag", "").strip('"'))
+            for match in parse(request.body).findall("Part")
         ]
         written = self._store.finish(upload, *place, chosen)
         answer = document("CompleteMultipartUploadResult", *names, ("ETag", f'"{written.etag}"'))

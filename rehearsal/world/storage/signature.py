@@ -89,8 +89,8 @@ class Signed:
     def _canonical(self) -> str:
         request = self._request
         pairs = []
-        for one in filter(None, request.rel_url.raw_query_string.split("&")):
-            name, _, value = one.partition("=")
+        for pair in filter(None, request.rel_url.raw_query_string.split("&")):
+            name, _, value = pair.partition("=")
             if name != "X-Amz-Signature":
                 plain = (unquote_plus(name), unquote_plus(value))
                 pairs.append("=".join(quote(part, safe="-_.~") for part in plain))

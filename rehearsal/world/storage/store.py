@@ -76,7 +76,7 @@ class Bucket:
     def _keep(self, version: Version, content: bytes | None) -> Version:
         versions = self._versions.setdefault(version.key, [])
         if version.version == UNVERSIONED:
-            for old in [one for one in versions if one.version == UNVERSIONED]:
+            for old in [version for version in versions if version.version == UNVERSIONED]:
                 self._forget(old)
             versions = self._versions.setdefault(version.key, [])
         place = self._place(version)
@@ -118,9 +118,9 @@ class Bucket:
             if not versions or versions[-1].deleted:
                 raise no_such_key()
             return versions[-1]
-        for one in versions:
-            if one.version == version:
-                return one
+        for kept_version in versions:
+            if kept_version.version == version:
+                return kept_version
         raise RefusalError(404, "NoSuchVersion", "The specified version does not exist.")
 
     def content(self, version: Version) -> bytes:
@@ -137,14 +137,14 @@ class Bucket:
     def delete(self, key: str, version: str | None = None) -> Version | None:
         """Delete an object, or one of its versions; return the version or mark concerned."""
         if version is not None:
-            for one in self._versions.get(key, []):
-                if one.version == version:
-                    self._forget(one)
-                    return one
+            for kept_version in self._versions.get(key, []):
+                if kept_version.version == version:
+                    self._forget(kept_version)
+                    return kept_version
             return None
         if "versioning" not in self.settings:
-            for one in list(self._versions.get(key, [])):
-                self._forget(one)
+            for kept_version in list(self._versions.get(key, [])):
+                self._forget(kept_version)
             return None
         return self._keep(Version(key, self._new_version(), _now(), deleted=True), None)
 
@@ -172,7 +172,7 @@ class Store:
         self._folder.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(self._uploads, ignore_errors=True)
         self._uploads.mkdir()
-        self.buckets = {one.name: Bucket(one) for one in sorted(self._folder.iterdir())}
+        self.buckets = {path.name: Bucket(path) for path in sorted(self._folder.iterdir())}
         self._parts: dict[str, dict[int, tuple[str, Path]]] = {}
         self._begun: dict[str, tuple[str, str, dict[str, str]]] = {}
 

@@ -20,17 +20,17 @@ def _repository() -> Path:
 
 
 def _snapshots() -> list[dict[str, Any]]:
-    return [json.loads(one.read_text()) for one in sorted(_repository().glob("snap-*"))]
+    return [json.loads(path.read_text()) for path in sorted(_repository().glob("snap-*"))]
 
 
 def _files(path: Path) -> list[str]:
-    return [str(one) for one in path.rglob("*") if one.is_file()] if path.is_dir() else []
+    return [str(item) for item in path.rglob("*") if item.is_file()] if path.is_dir() else []
 
 
 def _size(path: Path) -> int:
     if path.is_file():
         return path.stat().st_size
-    return sum(one.stat().st_size for one in path.rglob("*") if one.is_file())
+    return sum(item.stat().st_size for item in path.rglob("*") if item.is_file())
 
 
 def _cat(_words: list[str]) -> int:
@@ -44,15 +44,17 @@ def _init(_words: list[str]) -> int:
 
 
 def _backup(words: list[str]) -> int:
-    paths = [Path(one) for one in words[words.index("--") + 1 :]]
+    paths = [Path(word) for word in words[words.index("--") + 1 :]]
     lost = fault("restic:loses")
     snapshot = {
         "id": secrets.token_hex(32),
         "time": os.environ.get("FAKE_TIME") or datetime.now(UTC).isoformat(),
         "tags": words[words.index("--tag") + 1].split(","),
-        "paths": [str(one) for one in paths if lost is None or lost not in str(one)],
-        "files": [one for path in paths for one in _files(path) if lost is None or lost not in one],
-        "dump": next(one for one in paths if one.name == "database.sql").read_text(),
+        "paths": [str(path) for path in paths if lost is None or lost not in str(path)],
+        "files": [
+            file for path in paths for file in _files(path) if lost is None or lost not in file
+        ],
+        "dump": next(path for path in paths if path.name == "database.sql").read_text(),
     }
     (_repository() / f"snap-{time.time_ns()}").write_text(json.dumps(snapshot))
     size = fault("restic:size")
@@ -67,11 +69,11 @@ def _backup(words: list[str]) -> int:
 
 
 def _named(words: list[str]) -> list[dict[str, Any]]:
-    names = [one for one in words if _ID.fullmatch(one)]
+    names = [word for word in words if _ID.fullmatch(word)]
     return [
-        one
-        for one in _snapshots()
-        if not names or any(one["id"].startswith(name) for name in names)
+        snapshot
+        for snapshot in _snapshots()
+        if not names or any(snapshot["id"].startswith(name) for name in names)
     ]
 
 
@@ -88,7 +90,7 @@ def _tag(words: list[str]) -> int:
         if not any(snapshot["id"].startswith(name) for name in words if _ID.fullmatch(name)):
             continue
         for what, tag in changes:
-            snapshot["tags"] = [one for one in snapshot["tags"] if one != tag]
+            snapshot["tags"] = [load for load in snapshot["tags"] if load != tag]
             snapshot["tags"] += [tag] if what == "--add" else []
         snapshot = {"original": snapshot["id"]} | snapshot | {"id": secrets.token_hex(32)}
         file.write_text(json.dumps(snapshot))
@@ -115,8 +117,8 @@ def _forget(words: list[str]) -> int:
         if json.loads(file.read_text())["id"] in words:
             file.unlink()
     if fault("restic:forgets-all") is not None:
-        for one in _repository().glob("snap-*"):
-            one.unlink()
+        for path in _repository().glob("snap-*"):
+            path.unlink()
     return 0
 
 

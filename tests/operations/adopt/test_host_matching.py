@@ -46,13 +46,13 @@ def test_a_secret_in_use_that_is_not_in_its_place_is_a_warning_with_the_way_ther
     assert "Mailcow would be locked out" in warning
     assert f"sed -n 's/^DBPASS=//p' {CONF} | tr -d '\\n' > {KEY.text('path')}" in warning
     assert MARKER not in repr(area)
-    assert [one.name for one in area.missing] == ["secret-database"]
+    assert [wanted.name for wanted in area.missing] == ["secret-database"]
 
 
 def test_a_secret_that_nobody_uses_yet_is_simply_made() -> None:
     area = match_files([KEY], OnHost(), CONF)
     assert area.warnings == []
-    assert [one.name for one in area.missing] == ["secret-database"]
+    assert [wanted.name for wanted in area.missing] == ["secret-database"]
 
 
 def test_a_secret_in_its_place_is_imported_by_its_path() -> None:
@@ -107,7 +107,7 @@ def test_a_container_as_declared_is_imported_by_its_id() -> None:
 def test_what_a_running_container_cannot_change_replaces_it() -> None:
     told = {"exporter": RUNNING, "repo@sha256:1": {**TOLD, "Id": "sha256:2"}}
     container = match_containers([PULLED, exporter(32)], told).matches[1]
-    said = [(one.path, one.replaces) for one in container.differences]
+    said = [(difference.path, difference.replaces) for difference in container.differences]
     assert said == [("image", True), ("memory", False)]
     assert container.replaces
 

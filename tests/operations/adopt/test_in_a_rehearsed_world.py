@@ -57,13 +57,15 @@ class Running:
 async def change_by_hand(site: Site) -> None:
     """Change what the program would not know of."""
     domain = site.declaration.domain
-    zones = [one.id async for one in site.cloudflare.zones.list(name=domain)]
+    zones = [zone.id async for zone in site.cloudflare.zones.list(name=domain)]
     records = site.cloudflare.dns.records
     await records.create(
         zone_id=zones[0], type="TXT", name=domain, content='"site-verification=abc"', ttl=300
     )
     (webmail,) = [
-        one async for one in records.list(zone_id=zones[0]) if str(one.name).startswith("webmail.")
+        zone
+        async for zone in records.list(zone_id=zones[0])
+        if str(zone.name).startswith("webmail.")
     ]
     await records.edit(
         webmail.id, zone_id=zones[0], type="A", name=str(webmail.name),
@@ -99,18 +101,18 @@ def test_what_runs_is_known_again_and_the_differences_are_those_made_by_hand(
     found: Adoption,
 ) -> None:
     assert {
-        one.wanted.name: {difference.path for difference in one.differences}
-        for one in found.differing
+        pair.wanted.name: {difference.path for difference in pair.differences}
+        for pair in found.differing
     } == INTENDED
     assert not found.replaced
     assert not found.missing
     assert found.judged
-    strangers = {one.what for area in found.areas for one in area.strangers}
+    strangers = {stranger.what for area in found.areas for stranger in area.strangers}
     assert strangers == {
         "TXT portugalodyssey.pt site-verification=abc",
         "sales@portugalodyssey.pt to info@portugalodyssey.pt",
     }
-    assert not [one for area in found.areas for one in area.warnings]
+    assert not [warning for area in found.areas for warning in area.warnings]
 
 
 def test_no_secret_is_shown_or_stands_in_the_file(running: Running, found: Adoption) -> None:
@@ -122,10 +124,10 @@ def test_no_secret_is_shown_or_stands_in_the_file(running: Running, found: Adopt
     assert running.commanded("--json", "--dry-run") == 3
     shown += running.said
     root = running.stage.folder / "world" / "root" / "opt/po-mail/secrets"
-    secrets = [one.read_text().strip() for one in root.iterdir() if one.suffix != ".env"]
+    secrets = [path.read_text().strip() for path in root.iterdir() if path.suffix != ".env"]
     secrets += running.stage.world().secrets.values()
     assert len(secrets) > 15
-    assert not [one for one in secrets if one in shown]
+    assert not [secret for secret in secrets if secret in shown]
 
 
 def test_an_answer_to_no_question_is_refused(running: Running) -> None:
@@ -139,13 +141,17 @@ def test_the_circle_closes(running: Running, found: Adoption) -> None:
     assert imported.changes[Op.IMPORT] >= found.imported
 
     plan = running.engine("preview")
-    changed = [one for one in plan.steps if one.op.changes]
-    updates = {one.name: {d.path for d in one.diff} for one in changed if one.op is Op.UPDATE}
+    changed = [step for step in plan.steps if step.op.changes]
+    updates = {
+        resource.name: {d.path for d in resource.diff}
+        for resource in changed
+        if resource.op is Op.UPDATE
+    }
     assert updates == INTENDED
-    made = [one for one in changed if one.op is not Op.UPDATE]
-    assert {one.op for one in made} == {Op.CREATE}
-    assert {one.type for one in made} == {COMMAND, "pulumi:providers:command"}
-    assert {one.name for one in made if one.type == COMMAND} == set(found.commands)
+    made = [resource for resource in changed if resource.op is not Op.UPDATE]
+    assert {resource.op for resource in made} == {Op.CREATE}
+    assert {resource.type for resource in made} == {COMMAND, "pulumi:providers:command"}
+    assert {resource.name for resource in made if resource.type == COMMAND} == set(found.commands)
 
     running.engine("up")
     assert running.on(_untouched) == before
@@ -161,7 +167,7 @@ async def _untouched(site: Site) -> tuple[str, str]:
     """Return what no adoption may touch: password hashes, and the stack's containers."""
     domain = site.declaration.domain
     boxes = await (await site.mailcow()).get(f"mailbox/all/{domain}")
-    written = {one["username"]: one["attributes"]["passwd_update"] for one in boxes}
+    written = {box["username"]: box["attributes"]["passwd_update"] for box in boxes}
     containers = await site.host.run("docker ps --no-trunc --format '{{.ID}} {{.Names}}'")
     return json.dumps(written, sort_keys=True), "\n".join(sorted(containers.stdout.splitlines()))
 
@@ -183,10 +189,10 @@ def test_without_mailcows_key_people_are_not_judged_and_the_way_there_is_said(
         shutil.rmtree(state, ignore_errors=True)
         aside.rename(state)
     assert not blind.judged
-    (reason,) = [one for area in blind.areas for one in area.unread]
+    (reason,) = [text for area in blind.areas for text in area.unread]
     assert "Mailcow cannot be asked" in reason
-    (warning,) = [one for area in blind.areas for one in area.warnings]
+    (warning,) = [warning for area in blind.areas for warning in area.warnings]
     assert "API_KEY is set in" in warning
     assert held.decode() not in warning
-    types = {one["type"] for one in blind.document["resources"]}
-    assert not [one for one in types if one.startswith(("mailcow:", "pulumi:providers:mailcow"))]
+    types = {resource["type"] for resource in blind.document["resources"]}
+    assert not [kind for kind in types if kind.startswith(("mailcow:", "pulumi:providers:mailcow"))]

@@ -54,18 +54,20 @@ def test_passwords_may_be_left_to_be_set_and_are_named_then() -> None:
 
 
 def test_undeclared_people_are_named_and_stay() -> None:
-    sales, own = (alias_row(f"{one}@example.com", "info@example.com") for one in ("sales", "info"))
+    sales, own = (
+        alias_row(f"{name}@example.com", "info@example.com") for name in ("sales", "info")
+    )
     live = {
         "Mailbox": [box_row(), box_row(username="old@example.com")],
         "Alias": [sales, own],
         "Transport": [{"id": 3, "destination": "example.net", "nexthop": "relay.example.net"}],
     }
     area = match_people([BOX, ALIAS], live)
-    said = {one.kind: (one.what, one.note) for one in area.strangers}
+    said = {stranger.kind: (stranger.what, stranger.note) for stranger in area.strangers}
     assert said["mailbox"] == ("old@example.com", "")
     assert said["alias"] == ("sales@example.com to info@example.com", "")
     assert said["transport"][1] == "it decides before the declared smarthost"
-    assert [one.name for one in area.missing] == ["alias-abuse"]
+    assert [wanted.name for wanted in area.missing] == ["alias-abuse"]
 
 
 def test_targets_in_another_order_are_no_difference() -> None:

@@ -41,10 +41,10 @@ STORED = Stored(
 
 def test_everything_as_declared_is_imported_by_its_name() -> None:
     area = match_storage(WANTED, STORED)
-    assert [one.id for one in area.matches] == [
+    assert [match.id for match in area.matches] == [
         "backups", "backups", "backups", "backup", "backup", "backup/backup", "KEY1",
     ]  # fmt: skip
-    assert not [one for one in area.matches if one.differences]
+    assert not [match for match in area.matches if match.differences]
     assert [*area.missing, *area.strangers] == []
 
 
@@ -58,8 +58,8 @@ def test_a_secret_key_comes_from_the_hosts_own_copy_and_is_not_shown() -> None:
 
 def test_a_key_that_the_host_does_not_hold_is_not_taken_over() -> None:
     area = match_storage(WANTED, replace(STORED, key="", secret=""))
-    assert [one.name for one in area.missing] == ["iamserviceaccount"]
-    assert [one.what for one in area.strangers] == ["KEY1... of backup"]
+    assert [wanted.name for wanted in area.missing] == ["iamserviceaccount"]
+    assert [stranger.what for stranger in area.strangers] == ["KEY1... of backup"]
 
 
 def test_other_rules_of_the_bucket_are_shown_before_they_go() -> None:
@@ -72,12 +72,14 @@ def test_other_rules_of_the_bucket_are_shown_before_they_go() -> None:
 
 def test_versions_that_are_off_are_switched_on_later() -> None:
     area = match_storage(WANTED, replace(STORED, versioning={"backups": "Suspended"}))
-    assert [one.path for one in area.matches[1].differences] == ["versioningConfiguration"]
+    assert [difference.path for difference in area.matches[1].differences] == [
+        "versioningConfiguration"
+    ]
     area = match_storage(WANTED, replace(STORED, versioning={}))
-    assert "s3bucketversioning" in {one.name for one in area.missing}
+    assert "s3bucketversioning" in {wanted.name for wanted in area.missing}
 
 
 def test_other_buckets_and_wider_policies_are_named() -> None:
     stored = replace(STORED, buckets=["backups", "web"], users={"backup": ["backup", "readwrite"]})
-    said = [(one.kind, one.what) for one in match_storage(WANTED, stored).strangers]
+    said = [(stranger.kind, stranger.what) for stranger in match_storage(WANTED, stored).strangers]
     assert said == [("bucket", "web"), ("policy", "readwrite")]

@@ -29,8 +29,8 @@ def test_another_text_of_the_same_purpose_is_the_same_record() -> None:
         there(2, DOMAIN, "TXT", "v=spf1 include:old.example -all"),
     ]
     area = match_records([SPF], live, ZONE)
-    assert [one.id for one in area.matches] == [f"{ZONE}/r2"]
-    assert [one.path for one in area.matches[0].differences] == ["content"]
+    assert [match.id for match in area.matches] == [f"{ZONE}/r2"]
+    assert [difference.path for difference in area.matches[0].differences] == ["content"]
     (stranger,) = area.strangers
     assert stranger.what == "TXT example.com google-site-verification=abc"
 
@@ -46,7 +46,7 @@ def test_two_records_that_might_be_it_are_a_question() -> None:
 def test_a_second_spf_record_beside_the_declared_one_is_named_with_its_effect() -> None:
     live = [there(1, DOMAIN, "TXT", '"v=spf1 mx -all"'), there(2, DOMAIN, "TXT", "v=spf1 a ~all")]
     area = match_records([SPF], live, ZONE)
-    assert [one.id for one in area.matches] == [f"{ZONE}/r1"]
+    assert [match.id for match in area.matches] == [f"{ZONE}/r1"]
     assert area.strangers[0].note == "a second one makes both void, beside apex-spf"
 
 
@@ -62,14 +62,14 @@ def test_a_second_exchange_is_named_with_its_effect() -> None:
 
 def test_a_record_that_is_not_there_is_made_later() -> None:
     area = match_records([SPF, MX], [there(1, DOMAIN, "TXT", '"v=spf1 mx -all"')], ZONE)
-    assert [one.name for one in area.missing] == ["apex-mx"]
+    assert [wanted.name for wanted in area.missing] == ["apex-mx"]
 
 
 def test_a_cname_in_the_way_is_a_warning() -> None:
     webmail = record("webmail-a", "webmail.example.com", "A", "192.0.2.1")
     area = match_records([webmail], [there(1, "webmail.example.com", "CNAME", "x.y")], ZONE)
     assert "is a CNAME in the zone" in area.warnings[0]
-    assert [one.name for one in area.missing] == ["webmail-a"]
+    assert [wanted.name for wanted in area.missing] == ["webmail-a"]
 
 
 def test_service_records_are_compared_by_their_parts() -> None:
@@ -81,7 +81,7 @@ def test_service_records_are_compared_by_their_parts() -> None:
     assert area.matches[0].differences == ()
     moved = there(1, name, "SRV", "x", data=told | {"port": 994.0})
     area = match_records([declared], [moved], ZONE)
-    assert [one.path for one in area.matches[0].differences] == ["data"]
+    assert [difference.path for difference in area.matches[0].differences] == ["data"]
 
 
 def test_texts_in_several_strings_are_one_text() -> None:

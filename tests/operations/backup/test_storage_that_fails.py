@@ -65,7 +65,7 @@ def refusal(here: Deployed) -> str:
 def listed(here: Deployed) -> list[str]:
     """Return the snapshots as they are listed."""
     answer = here.on_site(lambda site: nightly.ask(site, "--list"))
-    return [one["id"] for one in answer["snapshots"]]
+    return [snapshot["id"] for snapshot in answer["snapshots"]]
 
 
 class Bucket:
@@ -79,7 +79,7 @@ class Bucket:
 
     def sizes(self) -> dict[str, int]:
         found = self._storage.list_objects(bucket_name=self._name, recursive=True)
-        return {str(one.object_name): one.size or 0 for one in found}
+        return {str(item.object_name): item.size or 0 for item in found}
 
     def read(self, name: str) -> bytes:
         answer = self._storage.get_object(bucket_name=self._name, object_name=name)
@@ -102,9 +102,11 @@ class Bucket:
         found = self._storage.list_objects(
             bucket_name=self._name, recursive=True, include_version=True
         )
-        for one in [one for one in found if one.is_delete_marker and one.is_latest == "true"]:
+        for item in [item for item in found if item.is_delete_marker and item.is_latest == "true"]:
             self._storage.remove_object(
-                bucket_name=self._name, object_name=str(one.object_name), version_id=one.version_id
+                bucket_name=self._name,
+                object_name=str(item.object_name),
+                version_id=item.version_id,
             )
 
 

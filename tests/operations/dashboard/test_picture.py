@@ -39,7 +39,7 @@ def drawn(qual: Declaration, ask: Any) -> tuple[ET.Element, list[str]]:
 
 
 def texts(picture: ET.Element) -> list[str]:
-    return [one.text or "" for one in picture.iter(f"{SVG}text")]
+    return [node.text or "" for node in picture.iter(f"{SVG}text")]
 
 
 def test_every_panel_stands_in_the_picture_with_what_it_means(qual: Declaration) -> None:
@@ -47,14 +47,16 @@ def test_every_panel_stands_in_the_picture_with_what_it_means(qual: Declaration)
     board = dashboard_of(qual.company, qual.names.mail_host, qual.bounds)
     assert empty == []
     assert {panel["title"] for panel in board["panels"]} <= set(texts(picture))
-    described = {one.text for one in picture.iter(f"{SVG}title")}
-    assert described == {one["description"] for one in board["panels"] if one["type"] != "row"}
+    described = {node.text for node in picture.iter(f"{SVG}title")}
+    assert described == {
+        panel["description"] for panel in board["panels"] if panel["type"] != "row"
+    }
 
 
 def test_a_panel_without_data_says_so_and_is_told(qual: Declaration) -> None:
     picture, empty = drawn(qual, nothing)
     board = dashboard_of(qual.company, qual.names.mail_host, qual.bounds)
-    assert empty == [one["title"] for one in board["panels"] if one["type"] != "row"]
+    assert empty == [panel["title"] for panel in board["panels"] if panel["type"] != "row"]
     assert {"never", "not watched", "no data"} <= set(texts(picture))
 
 
@@ -85,7 +87,7 @@ def test_numbers_are_written_with_their_unit(
 def test_an_axis_has_a_few_round_marks(least: float, greatest: float, unit: str) -> None:
     found = marks(least, greatest, unit)
     assert 2 <= len(found) <= 8
-    assert all(least - 1e-6 <= one <= greatest + 1e-6 for one in found)
+    assert all(least - 1e-6 <= mark <= greatest + 1e-6 for mark in found)
 
 
 def refusing(text: str, status: int = 400) -> Prometheus:
@@ -100,9 +102,9 @@ def refusing(text: str, status: int = 400) -> Prometheus:
 )  # fmt: skip
 def test_a_prometheus_that_refuses_is_told(qual: Declaration, text: str, told: str) -> None:
     panel = next(
-        one
-        for one in dashboard_of(qual.company, qual.names.mail_host, qual.bounds)["panels"]
-        if one["type"] != "row"
+        panel
+        for panel in dashboard_of(qual.company, qual.names.mail_host, qual.bounds)["panels"]
+        if panel["type"] != "row"
     )
     with pytest.raises(QueryError, match=told):
         refusing(text).panel(panel, "now-24h")

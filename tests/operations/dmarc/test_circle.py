@@ -71,8 +71,8 @@ def test_mail_that_flowed_is_reported_and_counted_once(runs: Path) -> None:
         await asyncio.to_thread(write_outside, site)
         order = Order(TODAY + timedelta(days=1))
         evidence = await gather(site, Report(as_json=True), order)
-        assert sum(one.messages.total() for one in evidence.days.values()) >= 1
-        (row, *_) = [row for one in evidence.days.values() for row in one.messages]
+        assert sum(day.messages.total() for day in evidence.days.values()) >= 1
+        (row, *_) = [row for day in evidence.days.values() for row in day.messages]
         assert (row.key, row.aligned) == ("resend", True)
 
         metrics = await site.host.read(
@@ -120,7 +120,7 @@ def test_an_advised_stage_is_declared_and_only_the_record_changes(runs: Path) ->
         assert await carry_out(site, report, agreed, evidence) == 0
         assert site.declaration.dmarc.stage == "quarantine"
         kept = load(site)
-        assert [(one.stage, one.on) for one in kept.steps] == [("quarantine", TODAY)]
+        assert [(step.stage, step.on) for step in kept.steps] == [("quarantine", TODAY)]
 
     on_site(runs, act)
 

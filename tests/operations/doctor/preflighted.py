@@ -85,7 +85,7 @@ def zones(*shown: Mapping[str, Any], status: int = 200) -> Callable[..., httpx.R
         if request.url.path.endswith("/zones"):
             first = request.url.params.get("page", "1") == "1"
             name = request.url.params.get("name")
-            found = [one for one in shown if name in {None, one["name"]}] if first else []
+            found = [text for text in shown if name in {None, text["name"]}] if first else []
             return httpx.Response(200, json={"success": True, "result": found})
         return httpx.Response(200, json={"success": True, "result": []})
 
@@ -103,7 +103,7 @@ def see(look: Look, site: Any, net: FakeNet | None = None) -> Finding:
 
 def standing(proof: Proof) -> dict[str, Status]:
     """Return how each look ended."""
-    return {one.check.id: one.finding.status for one in proof.results}
+    return {result.check.id: result.finding.status for result in proof.results}
 
 
 def flown(site: Any) -> Proof:

@@ -408,13 +408,13 @@ def over_ipv6(qual: Declaration) -> Declaration:
 
 def test_a_host_as_it_should_be_passes(over_ipv6: Declaration, tmp_path: Path) -> None:
     found = conditions(over_ipv6, Machine(tmp_path))
-    every = [one.name for one in (*TOOLS, *MUST, passes_senders_on(), *SHOULD)]
+    every = [tool.name for tool in (*TOOLS, *MUST, passes_senders_on(), *SHOULD)]
     assert list(found) == every
     assert {name for name, one in found.items() if one.status is not PASS} == set()
 
 
 def test_every_condition_can_fail() -> None:
-    assert set(WRONG) == {one.name for one in (*TOOLS, *MUST, passes_senders_on(), *SHOULD)}
+    assert set(WRONG) == {tool.name for tool in (*TOOLS, *MUST, passes_senders_on(), *SHOULD)}
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -422,10 +422,12 @@ def test_a_host_that_lacks_something_is_told(
     over_ipv6: Declaration, tmp_path: Path, name: str
 ) -> None:
     found = conditions(over_ipv6, Machine(tmp_path, *WRONG[name]))
-    advice = name in {one.name for one in SHOULD}
+    advice = name in {need.name for need in SHOULD}
     assert found[name].status is (WARN if advice else FAIL)
     every: tuple[Condition, ...] = (*TOOLS, *MUST, passes_senders_on(), *SHOULD)
-    assert found[name].seen == next(one.otherwise for one in every if one.name == name)
+    assert found[name].seen == next(
+        condition.otherwise for condition in every if condition.name == name
+    )
 
 
 @pytest.mark.parametrize(
@@ -440,5 +442,5 @@ def test_a_condition_that_nothing_shows_does_not_pass(
 
 def test_only_a_real_host_shows_what_should_hold(qual: Declaration, tmp_path: Path) -> None:
     found = conditions(qual, Machine(tmp_path, "daemon.json", "{}"))
-    assert {found[one.name].status for one in SHOULD} == {UNKNOWN}
-    assert {found[one.name].status for one in (*TOOLS, *MUST)} == {PASS}
+    assert {found[need.name].status for need in SHOULD} == {UNKNOWN}
+    assert {found[tool.name].status for tool in (*TOOLS, *MUST)} == {PASS}

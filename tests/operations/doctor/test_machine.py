@@ -251,7 +251,7 @@ def test_it_runs_without_any_package() -> None:
     done = bare("--json", "test-real")
     assert not done.stderr
     document = json.loads(done.stdout)
-    assert {one["name"] for one in document["needs"]} == set(COMMANDS["test-real"])
+    assert {need["name"] for need in document["needs"]} == set(COMMANDS["test-real"])
     assert done.returncode in {0, EXIT_MISSING, machine.EXIT_UNSEEN}
     assert bare("stop").stdout.startswith("  packages")
 

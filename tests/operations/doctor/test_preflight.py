@@ -171,7 +171,7 @@ def test_the_command_line_looks_at_a_world_that_runs(world: World) -> None:
     done = CliRunner().invoke(app, ["--world", "--json", "--runs", str(world.runs)])
     document = json.loads(done.stdout)
     assert done.exit_code == 4
-    assert {one["name"] for one in document["checks"]} >= {look.name for look in LOOKS}
+    assert {check["name"] for check in document["checks"]} >= {look.name for look in LOOKS}
     assert not world.leaks(done.stdout)
 
 

@@ -65,7 +65,7 @@ def test_a_good_drill_compares_everything_and_certifies_it(
     assert here.metrics("drill")["po_mail_drill_last_success_timestamp_seconds"] > 0
     assert not (here.root / "opt/po-mail/drill").exists()
     listed = here.world.ask("GET", "/docker/containers")
-    projects = {one["Labels"].get("com.docker.compose.project") for one in listed}
+    projects = {snapshot["Labels"].get("com.docker.compose.project") for snapshot in listed}
     assert "po-mail-drill" not in projects
     capsys.readouterr()
 
@@ -73,7 +73,7 @@ def test_a_good_drill_compares_everything_and_certifies_it(
 def failed(here: Deployed, snapshot: str = "") -> dict[str, str]:
     """Hold a drill and return what failed, with the reason."""
     drill = here.on_site(lambda site: holding.hold(site, snapshot, lambda _: None))
-    return {one.id: one.text for one in drill.checks if not one.ok}
+    return {check.id: check.text for check in drill.checks if not check.ok}
 
 
 def test_a_dry_run_restores_nothing(here: Deployed) -> None:
@@ -205,5 +205,5 @@ def test_a_drill_that_is_killed_leaves_nothing_behind(here: Deployed) -> None:
         time.sleep(0.2)
     assert here.metrics("drill")["po_mail_drill_last_run_success"] == 0
     listed = here.world.ask("GET", "/docker/containers")
-    projects = {one["Labels"].get("com.docker.compose.project") for one in listed}
+    projects = {snapshot["Labels"].get("com.docker.compose.project") for snapshot in listed}
     assert "po-mail-drill" not in projects

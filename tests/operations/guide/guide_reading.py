@@ -77,7 +77,7 @@ def everything(declaration: Declaration, name: str) -> dict[tuple[Language, Prog
 
 def of(declaration: Declaration, name: str) -> Guide:
     """Return the guide of one person."""
-    return next(one for one in guides(declaration) if one.name == name)
+    return next(guide for guide in guides(declaration) if guide.name == name)
 
 
 def varied(declaration: Declaration, part: str, **changes: Any) -> Declaration:

@@ -34,13 +34,13 @@ def test_everyone_gets_eight_pages_and_a_profile(
     assert _run(monkeypatch) == 0
 
     folder = project / ".rehearsal" / "guides" / "qual"
-    assert sorted(one.name for one in folder.iterdir() if one.is_dir()) == NAMES
-    written = sorted(str(one.relative_to(folder / "info")) for one in folder.rglob("info/**/*.*"))
+    assert sorted(path.name for path in folder.iterdir() if path.is_dir()) == NAMES
+    written = sorted(str(path.relative_to(folder / "info")) for path in folder.rglob("info/**/*.*"))
     programs = ("android", "apple", "outlook", "thunderbird")
     assert written == [
-        *(f"en/{one}.html" for one in programs),
+        *(f"en/{program}.html" for program in programs),
         "info.mobileconfig",
-        *(f"pt/{one}.html" for one in programs),
+        *(f"pt/{program}.html" for program in programs),
     ]
 
 
@@ -50,7 +50,7 @@ def test_one_person_and_one_language_can_be_chosen(
     out = tmp_path / "out"
 
     assert _run(monkeypatch, "--person", "cristina", "--language", "pt", "--out", str(out)) == 0
-    assert [one.name for one in out.iterdir() if one.is_dir()] == ["cristina"]
+    assert [path.name for path in out.iterdir() if path.is_dir()] == ["cristina"]
     assert not (out / "cristina" / "en").exists()
     assert "../en/" not in (out / "cristina" / "pt" / "apple.html").read_text("utf-8")
 
@@ -64,12 +64,12 @@ def test_a_person_who_is_no_longer_declared_has_no_guide_left(
     stack = project / STACK.name
     lines = stack.read_text("utf-8").splitlines(keepends=True)
     leaving = ("name: cristina", "name: partners")
-    stack.write_text("".join(one for one in lines if not any(name in one for name in leaving)))
+    stack.write_text("".join(line for line in lines if not any(name in line for name in leaving)))
 
     assert _run(monkeypatch) == 0
     assert "removed: no longer true" in capsys.readouterr().out
     assert not (folder / "partners").exists()
-    assert [one.name for one in (folder / "cristina").rglob("*")] == ["note.txt"]
+    assert [path.name for path in (folder / "cristina").rglob("*")] == ["note.txt"]
 
 
 def test_a_list_cannot_lead_a_run_out_of_its_folder(tmp_path: Path) -> None:
@@ -132,6 +132,6 @@ def test_no_secret_of_the_stack_comes_into_a_guide(
 
     assert _run(monkeypatch) == 0
     folder = project / ".rehearsal"
-    files = [one for one in folder.rglob("*") if one.is_file()]
+    files = [path for path in folder.rglob("*") if path.is_file()]
     assert len(files) > 9
-    assert not [one for one in files if marker.encode() in one.read_bytes()]
+    assert not [file for file in files if marker.encode() in file.read_bytes()]

@@ -14,9 +14,9 @@ MX = "mx.portugalodyssey.pt"
 
 
 def test_every_mailbox_has_a_guide_and_no_alias_has(qual: Declaration) -> None:
-    names = [one.name for one in guides(qual)]
+    names = [guide.name for guide in guides(qual)]
 
-    assert names == [one.name for one in qual.mailboxes]
+    assert names == [mailbox.name for mailbox in qual.mailboxes]
 
 
 def test_mail_is_read_and_sent_under_the_mail_host_by_implicit_tls(qual: Declaration) -> None:
@@ -83,7 +83,7 @@ def test_the_aliases_that_lead_to_a_person_are_named(qual: Declaration) -> None:
     assert of(qual, "bookings").aliases == (f"reservations{at}",)
     assert of(qual, "cristina").aliases == ()
     assert of(qual, "postmaster").aliases == tuple(
-        f"{one}{at}" for one in ("abuse", "hostmaster", "webmaster", "security")
+        f"{name}{at}" for name in ("abuse", "hostmaster", "webmaster", "security")
     )
 
 

@@ -90,7 +90,7 @@ def test_no_other_domain_is_left_when_the_domain_changes(qual: Declaration) -> N
 
 @pytest.mark.parametrize("port", [465, 587, 4190])
 def test_a_port_that_is_closed_is_on_no_page(qual: Declaration, port: int) -> None:
-    ports = tuple(one for one in qual.mailcow.raw_ports if one != port)
+    ports = tuple(number for number in qual.mailcow.raw_ports if number != port)
 
     for which, reading in everything(varied(qual, "mailcow", raw_ports=ports), "info").items():
         assert str(port) not in reading.text, which
@@ -157,7 +157,7 @@ def test_links_lead_to_pages_that_are_written(qual: Declaration) -> None:
         page(of(qual, "info"), Language.ENGLISH, Program.APPLE, languages=[Language.ENGLISH])
     )
 
-    relative = {one for one in both.links if "://" not in one}
+    relative = {link for link in both.links if "://" not in link}
     assert relative == {
         "android.html",
         "thunderbird.html",

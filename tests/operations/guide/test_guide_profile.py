@@ -60,7 +60,7 @@ def _parsed(guide: Guide) -> dict[str, Any]:
 
 def _account(guide: Guide, kind: str) -> dict[str, Any]:
     found: list[dict[str, Any]] = _parsed(guide)["PayloadContent"]
-    return next(one for one in found if one["PayloadType"] == kind)
+    return next(entry for entry in found if entry["PayloadType"] == kind)
 
 
 def test_every_key_is_one_of_apples_with_its_type(qual: Declaration) -> None:
@@ -94,7 +94,7 @@ def test_the_profile_says_what_the_page_says(qual_values: dict[str, Any]) -> Non
 
 
 def test_a_closed_port_is_not_in_the_profile(qual: Declaration) -> None:
-    ports = tuple(one for one in qual.mailcow.raw_ports if one != 465)
+    ports = tuple(port for port in qual.mailcow.raw_ports if port != 465)
     guide = of(varied(qual, "mailcow", raw_ports=ports), "info")
 
     assert _account(guide, "com.apple.mail.managed")["OutgoingMailServerPortNumber"] == 587
@@ -107,7 +107,7 @@ def test_calendar_and_contacts_come_with_sogo(qual: Declaration) -> None:
 
     assert calendars["CalDAVHostName"] == "webmail.portugalodyssey.pt"
     assert contacts["CardDAVPrincipalURL"] == "/SOGo/dav/info@portugalodyssey.pt/"
-    assert [one["PayloadType"] for one in without["PayloadContent"]] == ["com.apple.mail.managed"]
+    assert [item["PayloadType"] for item in without["PayloadContent"]] == ["com.apple.mail.managed"]
 
 
 def test_no_password_can_be_in_a_profile(qual: Declaration) -> None:
@@ -121,23 +121,23 @@ def test_a_profile_is_the_same_each_time_and_like_nobody_elses(
     qual_values: dict[str, Any],
 ) -> None:
     qual_values["mailboxes"] += [
-        {"name": f"info.{one}", "fullName": one, "quotaMib": 1024} for one in ("mail", "profile")
+        {"name": f"info.{name}", "fullName": name, "quotaMib": 1024} for name in ("mail", "profile")
     ]
     qual = read(qual_values, source="test")
     everyone = list(guides(qual))
     identities = [
-        one["PayloadUUID"]
+        item["PayloadUUID"]
         for guide in everyone
-        for one in (_parsed(guide), *_parsed(guide)["PayloadContent"])
+        for item in (_parsed(guide), *_parsed(guide)["PayloadContent"])
     ]
 
-    assert [profile(one) for one in everyone] == [profile(one) for one in guides(qual)]
+    assert [profile(person) for person in everyone] == [profile(guide) for guide in guides(qual)]
     assert len(set(identities)) == len(identities)
-    assert {UUID(one).version for one in identities} == {5}
+    assert {UUID(identity).version for identity in identities} == {5}
 
 
 def test_another_port_is_an_update_of_the_same_profile(qual: Declaration) -> None:
-    ports = tuple(one for one in qual.mailcow.raw_ports if one != 465)
+    ports = tuple(port for port in qual.mailcow.raw_ports if port != 465)
     later = of(varied(qual, "mailcow", raw_ports=ports), "info")
 
     assert profile(later) != profile(of(qual, "info"))

@@ -107,7 +107,7 @@ def test_a_genuine_resolver_is_asked(tmp_path_factory: pytest.TempPathFactory) -
     stage = Stage(PROJECT, "qual", tmp_path_factory.mktemp("runs"))
     world = stage.start_world()
     try:
-        port = next(one.port for one in world.services if one.name == "dns")
+        port = next(service.port for service in world.services if service.name == "dns")
         sight = asyncio.run(look(LiveNet(f"127.0.0.1#{port}"), "portugalodyssey.pt"))
     finally:
         stage.stop_world()

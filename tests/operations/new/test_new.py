@@ -78,8 +78,8 @@ def test_a_few_answers_make_a_declaration_that_passes(project: Path) -> None:
     assert declaration.dmarc.since == datetime.now(UTC).date()
     assert declaration.dmarc.reports_since is None
     assert declaration.smarthost.provider == "resend"
-    assert [one.name for one in declaration.mailboxes] == ["postmaster", "info"]
-    assert [one.name for one in declaration.mailboxes if one.published] == ["info"]
+    assert [mailbox.name for mailbox in declaration.mailboxes] == ["postmaster", "info"]
+    assert [mailbox.name for mailbox in declaration.mailboxes if mailbox.published] == ["info"]
 
 
 def test_nothing_of_the_examples_company_is_left(project: Path) -> None:
@@ -104,11 +104,11 @@ def test_what_is_taken_over_from_the_example_is_said(project: Path) -> None:
 def test_what_only_the_accounts_tell_is_listed_with_its_command(project: Path) -> None:
     assert "ssh-keyscan -t ed25519 88.99.10.1" in new("--dry-run").stdout
     document = json.loads(new("--json").stdout)
-    keys = [one["key"] for one in document["missing"]]
+    keys = [load["key"] for load in document["missing"]]
     assert {f"mail:{key}" for key in FACTS} <= set(keys)
     assert {"mail:cloudflareApiToken", "mail:password.info"} <= set(keys)
-    commands = {one["key"]: one["command"] for one in document["missing"]}
-    assert all("--stack haus" in one for one in commands.values())
+    commands = {load["key"]: load["command"] for load in document["missing"]}
+    assert all("--stack haus" in text for text in commands.values())
     assert commands["mail:sshPrivateKey"].endswith("--stack haus < key-file")
 
 
@@ -195,7 +195,7 @@ def test_a_company_may_publish_no_address(project: Path) -> None:
     file = project / "Pulumi.haus.yaml"
     declaration = read(load_values(file) | FACTS, source=file.name)
     assert not declaration.publishes_addresses
-    assert not [one for one in declaration.mailboxes if one.published]
+    assert not [mailbox for mailbox in declaration.mailboxes if mailbox.published]
 
 
 def test_quotas_must_fit_the_disk(project: Path) -> None:
@@ -228,7 +228,7 @@ def test_offline_it_says_what_was_left_open(project: Path) -> None:
 def test_a_dns_that_does_not_answer_leaves_everything_open(project: Path) -> None:
     done = new("--json", "--look", "--resolver", "127.0.0.1#1")
     assert done.exit_code == 0
-    assert all("the DNS does not answer" in one for one in json.loads(done.stdout)["left_open"])
+    assert all("the DNS does not answer" in load for load in json.loads(done.stdout)["left_open"])
     assert (project / "Pulumi.haus.yaml").exists()
 
 

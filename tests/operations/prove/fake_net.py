@@ -30,7 +30,7 @@ class FakeNet(Net):
         if question in self.silent:
             raise UnseenError(f"{question}: the DNS does not answer")
         values = tuple(sorted(self.records.get(question, ())))
-        exists = any(one.startswith(f"{name} ") for one in self.records)
+        exists = any(record.startswith(f"{name} ") for record in self.records)
         return Answer(values, exists=exists, authenticated=self.authenticated)
 
     async def port(self, address: str, port: int) -> Port:  # noqa: ARG002 - the one host

@@ -27,7 +27,7 @@ class Rehearsed:
         self.stage = Stage(PROJECT, "qual", runs=folder)
         self.world = self.stage.start_world(parent=os.getpid())
         outcome = self.stage.engine(self.world).up()
-        assert outcome.ok, [one.message for one in outcome.errors]
+        assert outcome.ok, [error.message for error in outcome.errors]
         self.domain = str(self.stage.values()["domain"])
         self.host = f"mx.{self.domain}"
 
@@ -37,7 +37,7 @@ class Rehearsed:
 
     def prove(self, *stations: Station) -> Proof:
         """Prove what stands at the stations, everything without any."""
-        chosen = [one for one in checks() if not stations or one.station in stations]
+        chosen = [check for check in checks() if not stations or check.station in stations]
         return asyncio.run(RehearsedSite(self.stage, self.world).prove(only=chosen))
 
     @contextmanager
@@ -53,7 +53,9 @@ class Rehearsed:
     def proxied(self, name: str) -> Iterator[None]:
         """Put Cloudflare's proxy before a name for a while, through its API."""
         records = self.world.ask("GET", "/cloudflare/records")
-        record = next(one for one in records if one["name"] == name and one["type"] == "A")
+        record = next(
+            record for record in records if record["name"] == name and record["type"] == "A"
+        )
         zone = self._cloudflare("GET", f"/zones?name={self.domain}")[0]["id"]
         path = f"/zones/{zone}/dns_records/{record['id']}"
         self._cloudflare("PATCH", path, {"proxied": True})

@@ -23,14 +23,16 @@ def outside(rehearsed: Rehearsed, *people: str, send_to: str = "") -> Proof:
     """Prove without a look inside, with the passwords of `people` alone."""
     net = WorldNet(rehearsed.world)
     net.inside = None
-    passwords = {one: rehearsed.world.secrets[f"password.{one}"] for one in people}
+    passwords = {person: rehearsed.world.secrets[f"password.{person}"] for person in people}
     declaration = rehearsed.stage.declaration(rehearsed.world)
     subject = Subject(declaration, net, passwords, send_to=send_to)
     return asyncio.run(prove(subject, stack="qual"))
 
 
 def found(proof: Proof) -> dict[str, tuple[Status, str]]:
-    return {one.check.id: (one.finding.status, one.finding.seen) for one in proof.results}
+    return {
+        result.check.id: (result.finding.status, result.finding.seen) for result in proof.results
+    }
 
 
 def test_nothing_is_sent_unless_the_operator_allows_it(rehearsed: Rehearsed) -> None:
@@ -56,7 +58,7 @@ def test_one_message_goes_to_the_allowed_address_and_its_fate_is_not_claimed(
     proof = outside(rehearsed, "cristina", send_to=address)
     queue = rehearsed.world.ask("GET", "/mail/queue")
 
-    assert [one["recipients"] for one in queue].count([address]) == 1
+    assert [message["recipients"] for message in queue].count([address]) == 1
     assert found(proof)["outbound-delivery"][0] is Status.UNKNOWN
     assert proof.exit_code == 4
 

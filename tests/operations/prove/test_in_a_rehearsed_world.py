@@ -13,19 +13,19 @@ IN = (Station.NAMES, Station.DELIVERY, Station.FILING)
 
 
 def statuses(proof: Proof) -> dict[str, Status]:
-    return {one.check.id: one.finding.status for one in proof.results}
+    return {result.check.id: result.finding.status for result in proof.results}
 
 
 def broken(proof: Proof) -> dict[str, str]:
     return {
-        one.check.id: one.finding.seen
-        for one in proof.results
-        if one.finding.status in (Status.FAIL, Status.UNKNOWN)
+        result.check.id: result.finding.seen
+        for result in proof.results
+        if result.finding.status in (Status.FAIL, Status.UNKNOWN)
     }
 
 
 def only_cause(proof: Proof) -> Cause:
-    assert [one.id for one in proof.causes] != []
+    assert [cause.id for cause in proof.causes] != []
     assert len(proof.causes) == 1, proof.causes
     assert set(proof.causes[0].explains) >= set(broken(proof)), broken(proof)
     return proof.causes[0]
@@ -94,7 +94,7 @@ def test_no_secret_stands_in_any_report(rehearsed: Rehearsed) -> None:
         repr(proof),
     ]  # fmt: skip
 
-    assert [rehearsed.leaks(one) for one in reports] == [[], [], [], []]
+    assert [rehearsed.leaks(report) for report in reports] == [[], [], [], []]
 
 
 def test_a_smarthost_that_refuses_the_login_is_the_cause(rehearsed: Rehearsed) -> None:
@@ -253,4 +253,4 @@ def test_junit_has_a_case_for_every_check(rehearsed: Rehearsed) -> None:
     assert len(cases) == len(proof.results)
     failures = root.findall(".//testcase/failure")
     assert len(failures) == proof.count(Status.FAIL) > 0
-    assert any("does not sign" in (one.text or "") for one in failures)
+    assert any("does not sign" in (failure.text or "") for failure in failures)

@@ -78,26 +78,26 @@ def test_the_way_breaks_where_a_check_fails_but_not_over_what_is_low() -> None:
 
 def test_every_check_says_why_and_how_to_mend_it() -> None:
     assert len(checks()) > 60
-    assert {one.station for one in checks()} == set(Station)
-    for one in checks():
-        assert one.title, one.id
-        assert not one.title.endswith("."), one.id
-        assert one.why.endswith("."), one.id
-        assert one.source, one.id
-        assert one.mend.endswith("."), one.id
+    assert {check.station for check in checks()} == set(Station)
+    for check in checks():
+        assert check.title, check.id
+        assert not check.title.endswith("."), check.id
+        assert check.why.endswith("."), check.id
+        assert check.source, check.id
+        assert check.mend.endswith("."), check.id
 
 
 def test_every_check_has_its_place_in_the_table_of_references() -> None:
     text = (PROJECT / "docs" / "prove.md").read_text()
 
-    assert [one.id for one in checks() if f"`{one.id}`" not in text] == []
+    assert [check.id for check in checks() if f"`{check.id}`" not in text] == []
 
 
 def test_no_check_passes_on_a_network_that_is_not_there(qual: Declaration) -> None:
     net = FakeNet({}, silent=_Everything())
     found = asyncio.run(prove(Subject(qual, net, {"cristina": "no matter"}), stack="test"))
 
-    passed = {one.check.id for one in found.results if one.finding.status is Status.PASS}
+    passed = {entry.check.id for entry in found.results if entry.finding.status is Status.PASS}
     # What is shut is shut, and what the declaration alone decides is decided.
     assert passed <= {"ports-behind-traefik", "ports-shut", "dmarc-reports"}
 

@@ -30,14 +30,14 @@ def zone(qual: Declaration) -> dict[str, list[str]]:
         f"{DOMAIN} NS": ["ada.ns.cloudflare.com", "bob.ns.cloudflare.com"],
         "amazonses.com TXT": ["v=spf1 ip4:198.51.100.0/24 -all"],
     }
-    for one in records(qual):
-        published.setdefault(f"{one.name} {one.type.value}", []).append(written(one))
+    for record in records(qual):
+        published.setdefault(f"{record.name} {record.type.value}", []).append(written(record))
     return published
 
 
 def run(declaration: Declaration, net: Net, check: str) -> Finding:
     """Return what one check finds."""
-    only = [one for one in checks() if one.id == check]
+    only = [entry for entry in checks() if entry.id == check]
     assert only
     proof = asyncio.run(prove(Subject(declaration, net), stack="test", only=only))
     return proof.results[0].finding
@@ -133,8 +133,8 @@ def test_every_optional_record_is_checked_once_it_is_declared(
 
     for check in wanted:
         assert run(declaration, FakeNet(zone), check).status is Status.FAIL
-    for one in records(declaration):
-        zone[f"{one.name} {one.type.value}"] = [written(one)]
+    for record in records(declaration):
+        zone[f"{record.name} {record.type.value}"] = [written(record)]
     for check in wanted:
         assert run(declaration, FakeNet(zone), check).status is Status.PASS
 

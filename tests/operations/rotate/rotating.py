@@ -53,7 +53,7 @@ class World:
         self.stage = Stage(PROJECT, "qual", runs)
         self.world = self.stage.start_world(parent=os.getpid())
         outcome = self.stage.engine(self.world).up()
-        assert outcome.ok, [one.message for one in outcome.errors]
+        assert outcome.ok, [error.message for error in outcome.errors]
 
     def close(self) -> None:
         self.stage.stop_world()

@@ -88,7 +88,7 @@ class Correspondence:
 
     def arrived(self) -> list[str]:
         found = self.world.world.ask("GET", "/receiver/messages")
-        texts = [str(one["message"]) for one in found]
+        texts = [str(item["message"]) for item in found]
         return [
             subject
             for text in texts
@@ -98,7 +98,7 @@ class Correspondence:
 
 
 def test_every_message_of_a_rotation_arrives_exactly_once(world: World) -> None:
-    before = {one["credential"] for one in world.world.ask("GET", "/smarthost/accepted")}
+    before = {text["credential"] for text in world.world.ask("GET", "/smarthost/accepted")}
     letters = Correspondence(world)
     with letters.going_on():
         told = world.rotate("smarthost")
@@ -109,7 +109,7 @@ def test_every_message_of_a_rotation_arrives_exactly_once(world: World) -> None:
         time.sleep(0.2)
     assert len(letters.written) > 10
     assert sorted(letters.arrived()) == sorted(letters.written)
-    used = {one["credential"] for one in world.world.ask("GET", "/smarthost/accepted")} - before
+    used = {text["credential"] for text in world.world.ask("GET", "/smarthost/accepted")} - before
     assert len(used) >= 2, "messages must have left by both credentials"
 
 
@@ -121,7 +121,9 @@ def test_messages_that_wait_for_a_login_leave_once_the_new_one_is_deployed(world
     with letters.going_on():
         time.sleep(1)
     assert letters.arrived() == []
-    waiting = [one for one in world.world.ask("GET", "/mail/queue") if one["state"] == "deferred"]
+    waiting = [
+        text for text in world.world.ask("GET", "/mail/queue") if text["state"] == "deferred"
+    ]
     assert len(waiting) == len(letters.written) > 0
     # By the time the rotation looks, the queue may have tried again by itself.
     told = world.rotate("smarthost")

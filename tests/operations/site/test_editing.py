@@ -49,4 +49,4 @@ def test_a_file_keeps_its_mode(tmp_path: Path) -> None:
     edit(file, {"company": "Another"})
     assert "mail:company: Another" in file.read_text()
     assert file.stat().st_mode & 0o777 == 0o640
-    assert [one.name for one in tmp_path.iterdir()] == [file.name]
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]

@@ -89,7 +89,7 @@ def test_a_missing_secret_names_its_command(on_site: On) -> None:
 def test_no_secret_shows_in_a_site(on_site: On) -> None:
     async def act(site: Site) -> None:
         shown = repr(site) + repr(site.host) + repr(site.deployer)
-        assert not [one for one in site.passwords.values() if one in shown]
+        assert not [password for password in site.passwords.values() if password in shown]
 
     on_site(act)
 
@@ -106,7 +106,7 @@ def test_a_change_of_the_declaration_is_planned_and_the_file_stays(on_site: On) 
         assert site.declaration.zone.ttl == 600
         plan = await asyncio.to_thread(site.deployer.preview)
         assert plan.ok, plan.errors
-        assert {"create"} == {one.op for one in plan.steps}
+        assert {"create"} == {step.op for step in plan.steps}
 
     on_site(act)
     assert file.read_text("utf-8") == before

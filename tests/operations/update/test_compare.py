@@ -65,7 +65,7 @@ def compared(target: Source, pinned: Source = PINNED, ours: Ours = OURS) -> Diff
 
 def test_containers_come_go_and_change() -> None:
     plan = compared(source("2026-07b", NEW))
-    assert [(one.sign, one.name) for one in plan.services] == [
+    assert [(service.sign, service.name) for service in plan.services] == [
         ("+", "new-mailcow"), ("-", "old-mailcow"), ("~", "web-mailcow"),
     ]  # fmt: skip
     assert (plan.tierless, plan.dropped) == (("new-mailcow",), ("old-mailcow",))
@@ -73,7 +73,7 @@ def test_containers_come_go_and_change() -> None:
 
 def test_options_are_told_with_what_becomes_of_them_here() -> None:
     plan = compared(source("2026-07b", NEW, '"OPT_A"\n"OPT_B"'))
-    assert {one.name: one.remark for one in plan.options} == {
+    assert {option.name: option.remark for option in plan.options} == {
         "OPT_B": "not written here; its default holds: 7",
         "GONE": "still written here, without effect",
     }
@@ -94,7 +94,10 @@ def test_a_port_that_is_open_to_anyone_is_marked() -> None:
 
 
 def test_a_new_volume_is_not_in_the_backup() -> None:
-    signs = {one.name: (one.sign, one.remark) for one in compared(source("2026-07b", NEW)).volumes}
+    signs = {
+        volume.name: (volume.sign, volume.remark)
+        for volume in compared(source("2026-07b", NEW)).volumes
+    }
     assert signs["new-vol-1"][1].startswith("not in the backup")
     assert signs["old-vol-1"] == ("-", "stays behind")
 
@@ -106,13 +109,13 @@ def test_a_setting_without_a_default_that_is_not_written_stands_in_the_way() -> 
 
 def test_a_file_of_ours_that_becomes_the_releases_stands_in_the_way() -> None:
     target = replace(source("2026-07b", OLD), names=frozenset({"mailcow.conf"}))
-    assert any("mailcow.conf would be a file of the release" in one
-               for one in compared(target).blockers)  # fmt: skip
+    assert any("mailcow.conf would be a file of the release" in blocker
+               for blocker in compared(target).blockers)  # fmt: skip
 
 
 def test_a_stored_volume_that_goes_stands_in_the_way() -> None:
     target = source("2026-07b", NEW.replace("  vmail-vol-1:\n", ""))
-    assert any("volume vmail-vol-1 is gone" in one for one in compared(target).blockers)
+    assert any("volume vmail-vol-1 is gone" in blocker for blocker in compared(target).blockers)
 
 
 def test_a_database_server_that_changes_its_files_is_a_one_way_street() -> None:

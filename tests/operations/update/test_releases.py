@@ -50,26 +50,26 @@ def test_an_older_or_unknown_release_is_refused(wanted: str, words: str) -> None
 
 
 def test_notes_are_those_of_the_releases_in_between() -> None:
-    assert [one.tag for one in between("2025-02", "2025-09")] == ["2025-07", "2025-09"]
+    assert [text.tag for text in between("2025-02", "2025-09")] == ["2025-07", "2025-09"]
     assert between("2026-07", "2026-07a") == []
 
 
 def test_notes_are_sorted_and_have_a_source() -> None:
-    releases = [release for one in TABLE if (release := parse(one.tag))]
+    releases = [release for note in TABLE if (release := parse(note.tag))]
     assert len(releases) == len(TABLE)
     assert all(one <= other for one, other in pairwise(releases))
-    assert all(one.source.startswith("https://") for one in TABLE)
+    assert all(note.source.startswith("https://") for note in TABLE)
 
 
 def test_a_commit_that_says_so_is_a_note() -> None:
     history = [("a" * 40, "[Web] Speed up\n"), ("b" * 40, "feat(x)!: drop y\n\nText"),
                ("c" * 40, "Update\n\nBREAKING CHANGE: names\n")]  # fmt: skip
-    assert [one.text for one in said(history)] == ["feat(x)!: drop y", "BREAKING CHANGE: names"]
+    assert [note.text for note in said(history)] == ["feat(x)!: drop y", "BREAKING CHANGE: names"]
 
 
 def test_only_files_that_ours_lean_on_are_told() -> None:
     paths = ["data/web/index.php", "data/conf/nginx/templates/a.j2", "generate_config.sh"]
-    assert [one.path for one in touched(paths)] == paths[1:]
+    assert [item.path for item in touched(paths)] == paths[1:]
 
 
 def test_a_tier_has_a_name_that_is_known() -> None:

@@ -57,7 +57,7 @@ def test_a_check_shows_what_changes_and_changes_nothing(unharmed: Deployed) -> N
     assert code == 3
     assert said["beyond"] == [NEW, LARGE]
     plan = said["plan"]
-    assert {one["name"] for one in plan["services"]} == {
+    assert {service["name"] for service in plan["services"]} == {
         "nginx-mailcow", "php-fpm-mailcow", "postfix-mailcow", "rspamd-mailcow",
     }  # fmt: skip
     assert plan["schema"] == ["19022026_1220", "14082026_0900"]
@@ -70,7 +70,7 @@ def test_a_new_service_needs_a_tier_before_anything_is_touched(unharmed: Deploye
     assert said["plan"]["tierless"] == ["archive-mailcow"]
     assert said["plan"]["dropped"] == ["olefy-mailcow"]
     assert "BREAKING CHANGE: settings in extra.conf have other names." in [
-        one["text"] for one in said["plan"]["notes"]
+        note["text"] for note in said["plan"]["notes"]
     ]
     assert "steps" not in said
 
@@ -78,10 +78,10 @@ def test_a_new_service_needs_a_tier_before_anything_is_touched(unharmed: Deploye
 def test_a_dry_run_judges_every_condition_and_begins_nothing(unharmed: Deployed) -> None:
     code, said = unharmed.order(dry_run=True, whole=True)
     assert code == 3, said
-    assert [one["title"] for one in said["conditions"]] == [
+    assert [condition["title"] for condition in said["conditions"]] == [
         "in place", "containers", "disk", "memory", "queue", "deployment", "proof",
     ]  # fmt: skip
-    assert all(one["holds"] for one in said["conditions"])
+    assert all(condition["holds"] for condition in said["conditions"])
 
 
 def test_a_container_that_is_not_well_is_mended_first(unharmed: Deployed) -> None:
@@ -103,7 +103,7 @@ def test_a_backup_that_fails_changes_nothing(unharmed: Deployed) -> None:
     assert code == 1
     assert unharmed.journal().state is State.GIVEN_UP
     assert "the backup failed" in unharmed.journal().failure
-    assert [one["step"] for one in said["steps"]] == ["backup"]
+    assert [step["step"] for step in said["steps"]] == ["backup"]
     assert unharmed.images() == before
 
 
@@ -111,7 +111,7 @@ def test_a_postfix_that_does_not_start_is_taken_back_and_mail_flows(unharmed: De
     with unharmed.faults("docker", container_exits={NEW_POSTFIX: 1}):
         code, said = unharmed.order()
     assert code == 1
-    assert [(one["step"], one["status"]) for one in said["steps"]] == [
+    assert [(step["step"], step["status"]) for step in said["steps"]] == [
         ("backup", "ok"), ("declare", "ok"), ("deploy", "failed"),
         ("back declare", "ok"), ("back database", "ok"), ("back deploy", "ok"),
         ("back health", "ok"), ("back prove", "ok"),
@@ -135,7 +135,7 @@ def test_a_proof_that_fails_afterwards_brings_release_and_database_back(
     with mock.patch.object(steps, "prove", prove):
         code, said = unharmed.order()
     assert code == 1
-    words = {one["step"]: one["text"] for one in said["steps"]}
+    words = {step["step"]: step["text"] for step in said["steps"]}
     assert words["back database"].startswith("schema 19022026_1220 restored from snapshot")
     assert unharmed.journal().state is State.RETURNED
     assert unharmed.journal().failure == "the proof fails: mail-out"
@@ -210,7 +210,7 @@ def test_a_run_that_was_killed_is_resumed_to_its_end_and_no_secret_is_told(
         deployed.order(to=LARGE, tiers={"archive-mailcow": "helper"})
     code, said = deployed.order(Action.RESUME)
     assert code == 0, said
-    assert [one["step"] for one in said["steps"]] == ["declare", "deploy", "health", "prove"]
+    assert [step["step"] for step in said["steps"]] == ["declare", "deploy", "health", "prove"]
     assert deployed.tag_in_place() == LARGE
     images = deployed.images()
     assert images["archive-mailcow"] == "ghcr.io/mailcow/archive:1.0"

@@ -35,7 +35,7 @@ class Deployed:
         self.stage = Stage(self.project, "qual", runs=self.runs)
         self.world = self.stage.start_world(parent=os.getpid())
         outcome = self.stage.engine(self.world).up()
-        assert outcome.ok, [one.message for one in outcome.errors]
+        assert outcome.ok, [error.message for error in outcome.errors]
 
     def close(self) -> None:
         """Stop the world."""
@@ -61,7 +61,7 @@ class Deployed:
 
         async def there(site: Site) -> int:
             genuine = site.prove
-            few = [one for one in checks() if one.station is Station.SUBMISSION]
+            few = [check for check in checks() if check.station is Station.SUBMISSION]
 
             async def prove() -> Proof:
                 return await genuine(only=None if whole else few)
@@ -93,9 +93,9 @@ class Deployed:
     def images(self) -> dict[str, str]:
         """Return the image of each service that runs."""
         return {
-            str(one["Labels"]["com.docker.compose.service"]): str(one["Image"])
-            for one in self.world.ask("GET", "/docker/containers")
-            if one["State"] == "running" and "com.docker.compose.service" in one["Labels"]
+            str(text["Labels"]["com.docker.compose.service"]): str(text["Image"])
+            for text in self.world.ask("GET", "/docker/containers")
+            if text["State"] == "running" and "com.docker.compose.service" in text["Labels"]
         }
 
     @property

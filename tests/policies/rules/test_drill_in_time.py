@@ -30,7 +30,9 @@ def test_a_drill_is_good_until_the_last_day_and_not_the_day_after(good: Stack) -
 def test_without_a_certificate_and_a_day_it_is_noted_alone(good: Stack) -> None:
     judgement = judged(RULE, good)
     assert judgement.violations == ()
-    assert [one.message for one in judgement.notes] == ["no drill is on record; hold the first one"]
+    assert [note.message for note in judgement.notes] == [
+        "no drill is on record; hold the first one"
+    ]
 
 
 def test_the_first_drill_is_due_by_the_declared_day(good: Stack) -> None:

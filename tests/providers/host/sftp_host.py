@@ -127,13 +127,15 @@ class Driver:
 
     async def check(self, kind: str, **inputs: Any) -> Values:
         response = await self.provider.check(CheckRequest(_urn(kind), {}, _values(inputs), b""))
-        assert not response.failures, [(one.property, one.reason) for one in response.failures]
+        assert not response.failures, [
+            (failure.property, failure.reason) for failure in response.failures
+        ]
         assert response.inputs is not None
         return response.inputs
 
     async def failures(self, kind: str, **inputs: Any) -> dict[str, str]:
         response = await self.provider.check(CheckRequest(_urn(kind), {}, _values(inputs), b""))
-        return {one.property: one.reason for one in response.failures or []}
+        return {failure.property: failure.reason for failure in response.failures or []}
 
     async def create(self, kind: str, *, preview: bool = False, **inputs: Any) -> Values:
         checked = await self.check(kind, **inputs)

@@ -65,7 +65,7 @@ def test_operations_share_one_connection(host: SftpHost) -> None:
                 *(driver.create(FILE, path=f"/d{n % 3}/{n}", content=str(n)) for n in range(40))
             )
         assert len(host.connections) == 1
-        assert len([one for one in host.root.rglob("*") if one.is_file()]) == 40
+        assert len([path for path in host.root.rglob("*") if path.is_file()]) == 40
 
     run(story())
 
@@ -96,7 +96,7 @@ def test_a_connection_lost_in_the_middle_of_a_write_loses_nothing(host: SftpHost
             await driver.create(FILE, path="/a", content="whole")
         assert cuts
         assert (host.root / "a").read_text() == "whole"
-        assert [one.name for one in host.root.iterdir()] == ["a"]
+        assert [path.name for path in host.root.iterdir()] == ["a"]
 
     run(story())
 

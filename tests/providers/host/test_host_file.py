@@ -29,7 +29,7 @@ def test_a_file_is_written_with_its_directories_and_mode(host: SftpHost) -> None
         assert there.read_text() == "relayhost =\n"
         assert mode_of(there) == 0o640
         assert mode_of(there.parent) == 0o755
-        assert [one.name for one in there.parent.iterdir()] == ["extra.cf"]
+        assert [path.name for path in there.parent.iterdir()] == ["extra.cf"]
         assert state["sha256"].value == hashlib.sha256(b"relayhost =\n").hexdigest()
         assert state["mode"].value == "0640"
 
@@ -271,7 +271,7 @@ def test_a_failed_rename_leaves_the_old_file_and_no_temporary_one(host: SftpHost
             with pytest.raises(HostError, match=r"^/a: permission denied$"):
                 await driver.create(FILE, path="/a", content=MARKER)
         assert (host.root / "a").read_text() == "old"
-        assert [one.name for one in host.root.iterdir()] == ["a"]
+        assert [path.name for path in host.root.iterdir()] == ["a"]
 
     run(story())
 
@@ -304,7 +304,7 @@ def test_what_an_interrupted_write_left_is_cleared_away(host: SftpHost) -> None:
         left.chmod(0o666)
         async with host.provider() as driver:
             await driver.create(FILE, path="/a", content="whole", mode="0600")
-        assert [one.name for one in host.root.iterdir()] == ["a"]
+        assert [path.name for path in host.root.iterdir()] == ["a"]
         assert mode_of(host.root / "a") == 0o600
 
     run(story())

@@ -134,8 +134,8 @@ def test_the_schema_knows_what_is_secret_required_and_replacing() -> None:
         assert file["inputProperties"]["path"]["willReplaceOnChanges"]
         assert schema["resources"][SECRET]["properties"]["value"]["secret"]
         assert schema["provider"]["inputProperties"]["privateKey"]["secret"]
-        for one in (schema["provider"], *schema["resources"].values()):
-            assert all(value["description"] for value in one["properties"].values())
+        for resource in (schema["provider"], *schema["resources"].values()):
+            assert all(value["description"] for value in resource["properties"].values())
 
     run(story())
 

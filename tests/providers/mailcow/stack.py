@@ -90,7 +90,9 @@ class Stack:
     async def check(self, token: str, name: str, inputs: Mapping[str, Any]) -> Wire:
         answer = await self.provider.check(CheckRequest(urn(token, name), {}, wire(inputs), b""))
         if answer.failures:
-            reasons = "; ".join(f"{one.property} {one.reason}" for one in answer.failures)
+            reasons = "; ".join(
+                f"{failure.property} {failure.reason}" for failure in answer.failures
+            )
             raise DeclarationRefusedError(reasons)
         assert answer.inputs is not None
         return answer.inputs
@@ -132,7 +134,7 @@ class Stack:
                 done[name] = "same"
         for name, state in reversed(old):
             await self._delete(name, state)
-        for name in reversed([one for one in self.states if one not in program]):
+        for name in reversed([state for state in self.states if state not in program]):
             await self._delete(name, self.states[name])
             del self.states[name]
             done[name] = "delete"

@@ -88,7 +88,7 @@ async def test_requests_that_wait_behind_a_401_are_not_sent() -> None:
         answers = await asyncio.gather(
             *(client.get("domain/all") for _ in range(20)), return_exceptions=True
         )
-        assert all(isinstance(one, UnauthorizedError) for one in answers)
+        assert all(isinstance(answer, UnauthorizedError) for answer in answers)
         assert mailcow.api.count.rejected == 1
 
 

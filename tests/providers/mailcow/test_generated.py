@@ -34,16 +34,18 @@ def test_the_schema_describes_every_object() -> None:
     assert set(described["resources"]) == {f"mailcow:index:{item.token}" for item in OBJECTS}
     for item in OBJECTS:
         found = described["resources"][f"mailcow:index:{item.token}"]
-        for one in item.properties:
-            assert found["properties"][one.wire]["description"]
-            assert found["properties"][one.wire].get("secret", False) == one.secret
-        assert set(found["requiredInputs"]) == {one.wire for one in item.properties if one.required}
+        for property_ in item.properties:
+            assert found["properties"][property_.wire]["description"]
+            assert found["properties"][property_.wire].get("secret", False) == property_.secret
+        assert set(found["requiredInputs"]) == {
+            property_.wire for property_ in item.properties if property_.required
+        }
 
 
 def test_names_go_to_pulumi_and_back() -> None:
     for item in OBJECTS:
-        for one in item.properties:
-            assert snake(camel(one.name)) == one.name
+        for property_ in item.properties:
+            assert snake(camel(property_.name)) == property_.name
 
 
 class _Recorder(pulumi.runtime.Mocks):
@@ -69,7 +71,7 @@ def _declared(item: MailcowObject) -> tuple[str, dict[str, Any]]:
         exec(item.example, {"mailcow": mailcow, "pulumi": pulumi, "opts": None})
 
     pulumi.runtime.test(declare)()  # type: ignore[no-untyped-call] # the SDK's own gap
-    (seen,) = [one for one in recorder.seen if one.typ.startswith("mailcow:")]
+    (seen,) = [text for text in recorder.seen if text.typ.startswith("mailcow:")]
     return seen.typ.rpartition(":")[2], {
         # The mock is shown a secret as the message that carries it.
         key: value["value"] if isinstance(value, dict) else value

@@ -61,10 +61,10 @@ def declarations(sample: Sample) -> st.SearchStrategy[Inputs]:
     """Return declarations of an object: what identifies it as in the sample, the rest as may be."""
     item = OBJECTS[sample.token]
     free = {
-        one.wire: values(one)
-        for one in item.properties
-        if not (one.output or one.replaces or one.name in LEFT_ALONE)
-        and one.name not in {"description", "app_passwd", "password", "password1"}
+        property_.wire: values(property_)
+        for property_ in item.properties
+        if not (property_.output or property_.replaces or property_.name in LEFT_ALONE)
+        and property_.name not in {"description", "app_passwd", "password", "password1"}
     }
     if sample.token == "Domain":
         for name in ("defquota", "maxquota", "quota"):

@@ -89,5 +89,5 @@ async def _half_done(stub: Any) -> None:
     assert partly.id == "b@example.org"
     goto = PropertyValue.unmarshal_map(partly.properties)["goto"]
     assert isinstance(goto.value, tuple)
-    assert [one.value for one in goto.value] == ["c@example.net"]
+    assert [item.value for item in goto.value] == ["c@example.net"]
     assert any(reason.startswith("goto:") for reason in partly.reasons)

@@ -33,7 +33,7 @@ def install(debian: Machine, *names: str) -> list[str]:
 
 
 def asked(debian: Machine) -> list[str]:
-    return [one["arguments"][3] for one in debian.calls("apt-get")]
+    return [call["arguments"][3] for call in debian.calls("apt-get")]
 
 
 def test_what_is_missing_is_installed_at_once_without_questions(debian: Machine) -> None:

@@ -108,7 +108,7 @@ def run(*arguments: str, cache: Path, path: str) -> tuple[int, str, str]:
 def test_the_list_tells_a_machine_what_is_missing(tmp_path: Path) -> None:
     status, out, _ = run("list", "--json", cache=tmp_path, path=str(tmp_path))
     document: dict[str, Any] = json.loads(out)
-    minio = next(one for one in document["parts"] if one["name"] == "minio")
+    minio = next(part for part in document["parts"] if part["name"] == "minio")
     assert status == 3
     assert minio["complete"] is False
     assert minio["programs"] == {"minio": None}

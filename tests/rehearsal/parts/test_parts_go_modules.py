@@ -52,7 +52,7 @@ def install(part: Part = PART) -> list[str]:
 
 
 def builds(gopher: Machine) -> int:
-    return sum(one["arguments"][0] == "build" for one in gopher.calls("go"))
+    return sum(call["arguments"][0] == "build" for call in gopher.calls("go"))
 
 
 def test_the_main_module_repeats_every_directive() -> None:
@@ -122,7 +122,7 @@ def test_a_failed_build_leaves_the_old_program_and_tells_the_last_lines(gopher: 
     assert built(PART) == "v1.2.3"
     place = find("thing")
     assert place is not None
-    assert sorted(one.name for one in place.parent.iterdir()) == ["thing", "thing.version.json"]
+    assert sorted(path.name for path in place.parent.iterdir()) == ["thing", "thing.version.json"]
 
 
 def test_a_program_without_its_note_is_not_trusted_to_be_of_the_pinned_version(
@@ -164,10 +164,10 @@ def test_a_toolchain_that_is_too_old_is_not_used(
 
 def test_two_builds_at_once_become_one(gopher: Machine) -> None:
     threads = [threading.Thread(target=install) for _ in range(2)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join(30)
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
     assert builds(gopher) == 1
 
 

@@ -91,7 +91,7 @@ class Machine:
         file = self.state / "calls.jsonl"
         lines = file.read_text().splitlines() if file.exists() else []
         every = [json.loads(line) for line in lines]
-        return [one for one in every if one["program"] == program]
+        return [part for part in every if part["program"] == program]
 
 
 def machine(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:

@@ -50,7 +50,7 @@ class People:
         rows = self._store.rows(
             "SELECT username, name, quota, active FROM mailbox WHERE kind = '' ORDER BY username"
         )
-        return [Person(one["username"], one["name"], one["quota"], one["active"]) for one in rows]
+        return [Person(row["username"], row["name"], row["quota"], row["active"]) for row in rows]
 
     def domains(self) -> list[str]:
         """Return the domains, alias domains included, for which mail is taken."""
@@ -58,7 +58,7 @@ class People:
             "SELECT domain AS name FROM domain WHERE active = 1 UNION"
             " SELECT alias_domain FROM alias_domain WHERE active = 1"
         )
-        return [one["name"].lower() for one in rows]
+        return [row["name"].lower() for row in rows]
 
     def check_password(self, address: str, password: str) -> bool:
         """Return whether `password`, or an app password, opens the mailbox `address`."""
@@ -72,7 +72,7 @@ class People:
         apps = self._store.rows(
             "SELECT password FROM app_passwd WHERE mailbox = ? AND active = 1", address
         )
-        return any(passwords.verify(one["password"], password) for one in (row, *apps))
+        return any(passwords.verify(app["password"], password) for app in (row, *apps))
 
     def resolve_recipients(self, address: str) -> list[str]:
         """Return where mail to `address` goes: mailboxes of ours, and addresses elsewhere.

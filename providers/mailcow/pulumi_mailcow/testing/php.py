@@ -154,7 +154,7 @@ def encoded(value: object, *, pretty: bool = False) -> str:
 
 def alphanumeric(value: str, besides: str) -> bool:
     """Return whether `value` holds only ASCII letters, digits and what is listed `besides`."""
-    bare = value.translate({ord(one): None for one in besides})
+    bare = value.translate({ord(beside): None for beside in besides})
     return bool(bare) and bare.isascii() and bare.isalnum()
 
 

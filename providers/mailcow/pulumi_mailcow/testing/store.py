@@ -183,7 +183,7 @@ class Store:
 
     def rows(self, query: str, *values: object) -> list[Row]:
         """Return all rows of a query."""
-        return [dict(one) for one in self._base.execute(query, values)]
+        return [dict(item) for item in self._base.execute(query, values)]
 
     def row(self, query: str, *values: object) -> Row | None:
         """Return the first row of a query."""
@@ -251,7 +251,7 @@ class Store:
 
     def _columns(self, table: str) -> set[str]:
         found = self._base.execute(f"PRAGMA table_info({table})")
-        return {one["name"] for one in found}
+        return {item["name"] for item in found}
 
     def hash_get(self, name: str, field: str) -> str | None:
         """Return a field of a Redis hash."""
@@ -273,4 +273,4 @@ class Store:
     def hash_all(self, name: str) -> dict[str, str]:
         """Return a Redis hash."""
         found = self.rows("SELECT field, value FROM redis WHERE hash = ? ORDER BY rowid", name)
-        return {one["field"]: one["value"] for one in found}
+        return {row["field"]: row["value"] for row in found}

@@ -83,7 +83,7 @@ def add(call: Call) -> Any:
     data = call.data
     addresses = split(data.get("address"))
     comments = {key: data.get(key) for key in ("public_comment", "private_comment")}
-    if any(len(text(one).encode()) > _COMMENT_LIMIT for one in comments.values()):
+    if any(len(text(comment).encode()) > _COMMENT_LIMIT for comment in comments.values()):
         return call.danger("comment_too_long")
     if empty(addresses[0]):
         return call.danger("alias_empty")
@@ -224,7 +224,7 @@ def get(call: Call) -> Any:
     if call.extra:
         wanted = [domain.lower() for domain in call.extra.split(",")]
         keys = [key for key in keys if key["domain"].lower() in wanted]
-    return [found for one in keys if (found := details(call, one["id"]))]
+    return [found for key in keys if (found := details(call, key["id"]))]
 
 
 def gone_with(call: Call, username: str) -> None:
@@ -232,6 +232,6 @@ def gone_with(call: Call, username: str) -> None:
     like = f"%{username}%"
     for row in call.store.rows("SELECT id, goto FROM alias WHERE goto LIKE ?", like):
         parts = listed(row["goto"].split(","))
-        left = [one for one in parts if one.lower() != username.lower()]
+        left = [part for part in parts if part.lower() != username.lower()]
         if len(left) != len(parts):
             call.store.update("alias", {"id": row["id"]}, goto=",".join(left))

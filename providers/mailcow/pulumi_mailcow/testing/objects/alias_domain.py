@@ -117,6 +117,6 @@ def _show(call: Call, row: Row) -> Row:
 def get(call: Call) -> Any:
     """Return one or all."""
     if call.which == "all":
-        return [_show(call, one) for one in call.store.rows("SELECT * FROM alias_domain")]
+        return [_show(call, row) for row in call.store.rows("SELECT * FROM alias_domain")]
     row = _row(call, call.which)
     return _show(call, row) if row else None

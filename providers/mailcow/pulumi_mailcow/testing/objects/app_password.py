@@ -49,7 +49,7 @@ def add(call: Call) -> Any:
     call.store.insert(
         "app_passwd", name=name, mailbox=username, domain=domain,
         password=passwords.hash_password(password), active=intval(data.get("active")),
-        **{one: int(one in chosen) for one in _PROTOCOLS},
+        **{protocol: int(protocol in chosen) for protocol in _PROTOCOLS},
     )  # fmt: skip
     call.success("app_passwd_added")
     return None
@@ -76,7 +76,7 @@ def edit(call: Call) -> Any:
             hashed = passwords.hash_password(password)
             call.store.update("app_passwd", {"mailbox": username, "id": key}, password=hashed)
         call.store.update("app_passwd", {"id": key}, mailbox=username, **_edited(call, row))
-        call.success("object_modified", ", ".join(text(one) for one in call.items))
+        call.success("object_modified", ", ".join(text(item) for item in call.items))
     return None
 
 
@@ -86,8 +86,8 @@ def _edited(call: Call, row: Row) -> Row:
     name = escaped(row["name"]) if empty(data.get("app_name")) else trimmed(data["app_name"])
     values: Row = {"name": escaped(name)}
     chosen = listed(data.get("protocols"))
-    for one in _PROTOCOLS:
-        values[one] = int(one in chosen) if call.given("protocols") else row[one]
+    for protocol in _PROTOCOLS:
+        values[protocol] = int(protocol in chosen) if call.given("protocols") else row[protocol]
     values["active"] = intval(data["active"]) if call.given("active") else row["active"]
     return values
 

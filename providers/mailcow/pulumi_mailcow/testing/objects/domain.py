@@ -87,7 +87,7 @@ def _show(call: Call, row: Row) -> Row:
         "modified": row["modified"],
         "aliases_in_domain": usage.aliases,
         "aliases_left": row["aliases"] - usage.aliases,
-        "domain_admins": ", ".join(one["username"] for one in admins) or "-",
+        "domain_admins": ", ".join(admin["username"] for admin in admins) or "-",
     }
     for flag in _FLAGS:
         shown[flag] = shown[f"{flag}_int"] = row[flag]
@@ -259,8 +259,8 @@ def get(call: Call) -> Any:
     """Return one domain, or all of them, or those with any of the tags asked for."""
     if call.which != "all":
         return details(call, call.which)
-    wanted = [one for one in call.query.get("tags", "").split(",") if one]
-    names = [one["domain"] for one in call.store.rows("SELECT domain FROM domain ORDER BY domain")]
+    wanted = [part for part in call.query.get("tags", "").split(",") if part]
+    names = [row["domain"] for row in call.store.rows("SELECT domain FROM domain ORDER BY domain")]
     if wanted:
         names = [
             name

@@ -86,7 +86,7 @@ def edit(call: Call) -> Any:
             continue
         data = call.data
         wanted = listed(data.get("domains")) or shown.get("selected_domains", [])
-        unknown = next((one for one in wanted if not _known(call, one)), None)
+        unknown = next((domain for domain in wanted if not _known(call, domain)), None)
         name = shown["username"] if empty(data.get("username_new")) else text(data["username_new"])
         taken = name != shown["username"] and _details(call, name) is not None
         if unknown is not None:
@@ -105,7 +105,7 @@ def _write(call: Call, shown: Row, name: str, wanted: list[Any]) -> bool:
     call.store.update("da_acl", {"username": before}, username=name)
     _appoint(call, name, wanted, active)
     flags = ("force_tfa", "force_pw_update")
-    kept = {one: str(int(bool(intval(data.get(one))))) for one in flags}
+    kept = {flag: str(int(bool(intval(data.get(flag))))) for flag in flags}
     values: Row = {"username": name, "active": active, "attributes": json.dumps(kept)}
     if not empty(data.get("password")):
         password = text(data["password"])
@@ -148,8 +148,8 @@ def _details(call: Call, username: object) -> Row | None:
     if not rows:
         return None
     admin = call.store.row("SELECT * FROM admin WHERE username = ?", username)
-    every = [one["domain"] for one in call.store.rows("SELECT domain FROM domain")]
-    chosen = {one["domain"] for one in rows}
+    every = [row["domain"] for row in call.store.rows("SELECT domain FROM domain")]
+    chosen = {row["domain"] for row in rows}
     shown: Row = {
         "username": rows[0]["username"],
         "tfa_active": 0,
@@ -159,10 +159,10 @@ def _details(call: Call, username: object) -> Row | None:
         "created": rows[0]["created"],
         "attributes": attributes(admin) or {"force_tfa": "0", "force_pw_update": "0"},
     }
-    selected = [one for one in every if one in chosen]
+    selected = [row for row in every if row in chosen]
     if selected:
         shown["selected_domains"] = selected
-    shown["unselected_domains"] = [one for one in every if one not in chosen] or ""
+    shown["unselected_domains"] = [row for row in every if row not in chosen] or ""
     return shown
 
 
@@ -174,4 +174,4 @@ def get(call: Call) -> Any:
     names = call.store.rows(
         "SELECT DISTINCT username FROM domain_admins WHERE username IN (SELECT username FROM admin)"
     )
-    return [_details(call, one["username"]) for one in names]
+    return [_details(call, name["username"]) for name in names]

@@ -33,12 +33,12 @@ def add(call: Call) -> Any:
     if not hosts:
         return call.danger("invalid_host", host)
     filtered = intval(call.data.get("filter_spam")) == 1
-    for one in hosts:
-        call.store.hash_set("WHITELISTED_FWD_HOST", one, source)
+    for address in hosts:
+        call.store.hash_set("WHITELISTED_FWD_HOST", address, source)
         if filtered:
-            call.store.hash_drop("KEEP_SPAM", one)
+            call.store.hash_drop("KEEP_SPAM", address)
         else:
-            call.store.hash_set("KEEP_SPAM", one, 1)
+            call.store.hash_set("KEEP_SPAM", address, 1)
     call.success("forwarding_host_added", ", ".join(hosts))
     return None
 
@@ -79,4 +79,4 @@ def get(call: Call) -> Any:
     """Return one or all."""
     if call.which != "all":
         return _details(call, call.which)
-    return [_details(call, one) for one in call.store.hash_all("WHITELISTED_FWD_HOST")]
+    return [_details(call, address) for address in call.store.hash_all("WHITELISTED_FWD_HOST")]

@@ -31,7 +31,7 @@ ACL = (
 _OFF_BY_DEFAULT = frozenset({"syncjobs", "sogo_profile_reset", "pw_reset"})
 _SWITCHES = {
     "force_pw_update": 0, "force_tfa": 0, "tls_enforce_in": 0, "tls_enforce_out": 0,
-    "sogo_access": 1, **{f"{one}_access": 1 for one in PROTOCOLS},
+    "sogo_access": 1, **{f"{protocol}_access": 1 for protocol in PROTOCOLS},
 }  # fmt: skip
 _NOT_EDITED = frozenset({"tls_enforce_in", "tls_enforce_out"})  # edit/tls_policy alone does
 
@@ -120,7 +120,7 @@ def _context(call: Call, row: Row) -> Row:
         "rl": own or rate_limit.find(call, row["domain"]) or False,
         "rl_scope": "mailbox" if own else "domain",
         "is_relayed": limits["backupmx"],
-        "sender_acl": [one["send_as"] for one in senders],
+        "sender_acl": [sender["send_as"] for sender in senders],
     }
 
 
@@ -332,7 +332,7 @@ def _edit_senders(call: Call, username: str) -> None:
                 call.store.insert("sender_acl", logged_in_as=username, send_as=sender, external=1)
     if not call.given("sender_acl"):
         return
-    senders = [text(one) for one in listed(call.data["sender_acl"]) if one != "default"]
+    senders = [text(item) for item in listed(call.data["sender_acl"]) if item != "default"]
     senders = ["*"] if "*" in senders else senders
     call.store.delete("sender_acl", logged_in_as=username, external=0)
     for sender in senders:
@@ -384,7 +384,7 @@ def delete(call: Call) -> Any:
 @answers("get", "mailbox")
 def get(call: Call) -> Any:
     """Return one mailbox, or all (`all`, `reduced`), of the domains that the path names."""
-    wanted = [one for one in call.query.get("tags", "").split(",") if one]
+    wanted = [part for part in call.query.get("tags", "").split(",") if part]
     if call.which in {"all", "reduced"}:
         found = _selected(call, wanted)
         return _all(call, found, reduced=call.which == "reduced")
@@ -410,14 +410,14 @@ def _select(call: Call, domain: str | None, wanted: list[str]) -> list[str]:
         domain,
         domain,
     )
-    names = [one["username"] for one in found]
+    names = [row["username"] for row in found]
     if not wanted:
         return names
     held = {name: tags.of(call, "tags_mailbox", "username", name) for name in names}
     return [
         name
         for name in names
-        if any(tag.lower() in one.lower() for tag in wanted for one in held[name])
+        if any(tag.lower() in item.lower() for tag in wanted for item in held[name])
     ]
 
 

@@ -25,7 +25,7 @@ def edit_tls_policy(call: Call) -> None:
             call.danger("access_denied")
             continue
         names = ("tls_enforce_in", "tls_enforce_out")
-        given = {one: str(intval(call.data[one])) for one in names if call.given(one)}
+        given = {name: str(intval(call.data[name])) for name in names if call.given(name)}
         _set_attributes(call, item, **given)
 
 

@@ -68,7 +68,7 @@ def delete_mailbox(call: Call) -> None:
     for key in call.items:
         if call.has_mailbox(_owner(call, key)):
             call.store.delete("filterconf", prefid=key)
-            call.success("items_deleted", ", ".join(str(one) for one in call.items))
+            call.success("items_deleted", ", ".join(str(item) for item in call.items))
         else:
             call.danger("access_denied")
 

@@ -56,7 +56,7 @@ def get_domain(call: Call) -> Any:
     names = call.store.rows(
         "SELECT domain AS name FROM domain UNION ALL SELECT alias_domain FROM alias_domain"
     )
-    limits = ((one["name"], find(call, one["name"])) for one in names)
+    limits = ((name["name"], find(call, name["name"])) for name in names)
     return [{**found, "domain": name} for name, found in limits if found]
 
 
@@ -66,5 +66,5 @@ def get_mailbox(call: Call) -> Any:
     if call.which != "all":
         return find(call, call.which) if call.has_mailbox(call.which) else None
     names = call.store.rows("SELECT username AS name FROM mailbox WHERE kind = ''")
-    limits = ((one["name"], find(call, one["name"])) for one in names)
+    limits = ((name["name"], find(call, name["name"])) for name in names)
     return [{**found, "mailbox": name} for name, found in limits if found]

@@ -78,8 +78,8 @@ def _details(call: Call, key: object) -> Row | None:
     return {
         **row,
         "password_short": row["password"][:3] + "...",
-        "used_by_domains": ", ".join(one["domain"] for one in domains),
-        "used_by_mailboxes": ", ".join(one["username"] for one in boxes),
+        "used_by_domains": ", ".join(domain["domain"] for domain in domains),
+        "used_by_mailboxes": ", ".join(box["username"] for box in boxes),
     }
 
 
@@ -89,4 +89,4 @@ def get(call: Call) -> Any:
     if call.which != "all":
         return _details(call, call.which)
     keys = call.store.rows("SELECT id FROM relayhosts ORDER BY id")
-    return [_details(call, one["id"]) for one in keys]
+    return [_details(call, key["id"]) for key in keys]

@@ -98,4 +98,4 @@ def get(call: Call) -> Any:
         row = _row(call, call.which)
         return _show(row) if row else None
     rows = call.store.rows("SELECT * FROM mailbox WHERE kind != '' ORDER BY domain, username")
-    return [_show(one) for one in rows]
+    return [_show(row) for row in rows]

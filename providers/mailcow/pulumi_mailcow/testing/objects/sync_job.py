@@ -159,4 +159,4 @@ def get(call: Call) -> Any:
     """Return the jobs of a mailbox or all of them, with what the path asks for at its end."""
     query = "SELECT * FROM imapsync WHERE ? = 'all' OR user2 = ? ORDER BY id"
     rows = call.store.rows(query, call.which, call.which)
-    return [_show(one, call.extra.split(",")) for one in rows]
+    return [_show(row, call.extra.split(",")) for row in rows]

@@ -34,7 +34,7 @@ def of(call: Call, table: str, key: str, name: str) -> list[str]:
     """Return the tags of one object."""
     query = f"SELECT tag_name FROM {table} WHERE {key} = ? ORDER BY tag_name"  # noqa: S608 - own names
     found = call.store.rows(query, name)
-    return [one["tag_name"] for one in found]
+    return [row["tag_name"] for row in found]
 
 
 def delete_from_domain(call: Call) -> Any:

@@ -39,16 +39,16 @@ def _wrong_destination(destination: str, *, by_mx: bool) -> bool:
 def _interferes(others: list[Row], nexthop: str) -> tuple[str, ...] | None:
     bare = _bare(nexthop)
     if bare is not None:
-        if any(one["nexthop"] == bare for one in others):
+        if any(other["nexthop"] == bare for other in others):
             return ("next_hop_interferes", bare, nexthop)
-    elif any(_bare(one["nexthop"]) == nexthop for one in others):
+    elif any(_bare(other["nexthop"]) == nexthop for other in others):
         return ("next_hop_interferes_any", nexthop)
     return None
 
 
 def _destinations(call: Call, others: list[Row], *, by_mx: bool) -> list[str]:
     kept = []
-    taken = {one["destination"] for one in others}
+    taken = {other["destination"] for other in others}
     for destination in dict.fromkeys(filter(None, split(call.data.get("destination")))):
         if destination in taken:
             call.danger("transport_dest_exists", destination)
@@ -72,9 +72,9 @@ def add(call: Call) -> Any:
         call.say("danger", ["invalid_nexthop"])
         return False
     others = call.store.rows("SELECT * FROM transports")
-    for one in others:
-        same = one["nexthop"] in {nexthop, _bare(nexthop) or nexthop}
-        if same and one["username"] != username:
+    for other in others:
+        same = other["nexthop"] in {nexthop, _bare(nexthop) or nexthop}
+        if same and other["username"] != username:
             return call.danger("invalid_nexthop_authenticated")
     by_mx = intval(data.get("is_mx_based"))
     destinations = _destinations(call, others, by_mx=by_mx == 1)
@@ -107,7 +107,7 @@ def edit(call: Call) -> Any:
             continue
         values = _edited(call, row)
         others = call.store.rows("SELECT * FROM transports WHERE id != ?", row["id"])
-        if any(one["destination"] == values["destination"] for one in others):
+        if any(other["destination"] == values["destination"] for other in others):
             return call.danger("transport_dest_exists")
         if _wrong_destination(values["destination"], by_mx=values["is_mx_based"] == 1):
             return call.danger("invalid_destination", values["destination"])
@@ -150,7 +150,7 @@ def get(call: Call) -> Any:
     if call.which != "all":
         row = call.store.row("SELECT * FROM transports WHERE id = ?", call.which)
         return _show(row) if row else None
-    return [_show(one) for one in call.store.rows("SELECT * FROM transports ORDER BY id")]
+    return [_show(row) for row in call.store.rows("SELECT * FROM transports ORDER BY id")]
 
 
 def _show(row: Row) -> Row:
