@@ -262,10 +262,48 @@ def pull_missing(images: Iterable[str]) -> None:
         StepError: one cannot be pulled.
     """
     for image in sorted(set(images)):
-        inspect = ["docker", "inspect", "--type", "image", "--format", "{{.Id}}", image]
-        if run(inspect, "docker inspect", seconds=60, accepted=(0, 1)).returncode:
-            what = f"image {image} cannot be pulled"
-            run(["docker", "pull", "-q", image], what, seconds=PULL_SECONDS)
+        if not has_image(image):
+            pull(image)
+
+
+def renew(images: Iterable[str]) -> list[str]:
+    """Pull the images that are not there yet, and those anew whose tag has moved on.
+
+    A release names some images by a tag that floats (`mariadb:10.11`, `memcached:alpine`): one
+    that is there is as old as the day it was pulled. One that cannot be renewed stays as it is.
+
+    Returns:
+        What could not be renewed, a line each.
+
+    Raises:
+        StepError: one that is not there cannot be pulled.
+    """
+    kept = []
+    for image in sorted(set(images)):
+        here = has_image(image)
+        try:
+            pull(image)
+        except StepError as error:
+            if not here:
+                raise
+            kept.append(f"not renewed, the one that is here goes on: {error}")
+    return kept
+
+
+def has_image(image: str) -> bool:
+    """Tell whether an image is there."""
+    inspect = ["docker", "inspect", "--type", "image", "--format", "{{.Id}}", image]
+    return run(inspect, "docker inspect", seconds=60, accepted=(0, 1)).returncode == 0
+
+
+def pull(image: str) -> None:
+    """Pull an image.
+
+    Raises:
+        StepError: it cannot be pulled.
+    """
+    what = f"image {image} cannot be pulled"
+    run(["docker", "pull", "-q", image], what, seconds=PULL_SECONDS)
 
 
 # Metrics

@@ -8,7 +8,7 @@ Nothing starts here, and nothing in the directory changes before every check has
 2. The tag is fetched into a reference of its own and must be the declared commit.
 3. The services of that commit's `docker-compose.yml` must be exactly those with a tier.
 4. No file of the release may overwrite a file that is not part of the one in place.
-5. Where another release is in place, the images of the new one are pulled.
+5. Where another release is in place, the images of the new one are pulled, and floating tags anew.
 
 Then the tree is moved to the commit. Files that Git does not know are never touched. Changes to
 files that it knows (Mailcow rewrites some at run time, and keeps people's global filters in
@@ -355,12 +355,13 @@ def place(options: argparse.Namespace) -> str:
     services = services_of(tree.ask("show", f"{options.commit}:{COMPOSE}"))
     compare(services, set(options.service), options.tag)
     aside: list[str] = []
+    kept: list[str] = []
     shelf = machine.on_disk(options.state) / "replaced"
     if before != options.commit:
         check_overwriting(tree, options.commit)
         if before is not None:
             # What runs would read the new files, perhaps for hours, if an image could not be had.
-            machine.pull_missing(images_of(tree.ask("show", f"{options.commit}:{COMPOSE}")))
+            kept = machine.renew(images_of(tree.ask("show", f"{options.commit}:{COMPOSE}")))
         aside = switch(tree, before, options.commit, shelf)
     aside += mend(tree, options.commit, shelf)
     # By a name, or git would clear the release away once it is no longer in place.
@@ -368,6 +369,7 @@ def place(options: argparse.Namespace) -> str:
     complete(tree, options.repository, options.tag, options.commit)
     aside += guard(tree, shelf)
     text = f"{options.tag} ({options.commit[:12]}) is in place, {len(services)} services\n"
+    text += "".join(f"{line}\n" for line in kept)
     for name in aside:
         text += f"changed here, replaced by the release, kept in {options.state}/replaced: {name}\n"
     return text

@@ -372,6 +372,22 @@ def test_the_images_of_another_release_are_there_before_its_files_are(
     assert docker.told("pull")[-1] == ["pull", "-q", "example/postfix:2"]
 
 
+def test_images_that_are_there_are_renewed_with_another_release_if_they_can_be(
+    bring: Run, tree: Path, upstream: Upstream, docker: Docker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bring() == 0
+    upstream.publish("2026-08", {"new.txt": "new\n"})
+    here = {"example/nginx:1": True, "example/postfix:1": True}
+    docker.know(images=here, fails=["pull"])
+    assert bring("2026-08") == 0
+    assert (
+        "not renewed, the one that is here goes on: image example/nginx:1"
+        in capsys.readouterr().out
+    )
+    assert docker.told("pull") == [["pull", "-q", image] for image in here]
+    assert (tree / "new.txt").exists()
+
+
 def test_a_lock_that_a_killed_run_left_ends_no_later_release(
     bring: Run, tree: Path, upstream: Upstream, capsys: pytest.CaptureFixture[str]
 ) -> None:
