@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rehearsal.engine import Engine, Event, Op, Outcome, Sealer, Step
+from rehearsal.engine.program import warm
 from tests.engine.shelf.shelf.provider import ShelfProvider
 
 SHELF = Path(__file__).parent / "shelf"
@@ -64,6 +65,9 @@ class Stage:
 
     def engine(self, **more: Any) -> Engine:
         """Return an engine on this stage."""
+        # What is loaded first is loaded for every later test of this process, also for those that
+        # need the large SDKs.
+        warm(("cloudflare", "command", "docker", "minio"))
         options = {
             "providers": {"shelf": ShelfProvider},
             "on_event": self.events.append,
