@@ -16,7 +16,6 @@ from declaration.names import (
     BASE,
     DRILL_SETTINGS,
     PROGRAMS,
-    PROJECT,
     SECRETS,
     STATE,
 )
@@ -280,13 +279,3 @@ def _command_faults(stack: Stack, name: str, text: str, wanted: Mapping[str, str
     for part in _PARTS.get(name, ()):
         if part not in text:
             yield f"lacks {part}"
-    unit = _UNITS.get(name)
-    if unit and f"systemctl enable --now {PROJECT}-{unit}" not in text:
-        yield f"does not enable and start {PROJECT}-{unit}"
-
-
-_UNITS = {
-    "firewall": "firewall.service", "certificate-schedule": "certificate.timer",
-    "queue-metrics-schedule": "queue.timer", "dnsbl-metrics-schedule": "dnsbl.timer",
-    "backup-schedule": "backup.timer",
-}  # fmt: skip

@@ -5,10 +5,12 @@ Which rule refuses a mistake is the matter of `test_mutations`; here it matters 
 
 import pytest
 
+from declaration.reading import load_values
 from policies import judge_stack
 from policies.model import Area, Rule
 from policies.registry import rules
 from policies.stack import Stack
+from tests.conftest import PROJECT
 from tests.policies.planting import (
     Mistake,
     added,
@@ -67,8 +69,8 @@ def unit(old: str, new: str, name: str = "backup") -> Mistake:
 
 
 def command(old: str, new: str, name: str = "backup-schedule") -> Mistake:
-    """Let a command do something else."""
-    return replaced(name, old, new, "create")
+    """Let a command do something else, at first and later."""
+    return both(replaced(name, old, new, "create"), replaced(name, old, new, "update"))
 
 
 def exporter(value: object, *path: str) -> Mistake:
@@ -536,4 +538,6 @@ def test_a_good_variation_is_not_refused(good: Stack, chosen: list[Rule], what: 
 
 
 def test_another_schedule_that_is_daily_is_not_refused() -> None:
-    assert refused(deployed(backup={"schedule": "daily"})) == set()
+    backup = load_values(PROJECT / "Pulumi.qual.yaml")["backup"]
+    assert isinstance(backup, dict)
+    assert refused(deployed(backup={**backup, "schedule": "*-*-* 04:30:00 UTC"})) == set()
