@@ -23,13 +23,11 @@ from components.units import Service, render_service, render_timer, run_program
 from declaration.certificate import CertificateSettings
 from declaration.commands import at, program
 from declaration.mailcow import MailcowSettings
-from declaration.names import BASE, CERTIFICATE_UNIT, STATE, UNITS, Names
+from declaration.names import AUTHORITIES, CERTIFICATE_UNIT, STATE, UNITS, Names
 from declaration.traefik import TraefikSettings
 
 PROGRAM = "certificate_delivery.py"
 """The program that delivers the certificate."""
-CA_BUNDLE = f"{BASE}/authorities.pem"
-"""Authorities to trust, where they are not the system's."""
 METRICS = "po_mail_certificate.prom"
 """The file that the program writes for the node exporter."""
 WAIT_SECONDS = 600
@@ -65,7 +63,7 @@ def delivery_options(delivery: Delivery) -> list[str]:
         "--metrics": delivery.textfile_directory,
     }
     if delivery.names.ca_bundle is not None:
-        options["--ca-bundle"] = CA_BUNDLE
+        options["--ca-bundle"] = AUTHORITIES
     return [word for pair in options.items() for word in pair]
 
 
@@ -140,7 +138,7 @@ class CertificateComponent(pulumi.ComponentResource):
             files.append(
                 pulumi_host.File(
                     "certificate-authorities",
-                    path=CA_BUNDLE,
+                    path=AUTHORITIES,
                     content=delivery.names.ca_bundle,
                     opts=after,
                 )

@@ -25,6 +25,8 @@ CONFIGURATION = f"/etc/{PROJECT}"
 """Directory on the host of configuration that the system itself reads."""
 UNITS = "/etc/systemd/system"
 """Directory on the host of our systemd units."""
+AUTHORITIES = f"{BASE}/authorities.pem"
+"""The file on the host of authorities that are trusted beside the system's, where any are."""
 
 FIREWALL_RULES = f"{CONFIGURATION}/nftables.nft"
 """The firewall's file on the host."""

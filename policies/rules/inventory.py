@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from declaration.names import (
+    AUTHORITIES,
     BACKUP_ENVIRONMENT,
     BACKUP_PASSPHRASE,
     BACKUP_SETTINGS,
@@ -95,6 +96,8 @@ def _host(stack: Stack) -> Iterator[_Item]:
     units = ["firewall.service", "drill-clean.service"]
     units += [f"{name}.{kind}" for name in timers for kind in ("service", "timer")]
     yield from (_file(f"{UNITS}/{PROJECT}-{unit}", _OPEN, "mail") for unit in units)
+    if stack.names.ca_bundle is not None:
+        yield _file(AUTHORITIES, _OPEN, "mail:endpoints.caBundle")
     yield _file(FIREWALL_RULES, _OPEN, "mail:mailcow.rawPorts")
     yield _file(f"{declaration.traefik.dynamic_directory}/{PROJECT}.yml", _OPEN, "mail:traefik")
     postfix = f"{directory}/data/conf/postfix"
