@@ -401,7 +401,8 @@ def new_network(declared: Values) -> None:
 def test_an_unsafe_change_is_refused_with_its_reason_and_mailcow_left_alone(
     circle: Rehearsed, change: Callable[[Values], None], reason: str
 ) -> None:
-    before = circle.files_below(RELEASE), circle.events("start"), circle.events("stop")
+    files = circle.files_below(RELEASE)
+    before = circle.events("start"), circle.events("stop")
 
     # The preview says it already, so that the command line does not even begin.
     foreseen = circle.preview(change)
@@ -414,9 +415,15 @@ def test_an_unsafe_change_is_refused_with_its_reason_and_mailcow_left_alone(
     assert not refused.ok
     assert reason in errors(refused)
     assert "Traceback" not in errors(refused)
-    assert (circle.files_below(RELEASE), circle.events("start"), circle.events("stop")) == before
+    assert (circle.events("start"), circle.events("stop")) == before
+    # What Postfix reads at its next start is written before; nothing is restarted.
+    left = circle.files_below(RELEASE)
+    assert {name for name in files | left if files.get(name) != left.get(name)} <= {
+        EXTRA_CF.removeprefix(f"{RELEASE}/")
+    }
     # The old values, declared again, undo what was prepared beside Mailcow.
     assert circle.up().ok
+    assert circle.files_below(RELEASE) == files
     assert_settled(circle)
 
 
