@@ -7,13 +7,16 @@ fork server, which ends with the engine's process.
 
 import asyncio
 import multiprocessing
+import multiprocessing.util
 import os
+import tempfile
 from collections.abc import Callable, Iterable
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 
 from rehearsal.engine.launch import Briefing, carry_out
+from rehearsal.world.socket_folder import short_folder
 
 _LONGEST_LINE = 1 << 20
 _GRACE_SECONDS = 5.0
@@ -26,6 +29,12 @@ def warm(packages: Iterable[str]) -> None:
         packages: Names of Pulumi packages, such as `cloudflare`. One that is not installed is left
             to the program to miss.
     """
+    # The server's socket lies in Python's folder for temporary files, whose path may be too long.
+    usual, tempfile.tempdir = tempfile.tempdir, str(short_folder())
+    try:
+        multiprocessing.util.get_temp_dir()
+    finally:
+        tempfile.tempdir = usual
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["pulumi", *(f"pulumi_{package}" for package in packages)])
     forkserver.ensure_running()

@@ -35,7 +35,7 @@ def socket_folder(world: Path) -> Path:
             known.mkdir(mode=0o700)
         if _is_own(known):
             return known
-    made = Path(tempfile.mkdtemp(prefix="mail-world-", dir=_short_folder()))
+    made = Path(tempfile.mkdtemp(prefix="mail-world-", dir=short_folder()))
     note.write_text(str(made))
     return made
 
@@ -47,7 +47,12 @@ def leave(folder: Path, world: Path) -> None:
             folder.rmdir()
 
 
-def _short_folder() -> Path:
+def short_folder() -> Path:
+    """Return a folder with room for the path of a socket below it.
+
+    Raises:
+        OSError: there is none.
+    """
     candidates = (os.environ.get("XDG_RUNTIME_DIR", ""), tempfile.gettempdir(), "/tmp")  # noqa: S108  # mkdtemp makes a private folder in it
     for candidate in candidates:
         if _PLAIN.fullmatch(candidate) and len(candidate) < 60 and os.access(candidate, os.W_OK):

@@ -24,7 +24,7 @@ def checkout(tmp_path: Path) -> Path:
     )
     for name in listed.stdout.decode().split("\0"):
         source = PROJECT / name
-        if name and not name.startswith(("tests/", "docs/", "benchmarks/")) and source.is_file():
+        if name and not name.startswith(("tests/", "benchmarks/")) and source.is_file():
             (place / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, place / name)
     return place
