@@ -82,7 +82,7 @@ def record(
         raise ProgramError(
             child.stderr.strip().splitlines()[-1] if child.stderr.strip() else "no reason"
         )
-    return [_resource(load) for load in json.loads(child.stdout)]
+    return [_resource(recorded) for recorded in json.loads(child.stdout)]
 
 
 def _resource(given: Mapping[str, Any]) -> Resource:

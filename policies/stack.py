@@ -36,6 +36,10 @@ COMMAND = "command:remote:Command"
 MAILBOX = "mailcow:index:Mailbox"
 ALIAS = "mailcow:index:Alias"
 DOMAIN = "mailcow:index:Domain"
+SYNC_JOB = "mailcow:index:SyncJob"
+SECRET = "host:index:Secret"  # noqa: S105 - a type
+CONTAINER = "docker:index/container:Container"
+IMAGE = "docker:index/remoteImage:RemoteImage"
 
 OVERRIDE = "docker-compose.override.yml"
 """What is merged over the release's compose file."""

@@ -21,6 +21,7 @@ from declaration.names import (
 )
 from policies.model import Area, Finding, Severity
 from policies.registry import in_area
+from policies.rules.containers import INNER_PORTS
 from policies.rules.inventory import matches, shown
 from policies.stack import COMMAND, Stack
 
@@ -41,7 +42,7 @@ def _conf(stack: Stack) -> dict[str, Any]:
     """Return what `mailcow.conf` must set; a pattern where any such text will do."""
     declaration, names = stack.declaration, stack.names
     mailcow = declaration.mailcow
-    ports = (*PORT_VARIABLES, "DOVEADM_PORT", "SQL_PORT", "REDIS_PORT")
+    ports = (*PORT_VARIABLES, *INNER_PORTS)
     off = ("ADDITIONAL_SAN",)
     no = ("AUTODISCOVER_SAN", "ACME_DNS_CHALLENGE", "ENABLE_SSL_SNI", "ALLOW_ADMIN_EMAIL_LOGIN",
           "WEBAUTHN_ONLY_TRUSTED_VENDORS", "WATCHDOG_NOTIFY_BAN", "WATCHDOG_NOTIFY_START",
@@ -245,7 +246,7 @@ _PARTS = {
     protects="Commands on the host act on the declared places, and an update does what a first run"
     " does.",
     reason="A program that is given another folder, file or release does its work where nobody"
-    " looks; a unit that is not enabled is gone after the next start.",
+    " looks.",
     source="https://www.pulumi.com/registry/packages/command/api-docs/remote/command/",
     remedy="let the component make the command again",
     yields=True,

@@ -6,17 +6,15 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from declaration.mailcow import memory_mib
+from declaration.mailcow import PORT_VARIABLES, memory_mib
 from declaration.names import EXPORTER
 from policies.model import Area, Finding, Resource, Severity
 from policies.registry import in_area
-from policies.stack import OVERRIDE, RELEASE_IMAGE, Stack
+from policies.stack import CONTAINER, IMAGE, OVERRIDE, RELEASE_IMAGE, Stack
 from readers.compose import TAKEN, Service, memory
 
 rule = in_area(Area.HOST)
 
-_CONTAINER = "docker:index/container:Container"
-_IMAGE = "docker:index/remoteImage:RemoteImage"
 _KEY = "mail:mailcow.services"
 _MIB = 1024 * 1024
 _LIMITS = ("cpus", "deploy", "mem_limit", "mem_reservation", "pids_limit")
@@ -25,11 +23,8 @@ _LEAST_PROCESSES = 64
 _IDLE = ("version",)
 """Sections that Compose reads past."""
 _PROJECT = "COMPOSE_PROJECT_NAME"
-_MAIL_PORTS = (
-    "SMTP_PORT", "SMTPS_PORT", "SUBMISSION_PORT", "IMAP_PORT", "IMAPS_PORT", "POP_PORT",
-    "POPS_PORT", "SIEVE_PORT",
-)  # fmt: skip
-_INNER_PORTS = ("DOVEADM_PORT", "SQL_PORT", "REDIS_PORT")
+INNER_PORTS = ("DOVEADM_PORT", "SQL_PORT", "REDIS_PORT")
+"""Variables of ports that are for the host alone."""
 
 
 # Shares
@@ -45,10 +40,12 @@ _INNER_PORTS = ("DOVEADM_PORT", "SQL_PORT", "REDIS_PORT")
 )
 def _tiers(stack: Stack) -> Iterator[Finding]:
     mailcow, project = stack.declaration.mailcow, stack.override.project
+    if project is None:
+        return
     resource = stack.mailcow_resource(OVERRIDE)
     brought = [name for _, options in stack.releases() for name in options.get("--service", ())]
-    for name in sorted({*mailcow.services, *brought}) if project else ():
-        service = project.services.get(name) if project else None
+    for name in sorted({*mailcow.services, *brought}):
+        service = project.services.get(name)
         tier = mailcow.tiers[mailcow.services[name]] if name in mailcow.services else None
         if tier is None:
             message = f"{name} has no tier"
@@ -74,9 +71,7 @@ def _tiers(stack: Stack) -> Iterator[Finding]:
 )
 def _fit(stack: Stack) -> Iterator[Finding]:
     host, mailcow = stack.declaration.host, stack.declaration.mailcow
-    beside = sum(
-        float(stack.get(resource, "memory") or 0) for resource in stack.of_type(_CONTAINER)
-    )
+    beside = sum(float(stack.get(resource, "memory") or 0) for resource in stack.of_type(CONTAINER))
     total = memory_mib(mailcow.services, mailcow.tiers) + beside
     if total + host.reserved_memory_mib > host.memory_mib:
         message = f"the services may take {total:.0f} MiB; with {host.reserved_memory_mib} MiB"
@@ -172,13 +167,13 @@ def _images(stack: Stack) -> Iterator[Finding]:
     repository = stack.declaration.monitoring.exporter_image.rpartition(":")[0]
     wanted = re.compile(rf"{re.escape(repository)}(:[\w.-]+)?@{declared}")
     # Under mocks the identity of an image is its digest.
-    ids = {declared, *(stack.text(resource, "imageId") for resource in stack.of_type(_IMAGE))}
-    for item in stack.of_type(_CONTAINER, _IMAGE):
-        image = stack.text(item, "image" if item.type == _CONTAINER else "name")
+    ids = {declared, *(stack.text(resource, "imageId") for resource in stack.of_type(IMAGE))}
+    for item in stack.of_type(CONTAINER, IMAGE):
+        image = stack.text(item, "image" if item.type == CONTAINER else "name")
         pinned = re.fullmatch(r"sha256:[0-9a-f]{64}", image) or re.search(
             r"@sha256:[0-9a-f]{64}$", image
         )
-        if not image or (item.type == _CONTAINER and image in ids) or wanted.fullmatch(image):
+        if not image or (item.type == CONTAINER and image in ids) or wanted.fullmatch(image):
             continue
         fault = "nobody declared" if pinned else "is not pinned by digest"
         yield Finding(f"the image {image} {fault}", key, item, image)
@@ -214,7 +209,7 @@ def _ports(stack: Stack) -> Iterator[Finding]:
     resource = stack.mailcow_resource("mailcow.conf")
     conf, key = stack.mailcow_conf, "mail:mailcow.rawPorts"
     published = set()
-    for variable in (*_MAIL_PORTS, *_INNER_PORTS) if conf else ():
+    for variable in (*PORT_VARIABLES, *INNER_PORTS) if conf else ():
         address, port = _binding(conf.get(variable, ""))
         if port is None:
             message = f"{variable} is not set, so the release's own default holds"
@@ -236,7 +231,7 @@ def _container_ports(stack: Stack) -> Iterator[Finding]:
             yield Finding(message, "mail:mailcow.rawPorts", resource, service.name)
     network = ipaddress.ip_network(stack.declaration.traefik.network)
     key = "mail:monitoring.exporterPort"
-    for item in stack.of_type(_CONTAINER):
+    for item in stack.of_type(CONTAINER):
         for port in stack.get(item, "ports") or ():
             address = str(port.get("ip") or "0.0.0.0")
             if not _is_loopback(address) and ipaddress.ip_address(address) not in network:
@@ -302,13 +297,13 @@ _HELD: dict[str, Callable[[Any], bool]] = {
 def _exporter(stack: Stack) -> Iterator[Finding]:
     key = "mail:monitoring.exporterImage"
     for resource in stack.resources:
-        name = stack.text(resource, "name") if resource.type == _CONTAINER else EXPORTER
-        known = resource.type in (_CONTAINER, _IMAGE) or not resource.type.startswith("docker:")
+        name = stack.text(resource, "name") if resource.type == CONTAINER else EXPORTER
+        known = resource.type in (CONTAINER, IMAGE) or not resource.type.startswith("docker:")
         if not known or name not in ("", EXPORTER):
             yield Finding(f"{resource.name} follows from no declaration", key, resource)
-        elif resource.type == _IMAGE and stack.get(resource, "build"):
+        elif resource.type == IMAGE and stack.get(resource, "build"):
             yield Finding(f"{resource.name} is built, not pulled", key, resource)
-        elif resource.type == _CONTAINER:
+        elif resource.type == CONTAINER:
             yield from (
                 Finding(f"{resource.name} {fault}", key, resource)
                 for fault in _loose(stack, resource)
@@ -317,7 +312,7 @@ def _exporter(stack: Stack) -> Iterator[Finding]:
 
 def _loose(stack: Stack, container: Resource) -> Iterator[str]:
     """Yield what the exporter may do besides what it is for."""
-    names, port = stack.declaration.names, stack.declaration.monitoring.exporter_port
+    names, port = stack.names, stack.declaration.monitoring.exporter_port
     for setting, holds in _HELD.items():
         if not holds(stack.get(container, setting)):
             yield f"is not held as it should be: {setting}"

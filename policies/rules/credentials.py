@@ -7,7 +7,7 @@ from typing import Any
 from declaration.mistakes import looks_secret
 from policies.model import Area, Finding, Resource, Severity, opened, plain_texts, secret_texts
 from policies.registry import in_area
-from policies.stack import COMMAND, FILE, Stack
+from policies.stack import COMMAND, CONTAINER, FILE, SYNC_JOB, Stack
 
 rule = in_area(Area.CREDENTIALS)
 
@@ -26,9 +26,9 @@ _SECRET_PROPERTIES = {
     "mailcow:index:DkimKey": ("privateKey",),
     "mailcow:index:AppPassword": ("password",),
     "mailcow:index:DomainAdmin": ("password",),
-    "mailcow:index:SyncJob": ("password1",),
+    SYNC_JOB: ("password1",),
     "minio:index/iamUser:IamUser": ("secret",),
-    "docker:index/container:Container": (),
+    CONTAINER: (),
 }
 _SECRET_FILES = {
     "mailcow.conf": 0o600,
@@ -133,7 +133,7 @@ def _sealed(stack: Stack) -> Iterator[Finding]:
                 yield Finding(f"{name} of {resource.name} is not a secret", "mail", resource)
         if resource.type == COMMAND:
             yield from _command(stack, resource)
-        if resource.type == "docker:index/container:Container":
+        if resource.type == CONTAINER:
             for text in plain_texts(stack.properties(resource).get("envs")):
                 if _ENVIRONMENT.search(text) and "_FILE=" not in text:
                     yield Finding(

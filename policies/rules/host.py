@@ -268,7 +268,7 @@ def _host_key(stack: Stack) -> Iterator[Finding]:
 )
 def _ipv6(stack: Stack) -> Iterator[Finding]:
     ipv6, key = stack.declaration.ipv6, "mail:ipv6"
-    host = stack.declaration.names.mail_host
+    host = stack.names.mail_host
     records = [record for record in stack.zone.records if record.type == "AAAA"]
     if ipv6 is None:
         for record in records:
@@ -303,11 +303,11 @@ def _ipv6(stack: Stack) -> Iterator[Finding]:
     remedy="name the addresses in operatorAddresses, as narrow as they are",
 )
 def _api(stack: Stack) -> Iterator[Finding]:
-    conf, declaration = stack.mailcow_conf, stack.declaration
+    conf = stack.mailcow_conf
     if not conf:
         return
     resource, key = stack.mailcow_resource("mailcow.conf"), "mail:operatorAddresses"
-    allowed = [_network(client) for client in declaration.names.api_clients]
+    allowed = [_network(client) for client in stack.names.api_clients]
     given = [part.strip() for part in conf.get("API_ALLOW_FROM", "").split(",") if part.strip()]
     if not given:
         yield Finding("API_ALLOW_FROM is empty, so the API key is not applied", key, resource)
@@ -396,7 +396,7 @@ def _unchanged(stack: Stack) -> Iterator[Finding]:
         return  # no state is at hand; the guard on the host compares all the same
     guard = _guard(stack)
     before = [
-        previou for previou in stack.previous if guard is not None and previou.urn == guard.urn
+        earlier for earlier in stack.previous if guard is not None and earlier.urn == guard.urn
     ]
     for item in before:
         old, new = _fixed_of(item, stack), _fixed_of(guard, stack) if guard else {}

@@ -24,23 +24,30 @@ from declaration.names import (
 from declaration.people import goto
 from policies.model import Area, Finding, Resource, Severity
 from policies.registry import in_area
-from policies.rules import backup, people
-from policies.stack import ALIAS, COMMAND, DOMAIN, FILE, MAILBOX, Stack
+from policies.rules import backup, people, units
+from policies.stack import (
+    ALIAS,
+    COMMAND,
+    CONTAINER,
+    DOMAIN,
+    FILE,
+    IMAGE,
+    MAILBOX,
+    SECRET,
+    SYNC_JOB,
+    Stack,
+)
 from policies.zone import DNS_RECORD
 
 rule = in_area(Area.HOST)
 
-_SECRET = "host:index:Secret"  # noqa: S105 - a type
-_SYNC = "mailcow:index:SyncJob"
-_CONTAINER = "docker:index/container:Container"
-_IMAGE = "docker:index/remoteImage:RemoteImage"
 _PROGRAM, _OPEN, _CLOSED, _GROUP = "0755", "0644", "0600", "0640"
 _IDENTITY = {
-    FILE: ("path",), _SECRET: ("path",), DOMAIN: ("domain",), MAILBOX: ("localPart", "domain"),
-    ALIAS: ("address",), _SYNC: ("username", "host1", "user1"), _CONTAINER: ("name",),
+    FILE: ("path",), SECRET: ("path",), DOMAIN: ("domain",), MAILBOX: ("localPart", "domain"),
+    ALIAS: ("address",), SYNC_JOB: ("username", "host1", "user1"), CONTAINER: ("name",),
     backup.BUCKET: ("bucket",), backup.VERSIONING: ("bucket",), backup.LIFECYCLE: ("bucket",),
     backup.USER: ("name",), backup.POLICY: ("name",), backup.SERVICE_ACCOUNT: ("targetUser",),
-    backup.ATTACHMENT: ("userName", "policyName"), _IMAGE: (),
+    backup.ATTACHMENT: ("userName", "policyName"), IMAGE: (),
 }  # fmt: skip
 """Properties by which an object of a type is known; others are known by their resource's name."""
 _FORBIDDEN: dict[str, dict[str, Any]] = {
@@ -76,8 +83,16 @@ class _Item:
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _items(stack: Stack) -> list[_Item]:
-    return [*_host(stack), *_people(stack), *_storage(stack), *_accounts(stack)]
+def _items(stack: Stack) -> dict[tuple[str, tuple[str, ...]], _Item]:
+    """Return what follows from the declaration, by type and identity."""
+    return stack.once(
+        "inventory",
+        lambda watch: {
+            (item.type, item.identity): item
+            for part in (_host, _people, _storage, _accounts)
+            for item in part(watch)
+        },
+    )
 
 
 def _file(path: str, mode: str, key: str) -> _Item:
@@ -92,10 +107,7 @@ def _host(stack: Stack) -> Iterator[_Item]:
                 "archives", "inventory", "restored_mail", "drill", "queue_metrics",
                 *watched]  # fmt: skip
     yield from (_file(f"{PROGRAMS}/{name}.py", _PROGRAM, "mail") for name in programs)
-    timers = ["certificate", "backup", "queue", *watched]
-    units = ["firewall.service", "drill-clean.service"]
-    units += [f"{name}.{kind}" for name in timers for kind in ("service", "timer")]
-    yield from (_file(f"{UNITS}/{PROJECT}-{unit}", _OPEN, "mail") for unit in units)
+    yield from (_file(f"{UNITS}/{name}", _OPEN, "mail") for name, _ in units.written(stack))
     if stack.names.ca_bundle is not None:
         yield _file(AUTHORITIES, _OPEN, "mail:endpoints.caBundle")
     yield _file(FIREWALL_RULES, _OPEN, "mail:mailcow.rawPorts")
@@ -123,14 +135,14 @@ def _host(stack: Stack) -> Iterator[_Item]:
         ("database", 20), ("database-root", 20), ("redis", 20), ("sogo-url-key", 16),
         ("dovecot-master", 20), ("api-key", 30), ("api-key-read-only", 30), ("exporter-token", 30),
     ):  # fmt: skip
-        yield _Item(_SECRET, (f"{SECRETS}/{name}",), values={"length": range(least, 129)})
+        yield _Item(SECRET, (f"{SECRETS}/{name}",), values={"length": range(least, 129)})
     schedules = ["certificate-schedule", "backup-schedule", "queue-metrics-schedule"]
     schedules += ["dnsbl-metrics-schedule"] if monitoring.dnsbl else []
     commands = ("host-directories", "firewall", "mailcow-release", "mailcow-settings-guard",
                 "certificate-delivery", "mailcow", *schedules)  # fmt: skip
     yield from (_Item(COMMAND, (name,)) for name in commands)
-    yield _Item(_CONTAINER, (EXPORTER,), "mail:monitoring")
-    yield _Item(_IMAGE, (), "mail:monitoring.exporterImage")
+    yield _Item(CONTAINER, (EXPORTER,), "mail:monitoring")
+    yield _Item(IMAGE, (), "mail:monitoring.exporterImage")
 
 
 def _people(stack: Stack) -> Iterator[_Item]:
@@ -149,7 +161,7 @@ def _people(stack: Stack) -> Iterator[_Item]:
     for source in declaration.imports:
         identity = (f"{source.mailbox}@{domain}", source.server, source.user)
         values = {"port1": source.port, "delete2duplicates": False, "subfolder2": source.folder}
-        yield _Item(_SYNC, identity, "mail:imports", values)
+        yield _Item(SYNC_JOB, identity, "mail:imports", values)
 
 
 def _storage(stack: Stack) -> Iterator[_Item]:
@@ -196,7 +208,7 @@ def _identity(stack: Stack, resource: Resource) -> tuple[str, ...]:
     yields=True,
 )
 def _inventory(stack: Stack) -> Iterator[Finding]:
-    missing = {(item.type, item.identity): item for item in _items(stack)}
+    missing = dict(_items(stack))
     for resource in stack.resources:
         if resource.type.startswith(("mail:components:", "pulumi:pulumi:")):
             continue
@@ -225,7 +237,7 @@ def _inventory(stack: Stack) -> Iterator[Finding]:
     yields=True,
 )
 def _as_declared(stack: Stack) -> Iterator[Finding]:
-    items = {(item.type, item.identity): item for item in _items(stack)}
+    items = _items(stack)
     for resource in stack.resources:
         if resource.type == DNS_RECORD or resource.type.startswith("mail:components:"):
             continue

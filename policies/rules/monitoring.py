@@ -14,7 +14,7 @@ from declaration.monitoring import Bounds
 from declaration.names import PROJECT
 from policies.model import Area, Finding, Resource, Severity
 from policies.registry import in_area
-from policies.stack import HostFile, Stack
+from policies.stack import CONTAINER, HostFile, Stack
 from readers.mistake import MistakeError
 from readers.prometheus import Alert, Job, alerts, jobs
 from readers.promql import NAME, Series
@@ -377,7 +377,7 @@ _SAID = {"summary", "description", "runbook_url", "runbook", "severity"}
     remedy="let the scrape configuration name the exporter's port",
 )
 def _scraped(stack: Stack) -> Iterator[Finding]:
-    containers = stack.of_type("docker:index/container:Container")
+    containers = stack.of_type(CONTAINER)
     folder = f"{stack.declaration.monitoring.prometheus_directory}/scrape/"
     port, key = stack.declaration.monitoring.exporter_port, "mail:monitoring.exporterPort"
     if not containers:

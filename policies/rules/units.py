@@ -60,8 +60,20 @@ class _Known:
 
 
 def _known(stack: Stack) -> dict[str, _Known]:
+    """Return the services that follow from the declaration, by their names without an ending."""
+    return stack.once("services", _services_of)
+
+
+def written(stack: Stack) -> Iterator[tuple[str, _Known]]:
+    """Yield the name of each unit that follows from the declaration, with its service."""
+    for stem, known in _known(stack).items():
+        for kind in ("service", "timer") if known.often else ("service",):
+            yield f"{stem}.{kind}", known
+
+
+def _services_of(stack: Stack) -> dict[str, _Known]:
     declaration = stack.declaration
-    mailcow, monitoring, names = declaration.mailcow, declaration.monitoring, declaration.names
+    mailcow, monitoring, names = declaration.mailcow, declaration.monitoring, stack.names
     here = {"--project": (mailcow.project,), "--directory": (mailcow.directory,)}
     backup, key = {"--settings": (BACKUP_SETTINGS,)}, "mail:monitoring"
     minutes = declaration.certificate.check_minutes
@@ -196,8 +208,7 @@ def _program(stack: Stack, commands: list[Command], known: _Known) -> Iterator[s
             yield f"runs its program otherwise ({command.key}, past its protection)"
         elif command.forgiven and not last:
             yield "counts its failure for success"
-        elif any(told.get(option) != values for option, values in wanted.items()):
-            option = next(one for one, values in wanted.items() if told.get(one) != values)
+        elif option := next((key for key, values in wanted.items() if told.get(key) != values), ""):
             yield f"tells {known.program} {option} {' '.join(told.get(option, ())) or 'nothing'}"
         elif "--ended" in told and not last:
             yield f"only notes the end of {known.program}"
@@ -226,7 +237,7 @@ def _elsewhere(stack: Stack, told: Mapping[str, tuple[str, ...]]) -> str:
     metrics = stack.declaration.monitoring.textfile_directory
     for option, folder in (("--metrics", metrics), ("--state", BASE)):
         for value in told.get(option, ()):
-            if f"{value}/".startswith(f"{folder}/") is False:
+            if not f"{value}/".startswith(f"{folder}/"):
                 return f"writes to {value}"
     return ""
 
@@ -305,15 +316,13 @@ def _on(stack: Stack) -> Iterator[Finding]:
     for mistake in stack.switched.mistakes:
         resource = stack.named(mistake.place)
         yield Finding(f"{mistake.place}: {mistake.reason}", "mail", resource, mistake.place)
-    for stem, known in _known(stack).items():
-        for kind in ("service", "timer") if known.often else ("service",):
-            name = f"{stem}.{kind}"
-            begins = kind == "timer" or not known.often
-            if f"{UNITS}/{name}" not in stack.files:
-                yield Finding(f"{name} is not written", known.key, seen=name, absent=True)
-            elif begins and (fault := _off(stack, name, runs=stem + ".service" != DRILL_UNIT)):
-                resource = _resource(stack, name)
-                yield Finding(f"{name} {fault}", known.key, resource, name, absent=True)
+    for name, known in written(stack):
+        begins = name.endswith(".timer") or not known.often
+        if f"{UNITS}/{name}" not in stack.files:
+            yield Finding(f"{name} is not written", known.key, seen=name, absent=True)
+        elif begins and (fault := _off(stack, name, runs=name != DRILL_UNIT)):
+            resource = _resource(stack, name)
+            yield Finding(f"{name} {fault}", known.key, resource, name, absent=True)
 
 
 def _off(stack: Stack, name: str, *, runs: bool) -> str:

@@ -27,3 +27,9 @@ def test_every_rule_has_a_test_file_of_its_own() -> None:
 
 def test_a_rule_is_found_by_its_id() -> None:
     assert rule("spf-single").area.value == "authentication"
+
+
+def test_rules_stand_in_the_order_of_their_modules_whoever_is_imported_first() -> None:
+    modules = [known.check.__module__ for known in rules()]
+
+    assert modules == sorted(modules)

@@ -26,9 +26,6 @@ MISTAKES: dict[str, Mistake] = {
     "--conf": _in("mailcow-settings-guard", "--conf /opt/", "--conf /srv/"),
     "lacks  --note": _in("mailcow", " --note", ""),
     "extra.cf": _in("mailcow", "postfix/extra.cf=", "postfix/extra.xx="),
-    "does not enable and start po-mail-queue": _in(
-        "queue-metrics-schedule", "enable --now", "enable"
-    ),
     "another thing in an update": changed("queue-metrics-schedule", "true", "update"),
     "lacks /opt/po-mail/secrets": _in("host-directories", "/opt/po-mail/secrets", "/opt/x"),
 }

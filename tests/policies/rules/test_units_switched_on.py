@@ -25,6 +25,12 @@ def test_a_mask_is_refused(good: Stack) -> None:
     assert messages(RULE, stack) == ["po-mail-backup.timer is not switched on"]
 
 
+def test_a_timer_that_is_started_and_not_enabled_is_refused_by_its_name(good: Stack) -> None:
+    stack = replaced("queue-metrics-schedule", "enable --now", "start", "create")(good)
+
+    assert messages(RULE, stack) == ["po-mail-queue.timer is not switched on"]
+
+
 def test_two_commands_pass(good: Stack) -> None:
     stack = replaced("firewall", "enable --now po-mail", "enable -q po-mail", "create")(good)
 
