@@ -147,7 +147,7 @@ async def _labels(site: Site) -> list[dict[str, str]]:
     )
     done = await site.host.run(command, what="look which Mailcow runs")
     found = json.loads(done.stdout) if done.stdout.strip() else []
-    return [dict(load["Config"].get("Labels") or {}) for load in found]
+    return [dict(container["Config"].get("Labels") or {}) for container in found]
 
 
 def other_mailcows(labels: Sequence[Mapping[str, str]], declaration: Declaration) -> list[str]:

@@ -73,6 +73,7 @@ def match_storage(wanted: Sequence[Wanted], stored: Stored) -> Area:
             area.matches.append(found)
     declared = {resource.text("bucket") for resource in wanted if resource.kind == "S3Bucket"}
     area.strangers += [Stranger("bucket", name) for name in stored.buckets if name not in declared]
+    policies = {policy.text("name") for policy in wanted if policy.kind == "IamPolicy"}
     for resource in wanted:
         user = resource.text("name")
         if resource.kind != "IamUser" or user not in stored.users:
@@ -80,7 +81,7 @@ def match_storage(wanted: Sequence[Wanted], stored: Stored) -> Area:
         area.strangers += [
             Stranger("policy", name, f"given to {user} as well")
             for name in stored.users[user]
-            if name not in {two.text("name") for two in wanted if two.kind == "IamPolicy"}
+            if name not in policies
         ]
         area.strangers += [
             Stranger("access key", f"{key[:4]}... of {user}", "the host does not use it")

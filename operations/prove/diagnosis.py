@@ -71,9 +71,7 @@ def diagnose(results: Sequence[Result], declaration: "Declaration") -> tuple[Cau
         cause = rule(case)
         if cause is None:
             continue
-        left = tuple(
-            dict.fromkeys(explain for explain in cause.explains if explain not in explained)
-        )
+        left = tuple(dict.fromkeys(check for check in cause.explains if check not in explained))
         if not left:
             continue
         explained.update(left)

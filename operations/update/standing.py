@@ -96,7 +96,7 @@ async def images(site: Site) -> dict[str, str]:
     for line in done.stdout.splitlines():
         identity, _, names = line.partition("|")
         digests[identity] = next(
-            (load.partition("@")[2] for load in json.loads(names) or ()), identity
+            (name.partition("@")[2] for name in json.loads(names) or ()), identity
         )
     return {
         container.service: f"{container.image} {digests.get(container.identity, '')}".strip()
@@ -180,14 +180,13 @@ async def wait_until_well(site: Site, patience: Patience) -> list[Container]:
     deadline = time.monotonic() + patience.longest
     declared = set(site.declaration.mailcow.services)
     while True:
-        first = await containers(site)
+        before = {container.service: container.restarts for container in await containers(site)}
         await asyncio.sleep(patience.settle)
         second = await containers(site)
         wrong = ailing(second, declared) or [
             f"{container.service} starts again and again"
             for container in second
-            if container.restarts
-            > {two.service: two.restarts for two in first}.get(container.service, 0)
+            if container.restarts > before.get(container.service, 0)
         ]
         if not wrong:
             return second

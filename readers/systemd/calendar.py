@@ -82,11 +82,6 @@ class Calendar:
         whole_week = self.weekdays == _EVERY_DAY
         return self.years is None and len(self.months) == 12 and whole_month and whole_week
 
-    @property
-    def a_day(self) -> int:
-        """How many moments there are on a day on which there is one."""
-        return len(self.hours) * len(self.minutes) * len(self.seconds)
-
     def next_after(self, moment: datetime, local: tzinfo = UTC) -> datetime | None:
         """Return the next moment after another; None if there is none within fifty years.
 

@@ -4,7 +4,6 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cached_property
 from pathlib import PurePosixPath
 
@@ -194,11 +193,6 @@ class Unit:
         delay = span(self.value("Timer", "RandomizedDelaySec", "0")) or 0.0
         accuracy = span(self.value("Timer", "AccuracySec", "1min"))
         return delay + (60.0 if accuracy is None else accuracy)
-
-    def next_run(self, moment: datetime) -> datetime | None:
-        """Return when a timer starts its unit next by the calendar; None for never."""
-        found = (when.next_after(moment) for when in self.calendars)
-        return min((item for item in found if item is not None), default=None)
 
     # How it is held
 

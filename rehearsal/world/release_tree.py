@@ -245,7 +245,7 @@ def _edited(edition: Edition) -> dict[str, _Service]:
             environment=(*service.environment, *edition.environment.get(name, ())),
             ports=(*service.ports, *edition.ports.get(name, ())),
             volumes=(*service.volumes, *edition.volumes.get(name, ())),
-            after=tuple(pulumi for pulumi in service.after if pulumi not in edition.removed),
+            after=tuple(other for other in service.after if other not in edition.removed),
         )
         for name, service in _SERVICES.items()
         if name not in edition.removed
@@ -288,7 +288,7 @@ def _compose(services: Mapping[str, _Service], volumes: tuple[str, ...]) -> str:
             if values:
                 entry[key] = list(values)
         if service.after:
-            entry["depends_on"] = [f"{pulumi}-mailcow" for pulumi in service.after]
+            entry["depends_on"] = [f"{other}-mailcow" for other in service.after]
         if "network_mode" not in service.more:
             network: dict[str, Any] = {"aliases": [name.replace("-fpm", "fpm")]}
             if service.address:

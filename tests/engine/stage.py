@@ -8,6 +8,7 @@ from typing import Any
 
 from rehearsal.engine import Engine, Event, Op, Outcome, Sealer, Step
 from rehearsal.engine.program import warm
+from rehearsal.standins import PROVIDERS
 from tests.engine.shelf.shelf.provider import ShelfProvider
 
 SHELF = Path(__file__).parent / "shelf"
@@ -67,7 +68,7 @@ class Stage:
         """Return an engine on this stage."""
         # What is loaded first is loaded for every later test of this process, also for those that
         # need the large SDKs.
-        warm(("cloudflare", "command", "docker", "minio"))
+        warm(PROVIDERS)
         options = {
             "providers": {"shelf": ShelfProvider},
             "on_event": self.events.append,

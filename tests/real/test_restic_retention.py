@@ -60,7 +60,7 @@ def forget(
         ]
         run("forget", "--host", "mx", "--tag", "po-mail", "--group-by", "host,tags", *keep)
         left = json.loads(run("snapshots", "--json"))
-        return {datetime.fromisoformat(f"{load['time'][:19]}+00:00") for load in left}
+        return {datetime.fromisoformat(f"{snapshot['time'][:19]}+00:00") for snapshot in left}
 
     return kept
 
@@ -75,9 +75,9 @@ def test_restic_keeps_what_the_simulation_keeps(forget: Forget, end: int) -> Non
     nights = [night(number) for number in range(end)]
     recent = nights[-9:]
     ends = [
-        evening
-        for evening in nights[:-9]
-        if (evening + timedelta(days=1)).day == 1 or evening.weekday() == 6
+        early
+        for early in nights[:-9]
+        if (early + timedelta(days=1)).day == 1 or early.weekday() == 6
     ]
     chosen = [*ends[-14:], *recent]
     assert forget(chosen) == set(kept_days(chosen, KEEP))

@@ -160,9 +160,9 @@ def ask(
 def shown(sets: list[dns.rrset.RRset]) -> list[tuple[str, int, str, frozenset[str]]]:
     """Return sets of records so that they can be compared: the order within a set is nobody's."""
     return [
-        (str(rset.name).lower(), rset.ttl, dns.rdatatype.to_text(rset.rdtype),
-         frozenset(str(data) for data in rset))
-        for rset in sets
+        (str(rrset.name).lower(), rrset.ttl, dns.rdatatype.to_text(rrset.rdtype),
+         frozenset(str(data) for data in rrset))
+        for rrset in sets
     ]  # fmt: skip
 
 

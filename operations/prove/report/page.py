@@ -92,9 +92,7 @@ def _causes(proof: Proof) -> str:
 
 
 def _cause(cause: Cause, titles: dict[str, str]) -> str:
-    others = "".join(
-        f"<li>{escape(titles.get(explain, explain))}</li>" for explain in cause.explains
-    )
+    others = "".join(f"<li>{escape(titles.get(check, check))}</li>" for check in cause.explains)
     number = words.counted(len(cause.explains), "thing does", "things do")
     because = f"Because of it, {number} not hold"
     return (

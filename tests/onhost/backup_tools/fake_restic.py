@@ -90,7 +90,7 @@ def _tag(words: list[str]) -> int:
         if not any(snapshot["id"].startswith(name) for name in words if _ID.fullmatch(name)):
             continue
         for what, tag in changes:
-            snapshot["tags"] = [load for load in snapshot["tags"] if load != tag]
+            snapshot["tags"] = [other for other in snapshot["tags"] if other != tag]
             snapshot["tags"] += [tag] if what == "--add" else []
         snapshot = {"original": snapshot["id"]} | snapshot | {"id": secrets.token_hex(32)}
         file.write_text(json.dumps(snapshot))

@@ -104,10 +104,10 @@ def test_what_is_taken_over_from_the_example_is_said(project: Path) -> None:
 def test_what_only_the_accounts_tell_is_listed_with_its_command(project: Path) -> None:
     assert "ssh-keyscan -t ed25519 88.99.10.1" in new("--dry-run").stdout
     document = json.loads(new("--json").stdout)
-    keys = [load["key"] for load in document["missing"]]
+    keys = [fact["key"] for fact in document["missing"]]
     assert {f"mail:{key}" for key in FACTS} <= set(keys)
     assert {"mail:cloudflareApiToken", "mail:password.info"} <= set(keys)
-    commands = {load["key"]: load["command"] for load in document["missing"]}
+    commands = {fact["key"]: fact["command"] for fact in document["missing"]}
     assert all("--stack haus" in text for text in commands.values())
     assert commands["mail:sshPrivateKey"].endswith("--stack haus < key-file")
 
@@ -228,7 +228,7 @@ def test_offline_it_says_what_was_left_open(project: Path) -> None:
 def test_a_dns_that_does_not_answer_leaves_everything_open(project: Path) -> None:
     done = new("--json", "--look", "--resolver", "127.0.0.1#1")
     assert done.exit_code == 0
-    assert all("the DNS does not answer" in load for load in json.loads(done.stdout)["left_open"])
+    assert all("the DNS does not answer" in words for words in json.loads(done.stdout)["left_open"])
     assert (project / "Pulumi.haus.yaml").exists()
 
 
